@@ -1,0 +1,156 @@
+"""Files that are either whole or not there.
+
+Everything is written under a temporary name in the target's own folder and renamed at the end
+(``os.replace`` is atomic within one file system), so that a crash, a full disk or a cancel never
+leaves a half-written result and never destroys the previous one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from meddl.core.errors import FileError
+
+
+def existing_file(path: str | Path, what: str = "file") -> Path:
+    """``path`` as a Path if it is a non-empty readable file.
+
+    Raises:
+        FileError: missing, a folder, empty or unreadable.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise FileError(f"{path} is a folder, a {what} was expected")
+        if not path.exists():
+            raise FileError(f"{what} not found: {path} (folder {Path.cwd()})")
+        if path.stat().st_size == 0:
+            raise FileError(f"{path} is empty (0 bytes), a {what} was expected")
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character in the name
+        raise FileError(f"{str(path)!r} is no file name: {error}") from error
+
+
+def writable_parent(path: str | Path) -> Path:
+    """``path`` as a Path, after checking that its folder exists and takes files.
+
+    Raises:
+        FileError: the folder is missing or read-only, or ``path`` is a folder.
+    """
+    path = Path(path)
+    folder = path.parent
+    try:
+        if not folder.is_dir():
+            raise FileError(f"the folder {folder} of the output {path.name} does not exist; make it")
+        if path.is_dir():
+            raise FileError(f"the output {path} is a folder, a file name was expected")
+    except (OSError, ValueError) as error:
+        raise FileError(f"{str(path)!r} cannot be written: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FileError(f"the folder {folder} is not writable; choose another output")
+    return path
+
+
+def _umask() -> int:
+    # The only way to read it is to set it; temporary files are private, results are not.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` (same suffixes); rename it there if all went well.
+
+    Raises:
+        FileError: the folder is missing or not writable, the disk is full.
+    """
+    path = writable_parent(path)
+    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
+    try:
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; rename it there if all went well.
+
+    An existing ``path`` is replaced as a whole, only after the new folder is complete.
+
+    Raises:
+        FileError: the parent folder is missing or not writable.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise FileError(f"the output {path} is a file, a folder was expected")
+    if not path.parent.is_dir():
+        raise FileError(f"the folder {path.parent} of the output {path.name} does not exist; make it")
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_json(path: str | Path, what: str = "JSON file") -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        FileError: missing, not UTF-8, or no JSON; the message names line and column.
+    """
+    path = existing_file(path, what)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is no {what}: not UTF-8 text (byte {error.start})") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FileError(f"{path} is no valid {what}: {error}") from error
+
+
+def write_json(path: str | Path, data: Any) -> None:
+    """Write ``data`` as indented JSON, atomically."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with existing_file(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
