@@ -19,7 +19,13 @@ def lazy_exports(
     Args:
         package: the package's ``__name__``.
         names_of_module: submodule name -> the public names that it defines.
+
+    Raises:
+        ValueError: a name equals a submodule's, which would shadow it once that is imported.
     """
+    shadowed = {name for names in names_of_module.values() for name in names} & set(names_of_module)
+    if shadowed:
+        raise ValueError(f"{package} exports names of its own submodules: {sorted(shadowed)}")
     module_of_name = {name: mod for mod, names in names_of_module.items() for name in names}
 
     def getattr_(name: str) -> Any:

@@ -1,0 +1,89 @@
+"""C-arm geometry in DICOM's angles.
+
+Angles follow DICOM (0018,1510) and (0018,1511): primary positive is LAO, secondary positive is
+cranial, in degrees, patient supine. At 0/0 the source is posterior, the detector anterior, and the
+picture's right is the patient's right: pictures are as seen from the source, row 0 at the top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from meddl.core.errors import GeometryError
+from meddl.core.parameters import parameter, validate
+from meddl.deepdrr.camera import Camera, picture_size
+
+
+@dataclass(frozen=True)
+class CArm:
+    """Pose and dimensions of a C-arm; defaults as a mobile C-arm (source-detector 1020 mm).
+
+    Raises:
+        InputError: a value outside its bounds.
+        GeometryError: the isocentre is not between source and detector, or a size is no size.
+    """
+
+    primary_angle: float = parameter(
+        0.0, "positioner primary angle, positive LAO", "degrees", minimum=-360, maximum=360
+    )
+    secondary_angle: float = parameter(
+        0.0, "positioner secondary angle, positive cranial", "degrees", minimum=-360, maximum=360
+    )
+    rotation: float = parameter(
+        0.0,
+        "turn of the detector about the central ray, from x (columns) towards y (rows)",
+        "degrees",
+        minimum=-360,
+        maximum=360,
+    )
+    source_detector: float = parameter(
+        1020.0, "distance from source to detector", "mm", minimum=1, maximum=10000
+    )
+    source_isocenter: float = parameter(
+        530.0, "distance from source to isocentre", "mm", minimum=0.1, maximum=10000
+    )
+    isocenter: tuple[float, float, float] | None = parameter(
+        None, "isocentre in RAS; without it the centre of the CT", "mm", metavar="R,A,S"
+    )
+    detector_size: tuple[int, int] = parameter(
+        (512, 512), "columns and rows of the detector in pixels", metavar="W,H"
+    )
+    pixel_spacing: float = parameter(
+        0.6, "distance of detector pixels", "mm", minimum=1e-4, maximum=1000
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        picture_size(self.detector_size)
+        if self.source_isocenter >= self.source_detector:
+            raise GeometryError(
+                f"source-isocenter {self.source_isocenter:g} mm is not less than source-detector "
+                f"{self.source_detector:g} mm: the patient would lie behind the detector"
+            )
+
+    def axes(self) -> NDArray[np.float64]:
+        """(3, 3) rows x (columns to the right), y (rows down), z (to the detector), unit, RAS."""
+        a, b, r = np.deg2rad([self.primary_angle, self.secondary_angle, self.rotation])
+        z = np.array([-np.sin(a) * np.cos(b), np.cos(a) * np.cos(b), np.sin(b)])
+        y = np.array([-np.sin(a) * np.sin(b), np.cos(a) * np.sin(b), -np.cos(b)])  # -dz/db
+        x = np.cross(y, z)
+        return np.array([np.cos(r) * x + np.sin(r) * y, np.cos(r) * y - np.sin(r) * x, z])
+
+    def camera(self, center: ArrayLike = (0.0, 0.0, 0.0)) -> Camera:
+        """The camera of this pose.
+
+        Args:
+            center: (3,) RAS mm, the isocentre if :attr:`isocenter` is None (the CT's centre).
+        """
+        isocenter = np.asarray(center if self.isocenter is None else self.isocenter, dtype=float)
+        axes = self.axes()
+        camera_from_world = np.eye(4)
+        camera_from_world[:3, :3] = axes
+        camera_from_world[:3, 3] = -axes @ (isocenter - self.source_isocenter * axes[2])
+        w, h = self.detector_size
+        focal = self.source_detector / self.pixel_spacing
+        K = np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1]])
+        return Camera(K, camera_from_world, self.detector_size)

@@ -1,0 +1,102 @@
+"""What the values of a CT mean: checks, corrections, and mass density from Hounsfield units."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import InputError
+from meddl.core.image import Image
+
+AIR = -1000.0
+
+
+def parse_hu_below(text: str | None) -> tuple[float, float] | None:
+    """``"V:REPLACEMENT"`` as two numbers: every value below V becomes REPLACEMENT.
+
+    Raises:
+        InputError: another form.
+    """
+    if text is None:
+        return None
+    try:
+        below, replacement = (float(part) for part in text.split(":"))
+        if not np.isfinite([below, replacement]).all():
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"--hu-below is {text!r}, V:REPLACEMENT was expected, as in 1:-1000"
+        ) from None
+    return below, replacement
+
+
+def correct_values(
+    ct: Image, offset: float = 0.0, below: tuple[float, float] | None = None
+) -> Image:
+    """Add ``offset`` to every voxel, then set those below ``below[0]`` to ``below[1]``.
+
+    Returns:
+        float32 image; the input itself if there is nothing to correct.
+    """
+    if offset == 0 and below is None:
+        return ct
+    values = ct.array.astype(np.float32)
+    values += np.float32(offset)
+    if below is not None:
+        values[values < below[0]] = below[1]
+    return ct.with_array(values)
+
+
+def inspect_values(ct: Image) -> list[str]:
+    """Look whether the values can be Hounsfield units; returns one warning per finding.
+
+    A body CT has air near -1000 HU, water near 0 and soft tissue within about 100 of it. Each
+    warning says what was seen and which option mends it. At most a million voxels are looked at.
+    """
+    values = ct.array.reshape(-1)
+    values = values[:: max(1, values.size // 1_000_000)]
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return [f"every voxel is {low:g}: this is no CT"]
+    seen = f"values from {low:g} to {high:g}"
+    if ct.metadata.get("rescale_missing"):
+        return [
+            f"{seen}, and the DICOM file has no rescale: check for air at -1000 (--hu-offset N)"
+        ]
+    if low >= 0 and high <= 255:
+        return [
+            f"{seen} look like 8-bit grey values, not Hounsfield units; no option restores them"
+        ]
+    if low <= -200 and float(np.mean(values < -900)) >= 1e-4:
+        return []
+    zeros = float(np.mean(values == 0))
+    if zeros > 0.3 and low >= 0 and float(np.mean((values > 0) & (values < 100))) < 0.01:
+        return [
+            f"{seen}, {zeros:.0%} of the voxels are exactly 0 and hardly any lie between 0 and 100: "
+            f"soft tissue and air were blanked; --hu-below 1:{AIR:g} makes them air"
+        ]
+    tissue = values[values > low + 0.25 * min(high - low, 2000)]
+    middle = float(np.median(tissue))
+    if low >= -200 and 700 <= middle <= 1400:
+        return [
+            f"{seen}, the middle of the tissue is near {middle:.0f}: the values are offset by about "
+            "1000; --hu-offset -1000 mends it"
+        ]
+    return [
+        f"{seen}, and hardly any voxel is air (near {AIR:g} HU): check the file, or mend it with "
+        "--hu-offset N (added to every value) or --hu-below V:REPLACEMENT"
+    ]
+
+
+def density(hu: NDArray[np.floating | np.integer]) -> NDArray[np.float32]:
+    """Mass density in g/cm3 of Hounsfield units, any shape.
+
+    The lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU (Schneider, Bortfeld
+    and Schlegel 2000, Phys Med Biol 45:459, equation 21), never below 0. It passes through 1.00 at
+    0 HU and 0 at -1000 HU, so that air inside and outside the volume weigh the same.
+    """
+    values = np.asarray(hu, dtype=np.float32)
+    line = np.minimum(
+        values * np.float32(1e-3) + 1, values * np.float32(5.92e-4) + np.float32(1.017)
+    )
+    return np.maximum(line, 0, out=line)

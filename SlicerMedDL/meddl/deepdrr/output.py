@@ -1,0 +1,59 @@
+"""Writing a radiograph: floating-point values unscaled, PNG for looking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from meddl.core.errors import FileError
+from meddl.core.files import writable_parent, write_json
+from meddl.core.image import Image
+from meddl.core.image_io import write_image
+from meddl.deepdrr.display import display_picture
+
+SUFFIXES = (".tiff", ".tif", ".nrrd", ".nii.gz", ".nii", ".png")
+
+
+def output_suffix(path: str | Path) -> str:
+    """The suffix of an output file, ``.nii.gz`` as one.
+
+    Raises:
+        FileError: none of :data:`SUFFIXES`, or a folder that takes no file.
+    """
+    name = writable_parent(path).name.lower()
+    for suffix in SUFFIXES:
+        if name.endswith(suffix) and len(name) > len(suffix):
+            return suffix
+    raise FileError(f"{path}: a radiograph is written as {', '.join(SUFFIXES)}")
+
+
+def write_radiograph(
+    path: str | Path, radiograph: Image, window: tuple[float, float] | None = None
+) -> None:
+    """Write a radiograph by its suffix, atomically.
+
+    ``.tiff``: float32 (H, W), one page per material, names in ImageDescription. ``.nrrd``, ``.nii.gz``:
+    float32, x = column, y = row, z size 1, materials as components, and the camera beside it in
+    ``OUT.json``. ``.png``: 8-bit grey in a fixed window (:mod:`meddl.deepdrr.display`).
+
+    Raises:
+        FileError: unknown suffix or a folder that takes no file.
+        InputError: a PNG of several materials.
+    """
+    path = Path(path)
+    suffix = output_suffix(path)
+    if suffix == ".png":
+        grey = display_picture(radiograph, window)
+        write_image(path, Image(grey[None], radiograph.ras_from_ijk))
+    elif suffix in (".tiff", ".tif") and radiograph.components > 1:
+        pages = np.moveaxis(radiograph.array[0], -1, 0)
+        write_image(path, Image(pages, radiograph.ras_from_ijk, radiograph.metadata))
+    else:
+        write_image(path, radiograph)
+        if suffix not in (".tiff", ".tif"):
+            record = {k: v for k, v in radiograph.metadata.items() if k not in ("camera", "pages")}
+            write_json(
+                path.with_name(path.name[: -len(suffix)] + ".json"),
+                {**radiograph.metadata["camera"], **record},
+            )
