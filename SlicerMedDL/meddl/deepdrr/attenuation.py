@@ -19,7 +19,7 @@ def spectral_moments(
     """Transmitted photons and their energy, per emitted photon.
 
     With T(E) = exp(-sum_m (mu/rho)_m(E) L_m) and the spectrum p(E), the three moments
-    sum_E p T, sum_E p T E and sum_E p T E^2 of Unberath et al. 2018, equation 2, generalised.
+    sum_E p T, sum_E p T E and sum_E p T E^2; the second is the reading of Unberath et al. 2018.
 
     Args:
         paths: (H, W, M) mass per area of each material, g/cm2.

@@ -69,18 +69,17 @@ def inspect_values(ct: Image) -> list[str]:
         ]
     if low <= -200 and float(np.mean(values < -900)) >= 1e-4:
         return []
-    zeros = float(np.mean(values == 0))
-    if zeros > 0.3 and low >= 0 and float(np.mean((values > 0) & (values < 100))) < 0.01:
+    filled = values[values > 0]
+    if low == 0 and float(filled.min()) >= 100:  # partial volumes fill the gap in any other image
         return [
-            f"{seen}, {zeros:.0%} of the voxels are exactly 0 and hardly any lie between 0 and 100: "
-            f"soft tissue and air were blanked; --hu-below 1:{AIR:g} makes them air"
+            f"{seen}, none between 0 and {float(filled.min()):g} and {np.mean(values == 0):.0%} exactly "
+            f"0: soft tissue and air were blanked; --hu-below 1:{AIR:g} makes them air"
         ]
-    tissue = values[values > low + 0.25 * min(high - low, 2000)]
-    middle = float(np.median(tissue))
-    if low >= -200 and 700 <= middle <= 1400:
+    # Soft tissue is most of a body and lies within 150 HU of water: near 1000 if so offset.
+    if low >= -200 and float(np.mean(np.abs(filled - 1000.0) < 150)) > 0.25:
         return [
-            f"{seen}, the middle of the tissue is near {middle:.0f}: the values are offset by about "
-            "1000; --hu-offset -1000 mends it"
+            f"{seen}, most of the tissue near {float(np.median(filled)):.0f}: the values are offset by "
+            "about 1000; --hu-offset -1000 mends it"
         ]
     return [
         f"{seen}, and hardly any voxel is air (near {AIR:g} HU): check the file, or mend it with "
@@ -92,11 +91,11 @@ def density(hu: NDArray[np.floating | np.integer]) -> NDArray[np.float32]:
     """Mass density in g/cm3 of Hounsfield units, any shape.
 
     The lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU (Schneider, Bortfeld
-    and Schlegel 2000, Phys Med Biol 45:459, equation 21), never below 0. It passes through 1.00 at
+    and Schlegel 2000, Phys Med Biol 45:459, for bone above 100 HU), never below 0. It passes through 1.00 at
     0 HU and 0 at -1000 HU, so that air inside and outside the volume weigh the same.
     """
     values = np.asarray(hu, dtype=np.float32)
     line = np.minimum(
         values * np.float32(1e-3) + 1, values * np.float32(5.92e-4) + np.float32(1.017)
     )
-    return np.maximum(line, 0, out=line)
+    return np.maximum(line, np.float32(0))
