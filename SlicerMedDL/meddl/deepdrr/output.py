@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from meddl.core.errors import FileError
-from meddl.core.files import writable_parent, write_json
+from meddl.core.files import atomic_path, writable_parent, write_json
 from meddl.core.image import Image
 from meddl.core.image_io import write_image
 from meddl.deepdrr.display import display_picture
@@ -49,11 +49,11 @@ def write_radiograph(
     elif suffix in (".tiff", ".tif") and radiograph.components > 1:
         pages = np.moveaxis(radiograph.array[0], -1, 0)
         write_image(path, Image(pages, radiograph.ras_from_ijk, radiograph.metadata))
-    else:
+    elif suffix in (".tiff", ".tif"):
         write_image(path, radiograph)
-        if suffix not in (".tiff", ".tif"):
-            record = {k: v for k, v in radiograph.metadata.items() if k not in ("camera", "pages")}
-            write_json(
-                path.with_name(path.name[: -len(suffix)] + ".json"),
-                {**radiograph.metadata["camera"], **record},
-            )
+    else:
+        record = {k: v for k, v in radiograph.metadata.items() if k not in ("camera", "pages")}
+        beside = path.with_name(path.name[: -len(suffix)] + ".json")
+        with atomic_path(beside) as temporary:  # renamed only once the picture is there
+            write_json(temporary, {**radiograph.metadata["camera"], **record})
+            write_image(path, radiograph)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.errors import FileError
+from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path
 from meddl.core.optional import require
 
@@ -79,7 +79,18 @@ def compute_spectrum(kvp: float, aluminium: float, anode_angle: float = 12.0) ->
         kvp: tube voltage, kV.
         aluminium: total filtration, mm of aluminium.
         anode_angle: degrees.
+
+    Raises:
+        InputError: outside 20..300 kV, 0..50 mm, 1..45 degrees.
+        DependencyError: SpekPy is not installed.
     """
+    for name, value, low, high in (
+        ("kvp", kvp, 20, 300),
+        ("aluminium", aluminium, 0, 50),
+        ("anode angle", anode_angle, 1, 45),
+    ):
+        if not low <= value <= high:
+            raise InputError(f"{name} is {value:g}, from {low} to {high} was expected")
     spekpy = require("spekpy", "computing a spectrum")
     tube = spekpy.Spek(kvp=kvp, th=anode_angle, dk=1.0).filter("Al", aluminium)
     energies, fluence = tube.get_spectrum()
