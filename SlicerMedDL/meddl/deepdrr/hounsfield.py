@@ -47,7 +47,22 @@ def correct_values(
     return ct.with_array(values)
 
 
-def inspect_values(ct: Image) -> list[str]:
+class Finding(str):
+    """A warning about the values of a CT, in one sentence.
+
+    Attributes:
+        options: the fields of ``RenderParameters`` that mend it; empty if none does.
+    """
+
+    options: dict[str, float | str]
+
+    def __new__(cls, text: str, **options: float | str) -> Finding:
+        finding = super().__new__(cls, text)
+        finding.options = options
+        return finding
+
+
+def inspect_values(ct: Image) -> list[Finding]:
     """Look whether the values can be Hounsfield units; returns one warning per finding.
 
     A body CT has air near -1000 HU, water near 0 and soft tissue within about 100 of it. Each
@@ -57,34 +72,42 @@ def inspect_values(ct: Image) -> list[str]:
     values = values[:: max(1, values.size // 1_000_000)]
     low, high = float(values.min()), float(values.max())
     if low == high:
-        return [f"every voxel is {low:g}: this is no CT"]
+        return [Finding(f"every voxel is {low:g}: this is no CT")]
     seen = f"values from {low:g} to {high:g}"
     if ct.metadata.get("rescale_missing"):
         return [
-            f"{seen}, and the DICOM file has no rescale: check for air at -1000 (--hu-offset N)"
+            Finding(
+                f"{seen}, and the DICOM file has no rescale: check for air at -1000 (--hu-offset N)"
+            )
         ]
     if low >= 0 and high <= 255:
         return [
-            f"{seen} look like 8-bit grey values, not Hounsfield units; no option restores them"
+            Finding(
+                f"{seen} look like 8-bit grey values, not Hounsfield units; no option restores them"
+            )
         ]
     if low <= -200 and float(np.mean(values < -900)) >= 1e-4:
         return []
     filled = values[values > 0]
     if low == 0 and float(filled.min()) >= 100:  # partial volumes fill the gap in any other image
-        return [
-            f"{seen}, none between 0 and {float(filled.min()):g} and {np.mean(values == 0):.0%} exactly "
-            f"0: soft tissue and air were blanked; --hu-below 1:{AIR:g} makes them air"
-        ]
+        below = f"1:{AIR:g}"
+        text = (
+            f"{seen}, none between 0 and {float(filled.min()):g} and {np.mean(values == 0):.0%} "
+            f"exactly 0: soft tissue and air were blanked; --hu-below {below} makes them air"
+        )
+        return [Finding(text, hu_below=below)]
     # Soft tissue is most of a body and lies within 150 HU of water: near 1000 if so offset.
     if low >= -200 and float(np.mean(np.abs(filled - 1000.0) < 150)) > 0.25:
-        return [
-            f"{seen}, most of the tissue near {float(np.median(filled)):.0f}: the values are offset by "
-            "about 1000; --hu-offset -1000 mends it"
-        ]
-    return [
+        text = (
+            f"{seen}, most of the tissue near {float(np.median(filled)):.0f}: the values are offset "
+            "by about 1000; --hu-offset -1000 mends it"
+        )
+        return [Finding(text, hu_offset=-1000.0)]
+    text = (
         f"{seen}, and hardly any voxel is air (near {AIR:g} HU): check the file, or mend it with "
         "--hu-offset N (added to every value) or --hu-below V:REPLACEMENT"
-    ]
+    )
+    return [Finding(text)]
 
 
 def density(hu: NDArray[np.floating | np.integer]) -> NDArray[np.float32]:

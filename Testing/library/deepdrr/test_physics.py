@@ -20,6 +20,7 @@ from meddl.deepdrr import (
     render,
 )
 from meddl.deepdrr.attenuation import detected_energy, spectral_moments
+from meddl.deepdrr.hounsfield import parse_hu_below
 
 SMALL = CArm(detector_size=(5, 5), pixel_spacing=0.1)
 
@@ -186,11 +187,12 @@ def test_value_check_knows_the_common_faults(caplog):
     with caplog.at_level(logging.WARNING):
         render(Image(blanked), SMALL)
         assert "blanked" in caplog.text
-    for mended, found in (
-        (correct_values(Image(offset), -1000.0), []),
-        (correct_values(Image(blanked), 0.0, (1.0, -1000.0)), []),
-    ):
-        assert inspect_values(mended) == found
+    for faulty in (offset, blanked):
+        mend = inspect_values(Image(faulty))[0].options
+        mended = correct_values(
+            Image(faulty), mend.get("hu_offset", 0.0), parse_hu_below(mend.get("hu_below"))
+        )
+        assert inspect_values(mended) == []
 
 
 @pytest.mark.parametrize(
