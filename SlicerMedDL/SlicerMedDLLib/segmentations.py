@@ -1,0 +1,235 @@
+"""Segmentations: MRML segmentation nodes <-> label images with names, colours and terminology."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from meddl.core.errors import InputError
+from meddl.core.image import Image
+from numpy.typing import NDArray
+from vtk.util.numpy_support import vtk_to_numpy
+
+from SlicerMedDLLib.nodes import describe, new_node, require_node
+from SlicerMedDLLib.volumes import vtk_image
+
+# Colours for labels without one: ColorBrewer's Set1 and Set2, far apart and visible on grey.
+_COLORS = (
+    "e41a1c 377eb8 4daf4a 984ea3 ff7f00 ffff33 a65628 f781bf 66c2a5 fc8d62 8da0cb e78ac3 a6d854"
+).split()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One structure of a label image.
+
+    Attributes:
+        label: its voxel value, positive.
+        name: what it is called.
+        color: red, green, blue, each 0..1.
+        terminology: Slicer's terminology entry (see :func:`terminology_entry`); "" for none.
+        id: the segment's id in its node; "" outside the scene.
+    """
+
+    label: int
+    name: str
+    color: tuple[float, float, float]
+    terminology: str = ""
+    id: str = ""
+
+
+def terminology_entry(
+    type_code: str,
+    type_meaning: str,
+    category_code: str = "123037004",
+    category_meaning: str = "Anatomical Structure",
+    scheme: str = "SCT",
+) -> str:
+    """Slicer's text form of a DICOM segmented property (category and type, no region or modifier).
+
+    Args:
+        type_code, type_meaning: Segmented Property Type (0062,000F), for example
+            ``"10200004", "Liver"``.
+        category_code, category_meaning: Segmented Property Category (0062,0003).
+        scheme: coding scheme designator of both; SNOMED CT by default.
+    """
+    category = f"{scheme}^{category_code}^{category_meaning}"
+    kind = f"{scheme}^{type_code}^{type_meaning}"
+    context = "Segmentation category and type - 3D Slicer General Anatomy list"
+    return f"{context}~{category}~{kind}~^^~Anatomic codes - DICOM master list~^^~^^"
+
+
+def _generic_segment(label: int) -> Segment:
+    code = _COLORS[(label - 1) % len(_COLORS)]
+    red, green, blue = (int(code[n : n + 2], 16) / 255 for n in (0, 2, 4))
+    return Segment(label, f"label {label}", (red, green, blue))
+
+
+def _oriented_image(image: Image) -> Any:
+    """Copy of a label image in Slicer's type for binary label maps."""
+    oriented = slicer.vtkOrientedImageData()
+    oriented.ShallowCopy(vtk_image(image.array))
+    oriented.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(image.ras_from_ijk))
+    return oriented
+
+
+def segmentation_from_labels(
+    image: Image, segments: Iterable[Segment] = (), name: str = "Segmentation"
+) -> Any:
+    """A new segmentation node with one segment for every label that occurs in ``image``.
+
+    Args:
+        image: whole numbers (K, J, I), 0 is background.
+        segments: names, colours and terminology by label; a label without an entry becomes
+            ``"label N"``. Entries whose label does not occur make no segment.
+        name: of the node.
+
+    Raises:
+        InputError: not whole numbers, negative labels, or two entries for one label.
+    """
+    if not np.issubdtype(image.array.dtype, np.integer) or image.components != 1:
+        raise InputError(
+            f"a label image holds one whole number per voxel, got {image.array.dtype} with "
+            f"{image.components} values per voxel"
+        )
+    labels = [int(n) for n in np.unique(image.array)]
+    if labels[0] < 0:
+        raise InputError(f"the label image has the value {labels[0]}; labels are 0 or positive")
+    table: dict[int, Segment] = {}
+    for entry in segments:
+        if entry.label in table:
+            first = table[entry.label].name
+            raise InputError(f"{first!r} and {entry.name!r} both have label {entry.label}")
+        table[entry.label] = entry
+    oriented = _oriented_image(image)  # shared by all segments: one layer, as Slicer stores it
+    node = new_node("vtkMRMLSegmentationNode", name)
+    with slicer.util.NodeModify(node):
+        for label in labels:
+            if label > 0:
+                _add_segment(node, oriented, table.get(label) or _generic_segment(label))
+    return node
+
+
+def _add_segment(node: Any, oriented: Any, entry: Segment) -> None:
+    segment = slicer.vtkSegment()
+    segment.SetName(entry.name)
+    segment.SetColor(*entry.color)
+    segment.SetLabelValue(entry.label)
+    if entry.terminology:
+        segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), entry.terminology)
+    segment.AddRepresentation(
+        slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName(), oriented
+    )
+    node.GetSegmentation().AddSegment(segment, entry.id)
+
+
+def _with_binary_labelmaps(node: Any, reference: Any) -> Any:
+    """The node's vtkSegmentation, or a converted copy where it has closed surfaces only."""
+    segmentation = node.GetSegmentation()
+    binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    if segmentation.ContainsRepresentation(binary):
+        return segmentation
+    copy = slicer.vtkSegmentation()
+    copy.DeepCopy(segmentation)
+    copy.SetConversionParameter(
+        slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
+        slicer.vtkSegmentationConverter.SerializeImageGeometry(reference),
+    )
+    if not copy.CreateRepresentation(binary):
+        raise InputError(f"{describe(node)} cannot be converted to voxels; show it as label map")
+    return copy
+
+
+def _mask(segment: Any, reference: Any, to_world: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    layer = segment.GetRepresentation(
+        slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+    )
+    if layer is None or layer.GetNumberOfPoints() == 0:
+        return np.zeros(shape, np.uint8)
+    resampled = slicer.vtkOrientedImageData()
+    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
+        layer, reference, resampled, False, False, to_world
+    )
+    values = vtk_to_numpy(resampled.GetPointData().GetScalars()).reshape(shape)
+    return (values == segment.GetLabelValue()).astype(np.uint8)
+
+
+def masks_from_segmentation(
+    node: Any, reference: Image, segment_ids: Sequence[str] | None = None
+) -> Iterator[tuple[Segment, NDArray[np.uint8]]]:
+    """Each segment as its own mask on the voxels of ``reference``; overlaps are no problem.
+
+    Sampling is nearest-neighbour; parent transforms, linear or not, are honoured.
+
+    Args:
+        node: segmentation node.
+        reference: gives the geometry (K, J, I).
+        segment_ids: which segments, in this order; all by default.
+
+    Yields:
+        The segment and its mask, uint8 (K, J, I) of 0 and 1.
+
+    Raises:
+        InputError: no segmentation, no segments, or an unknown id.
+    """
+    segmentation = require_node(node, "vtkMRMLSegmentationNode", "segmentation").GetSegmentation()
+    known = list(segmentation.GetSegmentIDs())
+    if not known:
+        raise InputError(f"{describe(node)} has no segments; draw or import one first")
+    unknown = [one for one in segment_ids or () if one not in known]
+    if unknown:
+        raise InputError(f"{describe(node)} has no segment {unknown[0]!r}; there is: {known}")
+    shape = reference.array.shape[:3]
+    oriented = _oriented_image(Image(np.zeros(shape, np.uint8), reference.ras_from_ijk))
+    segmentation = _with_binary_labelmaps(node, oriented)
+    to_world = None
+    if node.GetParentTransformNode() is not None:
+        to_world = vtk.vtkGeneralTransform()
+        node.GetParentTransformNode().GetTransformToWorld(to_world)
+    for number, segment_id in enumerate(known if segment_ids is None else segment_ids, start=1):
+        segment = segmentation.GetSegment(segment_id)
+        entry = Segment(
+            number, segment.GetName(), segment.GetColor(), segment.GetTerminology(), segment_id
+        )
+        yield entry, _mask(segment, oriented, to_world, shape)
+
+
+def labelmap_from_segmentation(
+    node: Any, reference: Image, segment_ids: Sequence[str] | None = None
+) -> tuple[Image, list[Segment]]:
+    """All segments as one label image on the voxels of ``reference``.
+
+    The segments' own label values are kept where they differ from each other, otherwise they are
+    numbered from 1 in their order (two layers of a segmentation may use the same value).
+
+    Returns:
+        The label image, int16 (K, J, I), and its segments.
+
+    Raises:
+        InputError: as :func:`masks_from_segmentation`, and if two segments overlap.
+    """
+    masks = masks_from_segmentation(node, reference, segment_ids)
+    labels = np.zeros(reference.array.shape[:3], np.int16)
+    entries: list[Segment] = []
+    for entry, mask in masks:
+        taken = labels[mask > 0]
+        if taken.any():
+            other = entries[int(taken[taken > 0][0]) - 1]
+            raise InputError(
+                f"the segments {other.name!r} and {entry.name!r} overlap in "
+                f"{np.count_nonzero(taken)} voxels; a label image holds one value per voxel, "
+                "select segments that do not overlap"
+            )
+        labels[mask > 0] = entry.label
+        entries.append(entry)
+    segmentation = node.GetSegmentation()
+    own = [segmentation.GetSegment(entry.id).GetLabelValue() for entry in entries]
+    if len(set(own)) == len(own) and min(own) > 0 and max(own) <= np.iinfo(np.int16).max:
+        lookup = np.array([0, *own], np.int16)
+        labels = lookup[labels]
+        entries = [replace(e, label=value) for e, value in zip(entries, own, strict=True)]
+    return Image(labels, reference.ras_from_ijk, {"name": node.GetName()}), entries

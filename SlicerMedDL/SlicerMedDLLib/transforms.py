@@ -1,0 +1,77 @@
+"""Transforms: MRML transform nodes <-> 4x4 matrices in world RAS, mm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from meddl.core.errors import InputError
+from meddl.core.geometry import Matrix, affine
+
+from SlicerMedDLLib.nodes import describe, new_node, require_node
+
+
+def _matrix_to_world(transform_node: Any, owner: Any) -> Matrix:
+    if not transform_node.IsTransformToWorldLinear():
+        raise InputError(
+            f"{describe(owner)} is under a non-linear transform, a linear one was expected; "
+            "harden the transform first (Data module, Harden transform)"
+        )
+    matrix = vtk.vtkMatrix4x4()
+    transform_node.GetMatrixTransformToWorld(matrix)
+    return affine(slicer.util.arrayFromVTKMatrix(matrix), f"the transform of {describe(owner)}")
+
+
+def world_from_node(node: Any) -> Matrix:
+    """4x4 ``world_from_node``: all parent transforms of ``node`` as one matrix; identity without.
+
+    Raises:
+        InputError: a parent transform is not linear.
+        GeometryError: a parent transform is singular.
+    """
+    parent = node.GetParentTransformNode()
+    return np.eye(4) if parent is None else _matrix_to_world(parent, node)
+
+
+def matrix_from_transform(node: Any) -> Matrix:
+    """4x4 matrix that ``node`` applies to what lies under it, its own parents included.
+
+    Raises:
+        InputError: no transform node, or one that is not linear.
+    """
+    return _matrix_to_world(require_node(node, "vtkMRMLTransformNode", "transform"), node)
+
+
+def transform_from_matrix(matrix: Matrix, name: str = "Transform", node: Any = None) -> Any:
+    """A ``vtkMRMLLinearTransformNode`` whose transform to world is ``matrix``.
+
+    Args:
+        matrix: 4x4 affine, mm.
+        name: of a new node.
+        node: an existing node to update; its parent transform stays and is allowed for.
+
+    Raises:
+        GeometryError: ``matrix`` is no invertible affine 4x4.
+        InputError: ``node`` is no linear transform.
+    """
+    matrix = affine(matrix)
+    if node is None:
+        node = new_node("vtkMRMLLinearTransformNode", name)
+    else:
+        require_node(node, "vtkMRMLLinearTransformNode", "linear transform")
+    local = np.linalg.inv(world_from_node(node)) @ matrix
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(local))
+    return node
+
+
+def transform_points(node: Any, points: Any) -> Matrix:
+    """Map points (N, 3) from ``node``'s own frame to world; linear and non-linear parents alike."""
+    points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    parent = node.GetParentTransformNode()
+    if parent is None:
+        return points
+    to_world = vtk.vtkGeneralTransform()
+    parent.GetTransformToWorld(to_world)
+    return np.array([to_world.TransformPoint(point) for point in points]).reshape(-1, 3)
