@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
+from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -112,8 +113,10 @@ def render_views(
     parameters = replace(parameters or RenderParameters(), **options)
     ct = ct.require_volume("CT").require_finite("CT")
     components = 1 if parameters.quantity == "integral" else len(THRESHOLD_MATERIALS)
-    choose_device("cpu", needed_bytes=4 * ct.array.size * (components + 2))
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
+    pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
+    # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
+    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
     return _render_views(ct, views, cameras, parameters, progress, cancel)
 
 
@@ -200,8 +203,6 @@ def _as_image(
 
 def _warn_if_outside(ct: Image, camera: Camera, number: int) -> None:
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in ct.size])).reshape(3, -1).T
-    from meddl.core.geometry import apply
-
     pixels, depth = camera.project(apply(ct.ras_from_ijk, corners))
     if (depth > 0).all():
         low, high = pixels.min(axis=0), pixels.max(axis=0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from meddl.core import CancelToken, Cancelled, Image
+from meddl.core import CancelToken, Cancelled, DeviceError, Image, devices
 from meddl.core.geometry import compose
 from meddl.deepdrr import Camera, CArm, render
 
@@ -102,3 +102,16 @@ def test_cancel_stops_between_blocks():
     with pytest.raises(Cancelled):
         render(ct, CArm(detector_size=(8, 800)), progress=progress, cancel=cancel)
     assert max(reports) < 0.2
+
+
+def test_too_little_memory_is_said_before_the_work(monkeypatch):
+    small = devices.Device("cpu", "small", 10**8, 10**8)
+    monkeypatch.setattr(devices, "_cpu", lambda: small)
+    view = CArm(detector_size=(1500, 1500))
+    with pytest.raises(DeviceError, match="needs about"):
+        render(random_volume(0), view)
+
+
+def test_volume_beside_the_picture_is_said(caplog):
+    render(random_volume(0), CArm(isocenter=(5000.0, 0.0, 0.0), detector_size=(8, 8)))
+    assert "outside the picture" in caplog.text
