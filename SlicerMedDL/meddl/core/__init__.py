@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "files": ["atomic_folder", "atomic_path", "read_json", "sha256", "write_json"],
         "image": ["Image"],
         "image_io": ["read_image", "write_image"],
-        "inference": ["choose_engine", "load_engine"],
+        "inference": ["Engine", "load_engine"],
         "mesh": ["Mesh", "read_mesh", "write_mesh"],
         "parameters": ["parameter", "read_parameters", "write_parameters"],
         "progress": ["CancelToken", "Progress", "no_progress", "steps", "subprogress"],
