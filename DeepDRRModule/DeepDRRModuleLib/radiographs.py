@@ -1,0 +1,139 @@
+"""Radiographs in the scene: volume nodes that know their camera, quantity and parameters."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from meddl.core.errors import InputError
+from meddl.core.geometry import apply
+from meddl.core.image import Image
+from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.display import WINDOWS, display_picture
+from numpy.typing import ArrayLike, NDArray
+from SlicerMedDLLib.display import set_window
+from SlicerMedDLLib.nodes import describe
+from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, volume_from_image
+
+# Names of the node attributes; all but the first two hold JSON.
+QUANTITY, UNIT = "MedDL.Quantity", "MedDL.Unit"
+CAMERA, CARM, PARAMETERS = "MedDL.Camera", "MedDL.CArm", "MedDL.Parameters"
+
+
+def require_output(node: Any, volume: Any, quantity: str) -> None:
+    """Refuse an output node that cannot take the radiograph; None (a new node) always can.
+
+    Raises:
+        InputError: the CT itself, or a node of another class than the quantity needs.
+    """
+    if node is None:
+        return
+    if node is volume:
+        raise InputError(f"the output is the CT {node.GetName()!r} itself; select another volume")
+    expected = VECTOR if quantity == "path" else SCALAR
+    if node.GetClassName() != expected:
+        raise InputError(
+            f"{describe(node)} cannot hold the quantity {quantity}, a {expected.removeprefix('vtkMRML')} "
+            "was expected; select or create another output volume"
+        )
+
+
+def radiograph_to_node(radiograph: Image, name: str, node: Any = None) -> Any:
+    """Put a radiograph into a new node or into ``node``, upright in a slice view.
+
+    The window is fixed per quantity, so that radiographs can be compared. It is set when the
+    node's quantity changes; a user who adjusted it keeps it.
+
+    Returns:
+        ``vtkMRMLScalarVolumeNode``, for the quantity ``path`` a ``vtkMRMLVectorVolumeNode``.
+    """
+    node = volume_from_image(radiograph, name, node)
+    record = radiograph.metadata
+    if node.GetAttribute(QUANTITY) != record["quantity"]:
+        _set_window(node, record["quantity"], radiograph)
+    node.SetAttribute(QUANTITY, record["quantity"])
+    node.SetAttribute(UNIT, record["unit"])
+    for attribute, key in ((CAMERA, "camera"), (CARM, "carm"), (PARAMETERS, "parameters")):
+        node.SetAttribute(attribute, json.dumps(record[key]) if key in record else None)
+    return node
+
+
+def _set_window(node: Any, quantity: str, radiograph: Image) -> None:
+    """Bone is white: intensity and energy, which bone lowers, use the inverted grey table.
+
+    The window of intensity is that of its negative logarithm, seen through the exponential.
+    """
+    low, high = WINDOWS.get(quantity, (0.0, 1.0))
+    if quantity == "intensity":
+        low, high = math.exp(-high), math.exp(-low)
+    elif quantity not in WINDOWS:
+        low, high = float(radiograph.array.min()), float(radiograph.array.max())
+    set_window(node, low, max(high, low + 1e-6))
+    inverted = quantity in ("intensity", "energy")
+    node.GetDisplayNode().SetAndObserveColorNodeID(
+        "vtkMRMLColorTableNodeInvertedGrey" if inverted else "vtkMRMLColorTableNodeGrey"
+    )
+
+
+def camera_of(node: Any) -> Camera:
+    """The camera that took the radiograph in ``node``.
+
+    Raises:
+        InputError: no node, or a volume that this module did not make.
+    """
+    text = node.GetAttribute(CAMERA) if node is not None else None
+    if not text:
+        what = describe(node) if node is not None else "no volume"
+        raise InputError(f"{what} was given, a radiograph made by this module was expected")
+    try:
+        return Camera.from_dict(json.loads(text), describe(node))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{describe(node)} has a damaged camera record: {error}") from error
+
+
+def radiograph_from_node(node: Any) -> Image:
+    """The radiograph with its ``quantity`` and ``camera`` in the metadata.
+
+    Raises:
+        InputError: no radiograph of this module, or one that was cropped or resampled since.
+    """
+    camera = camera_of(node)
+    image = image_from_volume(node)
+    if image.size != (*camera.size, 1):
+        raise InputError(
+            f"{describe(node)} has {'x'.join(map(str, image.size))} pixels, its camera "
+            f"{camera.size[0]}x{camera.size[1]}; it was cropped or resampled, render it again"
+        )
+    metadata = {"quantity": node.GetAttribute(QUANTITY), "camera": camera.to_dict()}
+    return Image(image.array, image.ras_from_ijk, {**image.metadata, **metadata})
+
+
+def detector_picture(node: Any, camera: Camera) -> NDArray[np.uint8] | None:
+    """(H, W) grey picture of a radiograph for the detector plane of ``camera``.
+
+    None if it was taken by another camera or holds several materials.
+    """
+    taken = camera_of(node)
+    radiograph = radiograph_from_node(node)
+    same = taken.size == camera.size and np.allclose(taken.P, camera.P, rtol=1e-9, atol=1e-6)
+    return display_picture(radiograph) if same and radiograph.components == 1 else None
+
+
+def points_on_radiograph(
+    ras: ArrayLike, node: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where world points lie in the picture plane of a radiograph node.
+
+    Args:
+        ras: (N, 3) RAS mm.
+
+    Returns:
+        (N, 3) positions in RAS mm on the picture as the slice views show it (NaN behind the
+        source), and (N,) depth from the source in mm.
+    """
+    pixels, depth = camera_of(node).project(ras)
+    picture = radiograph_from_node(node)
+    ijk = np.concatenate([pixels, np.zeros((len(pixels), 1))], axis=1)
+    return apply(picture.ras_from_ijk, ijk), depth
