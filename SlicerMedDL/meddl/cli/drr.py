@@ -116,7 +116,9 @@ def run_render(args: argparse.Namespace) -> int:
     carm = from_arguments(CArm, args, record.get("carm"))
     window = args.window and convert(args.window, tuple[float, float], "--window")
     if suffix == ".png" and parameters.quantity == "path":
-        raise InputError("a PNG holds one picture, --quantity path gives one per material: use .tiff")
+        raise InputError(
+            "a PNG holds one picture, --quantity path gives one per material: use .tiff"
+        )
     camera = None
     if args.camera:
         from dataclasses import fields
@@ -131,9 +133,7 @@ def run_render(args: argparse.Namespace) -> int:
         raise InputError(f"--output {output} is the CT itself; choose another name")
     ct = read_image(args.ct, series=args.series)
     loaded = time.perf_counter()
-    radiograph = render(
-        ct, camera or carm, parameters, progress=args.progress, cancel=args.cancel
-    )
+    radiograph = render(ct, camera or carm, parameters, progress=args.progress, cancel=args.cancel)
     rendered = time.perf_counter()
     write_radiograph(output, radiograph, window)
     if args.save_camera:
@@ -192,7 +192,12 @@ def run_points(args: argparse.Namespace) -> int:
             for label, (u, v), distance in zip(points.labels, pixels, depth, strict=True):
                 seen = not np.isnan(u)
                 writer.writerow(
-                    [label, f"{u:.6f}" if seen else "", f"{v:.6f}" if seen else "", f"{distance:.6f}"]
+                    [
+                        label,
+                        f"{u:.6f}" if seen else "",
+                        f"{v:.6f}" if seen else "",
+                        f"{distance:.6f}",
+                    ]
                 )
     if args.json:
         print_json({"output": args.output, "points": len(depth), "seen": int((depth > 0).sum())})

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from meddl.cli.console import print_json
+
 
 def configure(subparsers: Any) -> None:
     """Add the ``weights`` command and its five actions."""
@@ -21,7 +23,6 @@ def configure(subparsers: Any) -> None:
 
     def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> Any:
         action = actions.add_parser(name, help=text, description=text)
-        action.add_argument("--json", action="store_true", help="print one JSON line")
         action.set_defaults(run=function)
         return action
 
@@ -41,7 +42,10 @@ def configure(subparsers: Any) -> None:
 
 
 def _print(args: argparse.Namespace, record: object, lines: list[str]) -> int:
-    print(json.dumps(record) if args.json else "\n".join(lines))
+    if args.json:
+        print_json(record)
+    else:
+        print("\n".join(lines))
     return 0
 
 

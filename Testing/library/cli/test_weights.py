@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
 
-from meddl.cli import weights as command
+from meddl.cli.main import main
 from meddl.core import weights
 
 torch = pytest.importorskip("torch")
@@ -16,12 +15,9 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MEDDL_WEIGHTS", str(tmp_path / "user"))
-    parser = argparse.ArgumentParser()
-    command.configure(parser.add_subparsers())
 
     def call(*arguments: object) -> str:
-        args = parser.parse_args(["weights", *map(str, arguments)])
-        assert args.run(args) == 0
+        assert main(["weights", *map(str, arguments)]) == 0
         return capsys.readouterr().out
 
     return call

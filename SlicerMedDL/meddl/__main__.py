@@ -1,0 +1,7 @@
+"""``python -m meddl``."""
+
+import sys
+
+from meddl.cli.main import main
+
+sys.exit(main())
