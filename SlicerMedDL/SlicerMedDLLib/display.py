@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import slicer
-from meddl.core.errors import InputError
 
+from meddl.core.errors import InputError
 from SlicerMedDLLib.nodes import describe
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
-from meddl.core.errors import InputError
-from meddl.core.image import Image
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
+from meddl.core.errors import InputError
+from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.volumes import vtk_image
-
-# Colours for labels without one: ColorBrewer's Set1 and Set2, far apart and visible on grey.
-_COLORS = (
-    "e41a1c 377eb8 4daf4a 984ea3 ff7f00 ffff33 a65628 f781bf 66c2a5 fc8d62 8da0cb e78ac3 a6d854"
-).split()
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,8 @@ def terminology_entry(
 
 
 def _generic_segment(label: int) -> Segment:
-    code = _COLORS[(label - 1) % len(_COLORS)]
-    red, green, blue = (int(code[n : n + 2], 16) / 255 for n in (0, 2, 4))
-    return Segment(label, f"label {label}", (red, green, blue))
+    hue = (label * 0.618034) % 1.0  # steps of the golden ratio keep neighbouring labels apart
+    return Segment(label, f"label {label}", hsv_to_rgb(hue, 0.7, 0.9))
 
 
 def _oriented_image(image: Image) -> Any:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+
 from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix, affine
-
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 
 
@@ -33,6 +33,11 @@ def world_from_node(node: Any) -> Matrix:
     """
     parent = node.GetParentTransformNode()
     return np.eye(4) if parent is None else _matrix_to_world(parent, node)
+
+
+def node_from_world(node: Any) -> Matrix:
+    """4x4 inverse of :func:`world_from_node`; same errors."""
+    return affine(np.linalg.inv(world_from_node(node)))
 
 
 def matrix_from_transform(node: Any) -> Matrix:
@@ -61,7 +66,7 @@ def transform_from_matrix(matrix: Matrix, name: str = "Transform", node: Any = N
         node = new_node("vtkMRMLLinearTransformNode", name)
     else:
         require_node(node, "vtkMRMLLinearTransformNode", "linear transform")
-    local = np.linalg.inv(world_from_node(node)) @ matrix
+    local = node_from_world(node) @ matrix
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(local))
     return node
 

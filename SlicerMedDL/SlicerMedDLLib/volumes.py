@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from meddl.core.errors import InputError
-from meddl.core.image import Image
 from numpy.typing import NDArray
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from meddl.core.errors import InputError
+from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, require_node
-from SlicerMedDLLib.transforms import world_from_node
+from SlicerMedDLLib.transforms import node_from_world, world_from_node
 
 SCALAR = "vtkMRMLScalarVolumeNode"
 VECTOR = "vtkMRMLVectorVolumeNode"
@@ -64,7 +64,7 @@ def _storable(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def vtk_image(array: NDArray[Any]) -> vtk.vtkImageData:
-    """A copy of ``array`` (K, J, I[, C]) as vtkImageData with unit spacing (geometry is the node's).
+    """A copy of ``array`` (K, J, I[, C]) as vtkImageData, unit spacing (the node has the geometry).
 
     Raises:
         InputError: integers that do not fit into 32 bits.
@@ -111,7 +111,7 @@ def volume_from_image(
     if class_name == LABELS and not np.issubdtype(image.array.dtype, np.integer):
         raise InputError(f"a label map holds whole numbers, the image has {image.array.dtype}")
     data = vtk_image(image.array)
-    local_from_world = np.linalg.inv(world_from_node(node)) if node is not None else np.eye(4)
+    local_from_world = np.eye(4) if node is None else node_from_world(node)
     local_from_ijk = slicer.util.vtkMatrixFromArray(local_from_world @ image.ras_from_ijk)
     if node is None:
         node = slicer.mrmlScene.CreateNodeByClass(class_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+
 from meddl.core import Image, InputError
 from SlicerMedDLLib.segmentations import (
     Segment,
@@ -77,7 +78,7 @@ def test_overlap_is_refused_as_labels_and_kept_as_masks(scene, labels):
     whole = body.GetSegmentation().GetNthSegment(0)
     whole.SetName("body")
     node.GetSegmentation().AddSegment(whole, "body")
-    with pytest.raises(InputError, match="'liver' and 'body' overlap in .* voxels"):
+    with pytest.raises(InputError, match=r"'liver' and 'body' overlap in .* voxels"):
         labelmap_from_segmentation(node, labels)
     masks = {entry.name: mask for entry, mask in masks_from_segmentation(node, labels)}
     np.testing.assert_array_equal(masks["liver"], labels.array == 3)

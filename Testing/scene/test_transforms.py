@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+
 from meddl.core import GeometryError, InputError
 from meddl.core.geometry import apply, rotation
 from SlicerMedDLLib.transforms import (

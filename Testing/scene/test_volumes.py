@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
 from meddl.core import Image, InputError
 from meddl.core.geometry import apply, rotation
 from SlicerMedDLLib.transforms import transform_from_matrix
@@ -95,7 +96,7 @@ def test_nonlinear_parent_is_refused_and_leaves_the_node(scene):
     grid.SetDisplacementGridData(field)
     warp.SetAndObserveTransformFromParent(grid)
     node.SetAndObserveTransformNodeID(warp.GetID())
-    with pytest.raises(InputError, match="'CT' is under a non-linear transform.*harden"):
+    with pytest.raises(InputError, match=r"'CT' is under a non-linear transform.*harden"):
         image_from_volume(node)
     with pytest.raises(InputError, match="non-linear"):
         volume_from_image(Image(np.ones((2, 2, 2))), node=node)

@@ -1,0 +1,93 @@
+"""Markups: MRML point lists, lines and curves <-> labels and positions in world RAS, mm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import slicer
+from numpy.typing import ArrayLike
+
+from meddl.core.errors import InputError
+from meddl.core.geometry import Matrix
+from SlicerMedDLLib.nodes import describe, new_node, require_node
+
+POINTS = "vtkMRMLMarkupsFiducialNode"
+LINE = "vtkMRMLMarkupsLineNode"
+CURVE = "vtkMRMLMarkupsCurveNode"
+CLOSED_CURVE = "vtkMRMLMarkupsClosedCurveNode"
+
+
+def points_from_markups(node: Any) -> tuple[list[str], Matrix]:
+    """Labels and world positions (N, 3) of the control points that have been placed.
+
+    Parent transforms, linear or not, are honoured. Points that are skipped or being placed are
+    left out.
+
+    Raises:
+        InputError: no markups node, or no point has been placed.
+    """
+    require_node(node, "vtkMRMLMarkupsNode", "markups node")
+    placed = [
+        n
+        for n in range(node.GetNumberOfControlPoints())
+        if node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
+    ]
+    if not placed:
+        raise InputError(f"{describe(node)} has no points; place one in a view first")
+    labels = [node.GetNthControlPointLabel(n) for n in placed]
+    return labels, np.array([node.GetNthControlPointPositionWorld(n) for n in placed])
+
+
+def curve_from_markups(node: Any) -> Matrix:
+    """World positions (N, 3) along a line or curve as it is drawn, denser than its control points.
+
+    Raises:
+        InputError: no line or curve, or fewer than two points.
+    """
+    require_node(node, "vtkMRMLMarkupsNode", "line or curve")
+    if not (node.IsA(CURVE) or node.IsA(LINE)):
+        raise InputError(f"{describe(node)} was given, a line or curve was expected")
+    points = node.GetCurvePointsWorld()
+    if points is None or points.GetNumberOfPoints() < 2:
+        raise InputError(f"{describe(node)} has fewer than two points; place them first")
+    return np.array([points.GetPoint(n) for n in range(points.GetNumberOfPoints())])
+
+
+def markups_from_points(
+    ras: ArrayLike,
+    labels: Sequence[str] | None = None,
+    name: str = "Points",
+    node: Any = None,
+    class_name: str = POINTS,
+) -> Any:
+    """Put points into a markups node and return it.
+
+    Args:
+        ras: (N, 3) world positions, mm.
+        labels: N names; by default Slicer names them after the node.
+        name: of a new node.
+        node: an existing markups node to refill; its parent transform stays and is allowed for.
+        class_name: of a new node: :data:`POINTS`, :data:`LINE`, :data:`CURVE` or
+            :data:`CLOSED_CURVE`.
+
+    Raises:
+        InputError: wrong shape, NaN, another number of labels, or more points than a line takes.
+    """
+    ras = np.asarray(ras, dtype=np.float64)
+    if ras.ndim != 2 or ras.shape[1] != 3 or not np.isfinite(ras).all():
+        raise InputError(f"points of shape {ras.shape}: finite numbers (N, 3) were expected")
+    if labels is not None and len(labels) != len(ras):
+        raise InputError(f"{len(labels)} labels were given for {len(ras)} points")
+    if node is not None:
+        class_name = require_node(node, "vtkMRMLMarkupsNode", "markups node").GetClassName()
+    if class_name == LINE and len(ras) > 2:
+        raise InputError(f"a line has 2 points, {len(ras)} were given")
+    if node is None:
+        node = new_node(class_name, name)
+    with slicer.util.NodeModify(node):
+        slicer.util.updateMarkupsControlPointsFromArray(node, ras, world=True)
+        for number, label in enumerate(labels or ()):
+            node.SetNthControlPointLabel(number, label)
+    return node

@@ -1,0 +1,184 @@
+"""Video: MRML sequences of colour frames, read and written one frame at a time.
+
+A frame is a picture (H, W, 3) uint8 RGB, row 0 at the top, as :func:`meddl.core.read_frames` gives
+it. In the scene it is a vector volume of one slice with ``ras_from_ijk`` diag(-1, -1, 1): columns
+run to the patient's left and rows to posterior, which the axial slice view shows upright.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import slicer
+from numpy.typing import NDArray
+
+from meddl.core.errors import InputError
+from meddl.core.image import Image
+from SlicerMedDLLib.nodes import describe, new_node, require_node
+from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, vtk_image
+
+RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
+    """A one-slice image as the picture (H, W, 3) that the axial slice view shows.
+
+    Grey pictures get three equal channels; an alpha channel is dropped.
+
+    Raises:
+        InputError: several slices, another dtype than uint8, or 2 or more than 4 components.
+    """
+    if image.components == 1 and image.array.ndim == 4:
+        image = image.with_array(image.array[..., 0])
+    if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
+        raise InputError(
+            f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
+            f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
+        )
+    picture = image.array[0]
+    picture = picture[..., :3] if image.components > 1 else np.stack([picture] * 3, axis=-1)
+    if image.ras_from_ijk[1, 1] > 0:  # rows run to anterior: the view shows the last row on top
+        picture = picture[::-1]
+    if image.ras_from_ijk[0, 0] > 0:  # columns run to the right: the view shows the last one first
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
+
+
+def image_from_frame(frame: NDArray[np.uint8]) -> Image:
+    """A picture (H, W, 3) or (H, W), uint8, row 0 on top, as an image that stands upright.
+
+    Raises:
+        InputError: another shape or dtype.
+    """
+    frame = np.asarray(frame)
+    if frame.dtype != np.uint8 or not (
+        frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
+    ):
+        raise InputError(
+            f"a frame has shape {frame.shape} and dtype {frame.dtype}; "
+            "(H, W, 3) RGB or (H, W) grey of uint8 was expected"
+        )
+    return Image(frame[np.newaxis], RAS_FROM_FRAME)
+
+
+def frames_from_sequence(
+    node: Any, start: int = 0, stop: int | None = None, step: int = 1
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames start, start + step, … before stop; only one is copied at a time.
+
+    Args:
+        node: a sequence of volumes of one slice.
+        start, stop, step: as in ``range``; stop None means to the end.
+
+    Yields:
+        (H, W, 3) uint8 RGB, row 0 at the top.
+
+    Raises:
+        InputError: no sequence, an empty one, one of something else than frames, or one that
+            gets shorter while it is read.
+    """
+    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    count = node.GetNumberOfDataNodes()
+    if count == 0:
+        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    for number in range(*slice(start, stop, step).indices(count)):
+        data = node.GetNthDataNode(number)
+        if data is None:
+            raise InputError(f"{describe(node)} lost frame {number} of {count} while it was read")
+        yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
+
+
+def frame_rate(node: Any) -> float:
+    """Frames per second by the median step of a sequence's index in seconds; 0 if unknown."""
+    count = min(node.GetNumberOfDataNodes(), 100)
+    if count < 2 or not node.GetIndexUnit().startswith("s"):
+        return 0.0
+    try:
+        times = [float(node.GetNthIndexValue(n)) for n in range(count)]
+    except ValueError:  # a text index
+        return 0.0
+    step = float(np.median(np.diff(times)))
+    return 1.0 / step if step > 0 else 0.0
+
+
+def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
+    """Play ``sequence`` in ``browser``, beside what it plays already, or in a new browser.
+
+    Returns:
+        The browser, its proxy node at the first frame (or at the item selected before).
+    """
+    if browser is None:
+        browser = new_node("vtkMRMLSequenceBrowserNode", f"{sequence.GetName()} browser")
+        browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+        browser.SetPlaybackRateFps(rate)
+        browser.SetSelectedItemNumber(0)
+    else:
+        require_node(browser, "vtkMRMLSequenceBrowserNode", "sequence browser")
+        browser.AddSynchronizedSequenceNodeID(sequence.GetID())
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    return browser
+
+
+@contextmanager
+def recording(
+    name: str, rate: float = 25.0, browser: Any = None
+) -> Iterator[Callable[[NDArray[np.uint8]], Any]]:
+    """Record frames into a new sequence node, which is removed again if an error leaves the block.
+
+    ::
+
+        with recording("Cleared video", rate=25) as append:
+            for frame in frames:
+                sequence = append(frame)
+
+    Args:
+        name: of the sequence node.
+        rate: frames per second; the index is the time in seconds.
+        browser: an existing browser to play in step with (the item counts should agree); by
+            default a new browser is made.
+
+    Yields:
+        A function that appends one frame (H, W, 3) or (H, W) uint8 and returns the sequence node.
+
+    Raises:
+        InputError: a rate that is not positive, no frame at all, a bad frame, or one of another
+            size than the first.
+    """
+    if not rate > 0:
+        raise InputError(f"the frame rate is {rate} per second, a positive one was expected")
+    sequence = new_node("vtkMRMLSequenceNode", name)
+    sequence.SetIndexName("time")
+    sequence.SetIndexUnit("s")
+    frame_node: Any = None
+    first_shape: tuple[int, ...] = ()
+
+    def append(frame: NDArray[np.uint8]) -> Any:
+        nonlocal frame_node, first_shape
+        image = image_from_frame(frame)
+        if frame_node is None:
+            frame_node = slicer.mrmlScene.CreateNodeByClass(
+                VECTOR if image.components > 1 else SCALAR
+            )
+            frame_node.UnRegister(None)  # CreateNodeByClass gives the caller a reference
+            frame_node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(RAS_FROM_FRAME))
+            first_shape = image.array.shape
+        elif image.array.shape != first_shape:
+            raise InputError(
+                f"a frame has shape {np.shape(frame)}, the first had {first_shape[1:]}"
+            )
+        frame_node.SetAndObserveImageData(vtk_image(image.array))
+        seconds = sequence.GetNumberOfDataNodes() / rate
+        sequence.SetDataNodeAtValue(frame_node, f"{seconds:.6f}")  # copies the node
+        return sequence
+
+    try:
+        yield append
+        if frame_node is None:
+            raise InputError(f"no frame was recorded into {name!r}")
+        browse(sequence, browser, rate)
+    except BaseException:
+        slicer.mrmlScene.RemoveNode(sequence)
+        raise
