@@ -1,0 +1,259 @@
+"""The common half of every module panel: parameters in the scene, Apply/Cancel, progress, log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
+from slicer.util import VTKObservationMixin
+
+from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.tasks import TaskRunner, show_error
+
+DEVICE_SETTING = "MedDL/Device"  # of the machine, not of the scene: scenes travel
+
+
+class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Base of the modules' widgets.
+
+    A subclass names its ``logicClass`` (whose ``getParameterNode()`` returns the wrapped parameter
+    node), has a panel in ``Resources/UI/<Module>.ui`` and defines :meth:`obstacle` and
+    :meth:`apply`; :meth:`connectPanel` and :meth:`parametersChanged` if it needs them.
+
+    Attributes:
+        ui: the named widgets of the module's panel.
+        logic: an instance of ``logicClass``.
+        runner: the task runner.
+        parameterNode: the wrapped parameter node; None while the scene closes.
+    """
+
+    logicClass: Callable[[], Any]
+    usesDevice = True
+
+    def __init__(self, parent: Any = None) -> None:
+        self.logic: Any = None
+        self.parameterNode: Any = None
+        self._guiTag: Any = None
+        self._startTime = 0.0
+        # Runs both bases' __init__ (VTKObservationMixin comes last in the order) and, without a
+        # parent, setup(); so nothing is set after it.
+        super().__init__(parent)
+
+    # What a subclass defines
+
+    def connectPanel(self) -> None:
+        """Connect the widgets of the panel; ``self.ui`` and ``self.logic`` are there."""
+
+    def obstacle(self) -> str:
+        """Why Apply cannot run now, for its tooltip; empty if it can."""
+        raise NotImplementedError
+
+    def apply(self) -> None:
+        """Copy the input out of the scene and :meth:`start` the work."""
+        raise NotImplementedError
+
+    def parametersChanged(self) -> None:
+        """Follow a change of ``self.parameterNode``."""
+
+    # Life of the panel
+
+    def setup(self) -> None:
+        """Build the panel. Works without a main window and shows no dialog."""
+        ScriptedLoadableModuleWidget.setup(self)
+        panel = slicer.util.loadUI(self.resourcePath(f"UI/{self.moduleName}.ui"))
+        runPanel = slicer.util.loadUI(str(Path(__file__).parent / "Resources/UI/RunPanel.ui"))
+        self.layout.addWidget(panel)
+        self.layout.addWidget(runPanel)
+        self.layout.addStretch(1)
+        self.ui = slicer.util.childWidgetVariables(panel)
+        self._runUi = slicer.util.childWidgetVariables(runPanel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.logic = self.logicClass()
+        self.runner = TaskRunner(self.showError)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onEndClose)
+        self._runUi.applyButton.connect("clicked(bool)", self._onApply)
+        self._setupDevices()
+        self.connectPanel()
+        self.initializeParameterNode()
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self.initializeParameterNode()
+
+    def exit(self) -> None:
+        """The user opens another module; a running task goes on."""
+        self._unbind()
+
+    def cleanup(self) -> None:
+        """The module is unloaded or the application quits."""
+        self.runner.cancel()
+        self._unbind()
+        self.removeObservers()
+
+    def _onStartClose(self, caller: Any, event: Any) -> None:
+        self._unbind()
+        self.parameterNode = None
+        self.updateApply()
+
+    def _onEndClose(self, caller: Any, event: Any) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    # Parameters
+
+    def initializeParameterNode(self) -> None:
+        """Bind the panel to the scene's parameter node, making it if need be."""
+        self._unbind()
+        self.parameterNode = self.logic.getParameterNode()
+        self._guiTag = self.parameterNode.connectGui(self.ui)
+        self.addObserver(
+            self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified
+        )
+        self._onParametersModified()
+
+    def _unbind(self) -> None:
+        if self._guiTag is not None:
+            self.parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(
+                self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified
+            )
+            self._guiTag = None
+
+    def _onParametersModified(self, caller: Any = None, event: Any = None) -> None:
+        self.parametersChanged()
+        self.updateApply()
+
+    # Apply, cancel, progress
+
+    def updateApply(self) -> None:
+        """Set text, tooltip and state of the button; call it when :meth:`obstacle` changes."""
+        button = self._runUi.applyButton
+        if self.runner.busy:
+            button.text = _("Cancel")
+            button.toolTip = _("Stop; the scene stays as it was")
+            button.enabled = True
+            return
+        obstacle = self.obstacle() if self.parameterNode is not None else _("No scene")
+        button.text = _("Apply")
+        button.toolTip = obstacle
+        button.enabled = not obstacle
+
+    def _onApply(self, checked: bool = False) -> None:
+        if self.runner.busy:
+            self._runUi.applyButton.enabled = False
+            self.showStatus(_("Cancelling…"))
+            self.runner.cancel()
+            return
+        try:
+            self.apply()
+        except MedDLError as error:
+            self.showError(one_line(error))
+            self.showStatus(one_line(error))
+
+    def start(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        on_done: Callable[[Any], None],
+        watch: Sequence[Any] = (),
+        **kwargs: Any,
+    ) -> None:
+        """Run ``function`` as :meth:`TaskRunner.run` does, shown in this panel.
+
+        Raises:
+            InputError: a task is running.
+        """
+
+        def done(result: Any) -> None:
+            on_done(result)
+            self._finish(_("Done in {seconds:.1f} s").format(seconds=self._elapsed()))
+
+        self.runner.run(
+            function,
+            *args,
+            on_done=done,
+            on_progress=self._onProgress,
+            on_log=self.log,
+            on_error=self._finish,
+            on_cancelled=lambda: self._finish(_("Cancelled")),
+            watch=watch,
+            **kwargs,
+        )
+        self._startTime = time.monotonic()
+        self._runUi.progressBar.value = 0
+        self._runUi.progressBar.visible = True
+        self.showStatus(_("Running…"))
+        self.updateApply()
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._startTime
+
+    def _onProgress(self, fraction: float, message: str) -> None:
+        self._runUi.progressBar.value = round(100 * fraction)
+        self._runUi.statusLabel.text = message
+
+    def _finish(self, status: str) -> None:
+        self._runUi.progressBar.visible = False
+        self.showStatus(status)
+        self.updateApply()
+
+    def showStatus(self, text: str) -> None:
+        """One line under the button, and in the log."""
+        self._runUi.statusLabel.text = text
+        self.log(text)
+
+    def showError(self, text: str) -> None:
+        """One error box (tests replace it)."""
+        show_error(text)
+
+    def log(self, line: str) -> None:
+        """Add a line with the time to the panel's log."""
+        self._runUi.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')} {line}")
+
+    # Device
+
+    @property
+    def device(self) -> str:
+        """What the user chose: ``"auto"`` or a name that ``meddl.core.choose_device`` takes."""
+        return str(self._runUi.deviceComboBox.currentData)
+
+    def _setupDevices(self) -> None:
+        for widget in (self._runUi.deviceLabel, self._runUi.deviceComboBox):
+            widget.visible = self.usesDevice
+        if not self.usesDevice:
+            return
+        self._fillDevices([])
+        self._runUi.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
+        # Asking for graphics cards may import torch, which takes seconds: not in this thread.
+        self._deviceRunner = TaskRunner(self.log)
+        self._deviceRunner.run(_list_devices, on_done=self._fillDevices)
+
+    def _fillDevices(self, devices: Sequence[Any]) -> None:
+        combo = self._runUi.deviceComboBox
+        chosen = qt.QSettings().value(DEVICE_SETTING, "auto")
+        wasBlocked = combo.blockSignals(True)
+        combo.clear()
+        combo.addItem(_("Automatic"), "auto")
+        for device in devices:
+            if device.name != "cpu":
+                combo.addItem(f"{device.description} ({device.name})", device.name)
+        combo.addItem(_("Processor (CPU)"), "cpu")
+        combo.currentIndex = max(combo.findData(chosen), 0)
+        combo.blockSignals(wasBlocked)
+
+    def _onDeviceChosen(self, index: int) -> None:
+        qt.QSettings().setValue(DEVICE_SETTING, self.device)
+
+
+def _list_devices(progress: Any, cancel: Any) -> list[Any]:
+    from meddl.core.devices import list_devices
+
+    return list_devices()
