@@ -1,7 +1,7 @@
 """MedDL: five research systems of medical image computing as one plain-Python library.
 
-The library takes and returns numpy arrays (wrapped in :class:`meddl.core.Image`, which adds where the
-voxels lie in the patient) and never imports 3D Slicer, Qt or VTK. Rooms:
+The library takes and returns numpy arrays (wrapped in :class:`meddl.core.Image`, which adds where
+the voxels lie in the patient) and never imports 3D Slicer, Qt or VTK. Rooms:
 
 - :mod:`meddl.core`: images, files, geometry, devices, progress, weights, training loop.
 - :mod:`meddl.deepdrr`: radiographs from CT.

@@ -185,20 +185,12 @@ def run_points(args: argparse.Namespace) -> int:
     camera = read_camera(args.camera)
     points = read_points(args.points)
     pixels, depth = camera.project(points.ras)
-    with atomic_path(args.output) as temporary:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["label", "u", "v", "depth"])
-            for label, (u, v), distance in zip(points.labels, pixels, depth, strict=True):
-                seen = not np.isnan(u)
-                writer.writerow(
-                    [
-                        label,
-                        f"{u:.6f}" if seen else "",
-                        f"{v:.6f}" if seen else "",
-                        f"{distance:.6f}",
-                    ]
-                )
+    with atomic_path(args.output) as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["label", "u", "v", "depth"])
+        for label, pixel, distance in zip(points.labels, pixels, depth, strict=True):
+            u, v = ("" if np.isnan(n) else f"{n:.6f}" for n in pixel)
+            writer.writerow([label, u, v, f"{distance:.6f}"])
     if args.json:
         print_json({"output": args.output, "points": len(depth), "seen": int((depth > 0).sum())})
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from meddl.core.errors import FileError
+from meddl.core.errors import FileError, MedDLError, one_line
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:
@@ -42,6 +43,25 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
         raise FileError(f"{str(path)!r} is no file name: {error}") from error
 
 
+@contextmanager
+def parsing(path: str | Path, what: str) -> Iterator[None]:
+    """Turn whatever a parser raises on the content of ``path`` into one line.
+
+    Libraries raise anything from ``struct.error`` to ``RecursionError`` on damaged files. ITK's
+    source positions and addresses are cut off.
+
+    Raises:
+        FileError: instead of any other exception than a :class:`MedDLError`.
+    """
+    try:
+        yield
+    except MedDLError:
+        raise
+    except Exception as error:
+        reason = re.sub(r"^.*ERROR: *(\w+\(0x\w+\): *)?", "", one_line(error))[:200]
+        raise FileError(f"{path} is no valid {what}: {reason}") from error
+
+
 def writable_parent(path: str | Path) -> Path:
     """``path`` as a Path, after checking that its folder exists and takes files.
 
@@ -52,7 +72,7 @@ def writable_parent(path: str | Path) -> Path:
     folder = path.parent
     try:
         if not folder.is_dir():
-            raise FileError(f"the folder {folder} of the output {path.name} does not exist; make it")
+            raise FileError(f"the folder {folder} for {path.name} does not exist; make it")
         if path.is_dir():
             raise FileError(f"the output {path} is a folder, a file name was expected")
     except (OSError, ValueError) as error:
@@ -107,7 +127,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise FileError(f"the output {path} is a file, a folder was expected")
     if not path.parent.is_dir():
-        raise FileError(f"the folder {path.parent} of the output {path.name} does not exist; make it")
+        raise FileError(f"the folder {path.parent} for {path.name} does not exist; make it")
     try:
         temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
     except OSError as error:

@@ -1,7 +1,7 @@
 """Rigid and affine geometry with named frames.
 
-A transform is a 4x4 float64 matrix named ``target_from_source``; it acts on column vectors, so that
-``world_from_ijk = world_from_camera @ camera_from_ijk`` reads like a sentence. Frames used everywhere:
+A transform is a 4x4 float64 matrix named ``target_from_source``; it acts on column vectors, so
+that ``world_from_ijk = world_from_camera @ camera_from_ijk`` reads like a sentence. Frames:
 
 - ``ras``: patient coordinates in mm; right, anterior, superior are positive (Slicer's world).
 - ``lps``: the same with the first two axes negated (DICOM, ITK).
@@ -39,7 +39,7 @@ def affine(matrix: ArrayLike, name: str = "transform") -> Matrix:
     lengths = np.linalg.norm(result[:3, :3], axis=0)
     if not lengths.all():
         axis = int(np.argmin(lengths))
-        raise GeometryError(f"{name} has zero spacing along axis {'ijk'[axis]}; it must be positive")
+        raise GeometryError(f"{name} has zero spacing along {'ijk'[axis]}; it must be positive")
     if abs(np.linalg.det(result[:3, :3] / lengths)) < 1e-6:
         raise GeometryError(f"{name} is singular: its axes lie in one plane")
     return result
@@ -49,6 +49,11 @@ def apply(target_from_source: Matrix, points: ArrayLike) -> Matrix:
     """Map points (..., 3) through a 4x4 affine matrix; returns float64 (..., 3)."""
     points = np.asarray(points, dtype=np.float64)
     return points @ target_from_source[:3, :3].T + target_from_source[:3, 3]
+
+
+def inverse(target_from_source: Matrix) -> Matrix:
+    """``source_from_target`` of an invertible 4x4 matrix."""
+    return np.asarray(np.linalg.inv(target_from_source), dtype=np.float64)
 
 
 def compose(

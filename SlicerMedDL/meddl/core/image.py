@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.geometry import Matrix, affine, apply, orientation_code
+from meddl.core.geometry import Matrix, affine, apply, inverse, orientation_code
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,8 @@ class Image:
     @property
     def spacing(self) -> NDArray[np.float64]:
         """(3,) distance between voxel centres along i, j, k in mm."""
-        return np.linalg.norm(self.ras_from_ijk[:3, :3], axis=0)
+        lengths: NDArray[np.float64] = np.linalg.norm(self.ras_from_ijk[:3, :3], axis=0)
+        return lengths
 
     @property
     def origin(self) -> NDArray[np.float64]:
@@ -80,7 +81,7 @@ class Image:
     @property
     def ijk_from_ras(self) -> Matrix:
         """4x4 inverse of ``ras_from_ijk``."""
-        return np.linalg.inv(self.ras_from_ijk)
+        return inverse(self.ras_from_ijk)
 
     @property
     def orientation(self) -> str:
@@ -113,8 +114,8 @@ class Image:
             if bad.any():
                 first = tuple(int(n) for n in np.argwhere(bad)[0][:3][::-1])
                 raise InputError(
-                    f"the {what} has {int(bad.sum())} voxels that are NaN or infinite, the first at "
-                    f"ijk {first}; replace them before use"
+                    f"the {what} has {int(bad.sum())} voxels that are NaN or infinite, the first "
+                    f"at ijk {first}; replace them before use"
                 )
         return self
 

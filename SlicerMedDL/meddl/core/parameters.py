@@ -156,7 +156,7 @@ def from_dict(cls: type[Record], values: Any, source: str = "parameters") -> Rec
         InputError: no mapping, an unknown name, or a bad value.
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{source} holds {type(values).__name__}, a table name: value was expected")
+        raise InputError(f"{source} holds {type(values).__name__}, a table was expected")
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     unknown = [str(name) for name in values if name not in known]
     if unknown:
@@ -226,7 +226,8 @@ def add_arguments(
             continue
         kind, _ = _split_optional(hints[item.name])
         default = item.default if item.default is not MISSING else None
-        metavar = item.metadata.get("metavar")
+        metavar: str | None = item.metadata.get("metavar")
+        shown: Any
         if kind is bool:
             shown, metavar = ("on" if default else "off"), metavar or "on|off"
         elif item.metadata.get("choices"):
@@ -251,7 +252,7 @@ def add_arguments(
 def from_arguments(
     cls: type[Record], namespace: argparse.Namespace, base: Mapping[str, Any] | None = None
 ) -> Record:
-    """Build and validate a record from parsed options laid over ``base`` (a parameter file's values).
+    """Build and validate a record from parsed options laid over ``base`` (of a parameter file).
 
     Raises:
         InputError: a bad value; the message names the option.

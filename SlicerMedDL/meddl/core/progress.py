@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 class CancelToken:
-    """A thread-safe flag: :meth:`cancel` sets it, :meth:`check` raises :class:`Cancelled` once set."""
+    """A thread-safe flag: :meth:`cancel` sets it, :meth:`check` raises :class:`Cancelled` then."""
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -1,4 +1,4 @@
-"""From mass per area to what the detector reads: polychromatic Beer-Lambert law and quantum noise."""
+"""From mass per area to the detector's reading: polychromatic Beer-Lambert law, quantum noise."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def detected_energy(
 ) -> NDArray[np.float64]:
     """One noisy reading of an ideal energy-integrating detector, keV per emitted photon.
 
-    The number of photons in a pixel is Poisson with mean N sum p T; their total energy is a compound
-    Poisson variable. Given the count n it is drawn as normal with mean n E1 and variance n Var(E),
-    so that mean and variance are exact, and zero photons read zero.
+    The number of photons in a pixel is Poisson with mean N sum p T; their total energy is a
+    compound Poisson variable. Given the count n it is drawn as normal with mean n E1 and variance
+    n Var(E), so that mean and variance are exact, and zero photons read zero.
 
     Args:
         moments: (3, H, W) from :func:`spectral_moments`.

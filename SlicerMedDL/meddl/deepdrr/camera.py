@@ -1,8 +1,8 @@
 """The pinhole camera of an X-ray source and a flat detector.
 
-World is RAS in mm. The camera looks along +z from the source, x to the right of the picture, y down.
-Pixel centres have integer coordinates, (0, 0) is the first pixel. One :func:`Camera.project` serves
-the renderer's checks, points, curves and models alike (Hartley & Zisserman 2004, chapter 6).
+World is RAS in mm. The camera looks along +z from the source, x to the right of the picture, y
+down. Pixel centres have integer coordinates, (0, 0) is the first pixel. One :func:`Camera.project`
+serves the renderer's checks, points, curves and models alike (Hartley & Zisserman 2004, chapter 6).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from meddl.core.errors import FileError, GeometryError
 from meddl.core.files import read_json, write_json
-from meddl.core.geometry import Matrix, affine, apply
+from meddl.core.geometry import Matrix, affine, apply, inverse
 
 Array = NDArray[np.float64]
 LARGEST_SIDE = 16384  # pixels; beyond it a size is a typing error, not a detector
@@ -46,7 +46,7 @@ class Camera:
         object.__setattr__(self, "size", picture_size(self.size))
 
     @classmethod
-    def from_projection(cls, P: ArrayLike, size: Sequence[int]) -> Camera:
+    def from_projection(cls, projection: ArrayLike, size: Sequence[int]) -> Camera:
         """Split a 3x4 projection matrix, known up to any non-zero factor, into K, R and t.
 
         RQ decomposition (Hartley & Zisserman, section 6.2.4) with positive focal lengths; the sign
@@ -55,11 +55,11 @@ class Camera:
         Raises:
             GeometryError: wrong shape, not finite, or a camera at infinity (singular left 3x3).
         """
-        P = _finite(P, (3, 4), "P")
-        P = P / np.linalg.norm(P)
+        P = _finite(projection, (3, 4), "P")
+        P /= np.abs(P).max() or 1.0
         M = P[:, :3]
         determinant = np.linalg.det(M)
-        if abs(determinant) < 1e-14 * max(np.linalg.norm(M), 1e-300) ** 3 or not M.any():
+        if abs(determinant) < 1e-14 * float(np.linalg.norm(M)) ** 3 or not M.any():
             raise GeometryError("P has a singular left 3x3 part: its source lies at infinity")
         P, M = P * np.sign(determinant), M * np.sign(determinant)
         K, rotation = _rq(M)
@@ -109,7 +109,7 @@ class Camera:
     @property
     def world_from_camera(self) -> Matrix:
         """4x4 inverse pose."""
-        return np.linalg.inv(self.camera_from_world)
+        return inverse(self.camera_from_world)
 
     @property
     def source(self) -> Array:
@@ -212,11 +212,11 @@ def _finite(matrix: ArrayLike, shape: tuple[int, int], name: str) -> Array:
     return result
 
 
-def _intrinsics(K: ArrayLike) -> Array:
-    K = _finite(K, (3, 3), "K")
-    if K[2, 2] == 0 or np.abs(K[[1, 2, 2], [0, 0, 1]]).max() > 1e-6 * np.abs(K).max():
-        raise GeometryError(f"K is {K.tolist()}, an upper triangular matrix was expected")
-    K = np.triu(K / K[2, 2])
+def _intrinsics(values: ArrayLike) -> Array:
+    matrix = _finite(values, (3, 3), "K")
+    if matrix[2, 2] == 0 or np.abs(np.tril(matrix, -1)).max() > 1e-6 * np.abs(matrix).max():
+        raise GeometryError(f"K is {matrix.tolist()}, an upper triangular matrix was expected")
+    K: Array = np.triu(matrix / matrix[2, 2])
     if K[0, 0] <= 0 or K[1, 1] <= 0:
         raise GeometryError(
             f"K has focal lengths {K[0, 0]:g} and {K[1, 1]:g} pixels, positive ones were expected "

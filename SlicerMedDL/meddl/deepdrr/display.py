@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from meddl.core.errors import InputError
 from meddl.core.image import Image
 
-# Grey 0 and 255 of each quantity. A negative logarithm of 2 is 10 cm of soft tissue; 8 lets one photon in 3000 through
-# (the spine seen from the side of an adult abdomen: 6 to 8 at 90 kV).
+# Grey 0 and 255 of each quantity. A negative logarithm of 2 is 10 cm of soft tissue; 8 lets one
+# photon in 3000 through (an adult's lumbar spine from the side: 6 to 8 at 90 kV).
 WINDOWS = {"neglog": (2.0, 8.0), "intensity": (2.0, 8.0), "energy": (0.0, 60.0)}
 
 

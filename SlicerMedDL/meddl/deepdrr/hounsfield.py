@@ -99,8 +99,8 @@ def inspect_values(ct: Image) -> list[Finding]:
     # Soft tissue is most of a body and lies within 150 HU of water: near 1000 if so offset.
     if low >= -200 and float(np.mean(np.abs(filled - 1000.0) < 150)) > 0.25:
         text = (
-            f"{seen}, most of the tissue near {float(np.median(filled)):.0f}: the values are offset "
-            "by about 1000; --hu-offset -1000 mends it"
+            f"{seen}, most of the tissue near {float(np.median(filled)):.0f}: the values are "
+            "offset by about 1000; --hu-offset -1000 mends it"
         )
         return [Finding(text, hu_offset=-1000.0)]
     text = (
@@ -113,9 +113,10 @@ def inspect_values(ct: Image) -> list[Finding]:
 def density(hu: NDArray[np.floating | np.integer]) -> NDArray[np.float32]:
     """Mass density in g/cm3 of Hounsfield units, any shape.
 
-    The lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU (Schneider, Bortfeld
-    and Schlegel 2000, Phys Med Biol 45:459, for bone above 100 HU), never below 0. It passes through 1.00 at
-    0 HU and 0 at -1000 HU, so that air inside and outside the volume weigh the same.
+    The lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU (Schneider,
+    Bortfeld and Schlegel 2000, Phys Med Biol 45:459, for bone above 100 HU), never below 0. It
+    passes through 1.00 at 0 HU and 0 at -1000 HU, so that air inside and outside the volume weigh
+    the same.
     """
     values = np.asarray(hu, dtype=np.float32)
     line = np.minimum(

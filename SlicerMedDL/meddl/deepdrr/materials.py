@@ -1,6 +1,7 @@
 """Which material a voxel is, and how strongly it attenuates.
 
-Mass fractions: ICRU Report 44 (1989) for soft tissue and cortical bone; dry air and water as in NIST's tables of X-ray mass attenuation coefficients (Hubbell and Seltzer 1995).
+Mass fractions: ICRU Report 44 (1989) for soft tissue and cortical bone; dry air and water as in
+NIST's tables of X-ray mass attenuation coefficients (Hubbell and Seltzer 1995).
 """
 
 from __future__ import annotations

@@ -33,9 +33,10 @@ def write_radiograph(
 ) -> None:
     """Write a radiograph by its suffix, atomically.
 
-    ``.tiff``: float32 (H, W), one page per material, names in ImageDescription. ``.nrrd``, ``.nii.gz``:
-    float32, x = column, y = row, z size 1, materials as components, and the camera beside it in
-    ``OUT.json``. ``.png``: 8-bit grey in a fixed window (:mod:`meddl.deepdrr.display`).
+    ``.tiff``: float32 (H, W), one page per material, names in ImageDescription. ``.nrrd``,
+    ``.nii.gz``: float32, x = column, y = row, z size 1, materials as components, and the camera
+    beside it in ``OUT.json``. ``.png``: 8-bit grey in a fixed window
+    (:mod:`meddl.deepdrr.display`).
 
     Raises:
         FileError: unknown suffix or a folder that takes no file.

@@ -27,7 +27,9 @@ ROWS_PER_BLOCK = 8  # cancel is answered within the time of one block per core
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
-def _project_rows(volume, source, first, per_column, per_row, scale, low, high, row_start, out):
+def _project_rows(  # type: ignore[no-untyped-def]  # numba infers the types
+    volume, source, first, per_column, per_row, scale, low, high, row_start, out
+):
     """Integrate rows row_start.. of the picture into out (rows, W, M).
 
     source, first, per_column, per_row are (3,) in ijk: the ray of pixel (u, v) is
@@ -124,7 +126,7 @@ def occupied_box(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDAr
         (3,), (3,): one voxel beyond the outermost non-zero voxel (there the interpolant reaches
         zero), or the outer face of the volume. Equal corners if all is zero.
     """
-    occupied = volume.any(axis=-1)
+    occupied: NDArray[np.bool_] = np.any(volume, axis=-1)
     low, high = np.zeros(3), np.zeros(3)
     for axis, others in enumerate(((0, 1), (0, 2), (1, 2))):
         indices = np.flatnonzero(occupied.any(axis=others))

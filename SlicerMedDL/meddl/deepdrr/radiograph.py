@@ -170,7 +170,7 @@ def _reading(
         return paths
     spectrum = load_spectrum(parameters.spectrum)
     moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
-    energy, floor = moments[1], np.finfo(np.float64).tiny
+    energy, floor = moments[1], float(np.finfo(np.float64).tiny)
     if parameters.noise:
         energy = detected_energy(moments, parameters.photons, generator)
         floor = (

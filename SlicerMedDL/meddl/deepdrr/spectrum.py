@@ -1,8 +1,8 @@
 """X-ray tube spectra: photons per energy bin.
 
-Three are shipped (60, 90 and 120 kV; tungsten anode at 12 degrees; 3.5, 4.0 and 4.3 mm aluminium, the
-filtrations of Unberath et al. 2018). They were computed by SpekPy (Poludniowski et al. 2021) with
-``python -m meddl drr spectrum --kvp 90 --aluminium 4.0 --output spectrum_90kV.csv`` and alike.
+Three are shipped (60, 90 and 120 kV; tungsten anode at 12 degrees; 3.5, 4.0 and 4.3 mm aluminium,
+the filtrations of Unberath et al. 2018). They were computed by SpekPy (Poludniowski et al. 2021)
+with ``meddl drr spectrum --kvp 90 --aluminium 4.0 --output spectrum_90kV.csv`` and alike.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import map_coordinates
+
 from meddl.core import Image
 from meddl.core.geometry import RAS_FROM_LPS, compose, rotation
-from scipy.ndimage import map_coordinates
 
 
 def oblique_geometry(seed: int, spacing=(0.8, 1.1, 2.3), lps: bool = False) -> np.ndarray:

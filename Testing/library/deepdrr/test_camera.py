@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from meddl.core import FileError, GeometryError, InputError
 from meddl.core.geometry import rotation
 from meddl.deepdrr import Camera, CArm, read_camera, write_camera

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 import pytest
+
 from meddl.core import Image, InputError
 from meddl.core.geometry import compose
 from meddl.deepdrr import (
@@ -30,7 +31,7 @@ def slab(hu: float, thickness_mm: float) -> Image:
     return Image(np.full((50, 10, 50), hu, np.float32), compose((10, thickness_mm / 10, 10)))
 
 
-# NIST (Hubbell and Seltzer 1995), total mass attenuation coefficient with coherent scattering, cm2/g.
+# NIST (Hubbell and Seltzer 1995), mass attenuation coefficient with coherent scattering, cm2/g.
 NIST = {
     "water": {30: 0.3756, 50: 0.2269, 80: 0.1837, 100: 0.1707},
     "bone": {30: 1.331, 50: 0.4242, 80: 0.2229, 100: 0.1855},

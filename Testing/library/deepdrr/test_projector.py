@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from meddl.core import CancelToken, Cancelled, DeviceError, Image, devices
+
+from meddl.core import Cancelled, CancelToken, DeviceError, Image, devices
 from meddl.core.geometry import compose
 from meddl.deepdrr import Camera, CArm, render
 

@@ -1,0 +1,295 @@
+"""``meddl drr`` as other people's scripts use it: files in, files out, exit codes, error lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import tifffile
+
+from meddl.cli.main import main
+from meddl.core import Image, read_image, write_image
+from meddl.core.geometry import compose, rotation
+from meddl.deepdrr import Camera, CArm, read_camera, render
+
+SMALL = ["--detector-size", "40,30", "--pixel-spacing", "6"]
+
+
+@pytest.fixture
+def ct(tmp_path):
+    """A body in air in an oblique anisotropic NIfTI; returns its path."""
+    _, j, i = np.mgrid[-10:10, -16:16, -20:20]
+    hu = np.where((i / 16) ** 2 + (j / 12) ** 2 < 1, 40, -1000)
+    hu = np.where((i - 4) ** 2 + j**2 < 16, 900, hu).astype(np.int16)
+    geometry = rotation((1, 2, 3), 25) @ compose((4, 5, 8), (-60, -70, -80))
+    write_image(tmp_path / "ct.nii.gz", Image(hu, geometry))
+    return str(tmp_path / "ct.nii.gz")
+
+
+def error_line(capsys) -> str:
+    """The single line on stderr."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_tiff_holds_the_unscaled_float32_values(ct, tmp_path, capsys):
+    out = tmp_path / "out.tiff"
+    assert main(["drr", "render", ct, "--output", str(out), "--primary-angle", "30", *SMALL]) == 0
+    values = tifffile.imread(out)
+    view = CArm(primary_angle=30, detector_size=(40, 30), pixel_spacing=6)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, render(read_image(ct), view).array[0])
+
+
+def test_path_has_one_named_page_per_material(ct, tmp_path):
+    out = tmp_path / "out.tiff"
+    assert main(["drr", "render", ct, "--output", str(out), "--quantity", "path", *SMALL]) == 0
+    with tifffile.TiffFile(out) as file:
+        names = [page.description for page in file.pages]
+        pages = np.stack([page.asarray() for page in file.pages])
+    assert [name in text for name, text in zip(["air", "soft tissue", "bone"], names, strict=True)]
+    view = CArm(detector_size=(40, 30), pixel_spacing=6)
+    expected = render(read_image(ct), view, quantity="path").array[0]
+    np.testing.assert_array_equal(pages, np.moveaxis(expected, -1, 0))
+    assert pages[2].max() > pages[2].min() == 0
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz"])
+def test_volume_formats_have_the_camera_beside_them(ct, tmp_path, suffix):
+    out = tmp_path / f"out{suffix}"
+    arguments = ["--quantity", "path", "--secondary-angle=-20", *SMALL]
+    assert main(["drr", "render", ct, "--output", str(out), *arguments]) == 0
+    picture = sitk.ReadImage(str(out))
+    assert picture.GetSize() == (40, 30, 1)
+    assert picture.GetNumberOfComponentsPerPixel() == 3
+    camera = read_camera(tmp_path / "out.json")
+    view = CArm(secondary_angle=-20, detector_size=(40, 30), pixel_spacing=6)
+    np.testing.assert_allclose(camera.P, view.camera(read_image(ct).center).P)
+    again = tmp_path / "again.nrrd"
+    record = ["--parameters", str(tmp_path / "out.json")]
+    assert main(["drr", "render", ct, "--output", str(again), *record]) == 0
+    np.testing.assert_array_equal(
+        sitk.GetArrayFromImage(sitk.ReadImage(str(again))), sitk.GetArrayFromImage(picture)
+    )
+
+
+def test_png_is_a_grey_picture_for_looking(ct, tmp_path):
+    out = tmp_path / "out.png"
+    assert main(["drr", "render", ct, "--output", str(out), *SMALL]) == 0
+    picture = read_image(out)
+    assert picture.array.dtype == np.uint8
+    assert picture.array.shape[:3] == (1, 30, 40)
+    assert picture.array.max() > picture.array.min()
+
+
+@pytest.mark.parametrize("form", [["--isocenter", "-10,20,30"], ["--isocenter=-10,20,30"]])
+def test_negative_lists_with_and_without_equals(ct, tmp_path, form):
+    camera = tmp_path / "camera.json"
+    arguments = [*form, "--save-camera", str(camera), *SMALL]
+    assert main(["drr", "render", ct, "--output", str(tmp_path / "o.tiff"), *arguments]) == 0
+    source = read_camera(camera).source
+    np.testing.assert_allclose(source, [-10, 20 - 530, 30], atol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [1.0, -0.25])
+def test_a_camera_file_replaces_the_c_arm(ct, tmp_path, factor):
+    view = CArm(primary_angle=40, rotation=10, detector_size=(40, 30), pixel_spacing=6)
+    camera = view.camera(read_image(ct).center)
+    projection = {"P": (factor * camera.P).tolist(), "size": [40, 30]}
+    (tmp_path / "c.json").write_text(json.dumps(projection))
+    out = tmp_path / "out.tiff"
+    assert (
+        main(["drr", "render", ct, "--output", str(out), "--camera", str(tmp_path / "c.json")]) == 0
+    )
+    expected = render(read_image(ct), camera).array[0]
+    np.testing.assert_allclose(tifffile.imread(out), expected, atol=1e-4)
+
+
+def test_json_line_reports_timings_device_backend(ct, tmp_path, capsys):
+    out = str(tmp_path / "o.tiff")
+    assert main(["drr", "render", ct, "--output", out, "--backend", "numba", "--json", *SMALL]) == 0
+    (line,) = capsys.readouterr().out.strip().splitlines()
+    report = json.loads(line)
+    assert (report["device"], report["backend"]) == ("cpu", "numba")
+    assert 0 < report["seconds"]["render"] <= report["seconds"]["total"]
+
+
+def test_noise_repeats_with_its_seed(ct, tmp_path):
+    pictures = []
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        out = tmp_path / f"{name}.tiff"
+        noise = ["--noise", "on", "--photons", "1000", "--seed", seed]
+        assert main(["drr", "render", ct, "--output", str(out), *noise, *SMALL]) == 0
+        pictures.append(tifffile.imread(out))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+    assert (pictures[0] != pictures[2]).any()
+
+
+def write_nrrd(path, array, ras_from_ijk, space):
+    """A NRRD written by hand, in the named space, as Slicer (LPS) or older tools (RAS) do."""
+    sign = np.array([-1, -1, 1]) if space == "left-posterior-superior" else np.ones(3)
+    axes = " ".join(
+        "({})".format(",".join(map(repr, map(float, sign * a)))) for a in ras_from_ijk[:3, :3].T
+    )
+    origin = ",".join(map(repr, map(float, sign * ras_from_ijk[:3, 3])))
+    k, j, i = array.shape
+    header = (
+        f"NRRD0004\ntype: float\ndimension: 3\nspace: {space}\nsizes: {i} {j} {k}\n"
+        f"space directions: {axes}\nkinds: domain domain domain\nendian: little\n"
+        f"encoding: raw\nspace origin: ({origin})\n\n"
+    )
+    path.write_bytes(header.encode() + array.astype("<f4").tobytes())
+
+
+@pytest.mark.parametrize("kind", ["RAS.nrrd", "LPS.nrrd", "x.nii.gz", "x.mha"])
+def test_projected_fiducial_lands_on_its_shadow(tmp_path, kind):
+    """File -> radiograph and markup -> pixel agree within 0.5 pixel, five random poses a format."""
+    for seed in range(5):
+        g = np.random.default_rng([seed, len(kind)])
+        values = np.zeros((30, 40, 50), np.float32)
+        ijk = g.integers(6, 24, 3)
+        values[ijk[2], ijk[1], ijk[0]] = 1000
+        geometry = rotation(g.normal(size=3), g.uniform(-50, 50))
+        geometry = geometry @ compose((1.1, 0.8, 2.1), g.uniform(-40, 40, 3))
+        path = tmp_path / kind
+        if kind.endswith(".nrrd"):
+            space = {"RAS": "right-anterior-superior", "LPS": "left-posterior-superior"}[kind[:3]]
+            write_nrrd(path, values, geometry, space)
+        else:
+            write_image(path, Image(values, geometry))
+        r, a, s = geometry[:3, :3] @ ijk + geometry[:3, 3]
+        (tmp_path / "p.csv").write_text(f"label,r,a,s\npin,{r},{a},{s}\n")
+        angles = [
+            "--primary-angle",
+            f"{g.uniform(-90, 90)}",
+            "--secondary-angle",
+            f"{g.uniform(-40, 40)}",
+        ]
+        turn = ["--rotation", f"{g.uniform(-180, 180)}", "--detector-size", "200,150"]
+        camera = ["--pixel-spacing", "1.5", "--save-camera", str(tmp_path / "c.json")]
+        out = str(tmp_path / "o.tiff")
+        command = ["drr", "render", str(path), "--output", out, "--quantity", "integral"]
+        assert main([*command, *angles, *turn, *camera]) == 0
+        points = ["--camera", str(tmp_path / "c.json"), "--output", str(tmp_path / "uv.csv")]
+        assert main(["drr", "points", str(tmp_path / "p.csv"), *points]) == 0
+        with (tmp_path / "uv.csv").open() as file:
+            (row,) = csv.DictReader(file)
+        shadow = tifffile.imread(out).astype(float)
+        centroid = [(shadow * n).sum() / shadow.sum() for n in np.meshgrid(range(200), range(150))]
+        assert row["label"] == "pin"
+        assert np.hypot(centroid[0] - float(row["u"]), centroid[1] - float(row["v"])) < 0.5
+
+
+def test_points_honour_the_coordinate_system_and_the_side_of_the_source(tmp_path):
+    camera = Camera(np.diag([100.0, 100.0, 1.0]), np.eye(4), (10, 10))
+    from meddl.deepdrr import write_camera
+
+    write_camera(tmp_path / "c.json", camera)
+    lps = {
+        "markups": [
+            {
+                "type": "Fiducial",
+                "coordinateSystem": "LPS",
+                "controlPoints": [
+                    {"label": "front", "position": [-1.0, -2.0, 50.0], "positionStatus": "defined"},
+                    {"label": "behind", "position": [0.0, 0.0, -7.0], "positionStatus": "defined"},
+                ],
+            }
+        ]
+    }
+    (tmp_path / "p.mrk.json").write_text(json.dumps(lps))
+    arguments = ["--camera", str(tmp_path / "c.json"), "--output", str(tmp_path / "uv.csv")]
+    assert main(["drr", "points", str(tmp_path / "p.mrk.json"), *arguments]) == 0
+    with (tmp_path / "uv.csv").open() as file:
+        front, behind = csv.DictReader(file)
+    assert [float(front[n]) for n in ("u", "v", "depth")] == pytest.approx([2.0, 4.0, 50.0])
+    assert (behind["u"], behind["v"], float(behind["depth"])) == ("", "", -7.0)
+
+
+def make_bad(kind, tmp_path):
+    """A path that is no usable CT."""
+    path = tmp_path / "bad.nii.gz"
+    volume = np.zeros((6, 6, 6), np.float32)
+    if kind == "missing":
+        return path
+    if kind == "picture":
+        path = tmp_path / "bad.png"
+        write_image(path, Image(np.zeros((1, 9, 9), np.uint8)))
+    elif kind == "4-D":
+        frames = [sitk.GetImageFromArray(volume)] * 3
+        sitk.WriteImage(sitk.JoinSeries(frames), str(path))
+    elif kind == "NaN":
+        volume[1, 2, 3] = np.nan
+        write_image(path, Image(volume))
+    elif kind == "zero spacing":
+        path = tmp_path / "bad.nrrd"
+        write_nrrd(path, volume, np.diag([1.0, 0.0, 1.0, 1.0]), "left-posterior-superior")
+    elif kind == "empty folder":
+        path = tmp_path / "empty"
+        path.mkdir()
+    elif kind == "truncated":
+        noise = np.random.default_rng(0).normal(size=(20, 20, 20))
+        write_image(path, Image(noise))
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif kind == "unknown extension":
+        path = tmp_path / "bad.xyz"
+        path.write_bytes(b"anything")
+    elif kind == "empty":
+        path.touch()
+    return path
+
+
+BAD = ["missing", "picture", "4-D", "NaN", "zero spacing", "empty folder", "truncated"]
+
+
+@pytest.mark.parametrize("kind", [*BAD, "unknown extension", "empty"])
+def test_bad_input_gives_one_line_and_exit_code_2(kind, tmp_path, capsys):
+    path = make_bad(kind, tmp_path)
+    capsys.readouterr()
+    out = tmp_path / "out.tiff"
+    assert main(["drr", "render", str(path), "--output", str(out), *SMALL]) == 2
+    assert len(error_line(capsys)) > 20
+    assert not out.exists()
+    assert not list(tmp_path.glob(".part*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--output", "no_such_folder/out.tiff"],
+        ["--output", "out.jpg"],
+        ["--output", "out.tiff", "--primary-angle", "steep"],
+        ["--output", "out.tiff", "--photons", "-3"],
+        ["--output", "out.tiff", "--quantity", "depth"],
+        ["--output", "out.tiff", "--isocenter", "1,2"],
+        ["--output", "out.tiff", "--camera", "missing.json"],
+        ["--output", "out.tiff", "--source-isocenter", "2000"],
+        ["--output", "out.tiff", "--hu-below", "1"],
+        ["--output", "out.tiff", "--parameters", "missing.json"],
+        ["--output", "out.png", "--quantity", "path"],
+        ["--output", "out.tiff", "--no-such-option", "1"],
+        [],
+    ],
+)
+def test_bad_arguments_give_one_line_and_exit_code_2(ct, arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert main(["drr", "render", ct, *arguments]) == 2
+    error_line(capsys)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_camera_and_angles_exclude_each_other(ct, tmp_path, capsys):
+    arguments = ["--output", str(tmp_path / "o.tiff"), "--camera", "c.json", "--rotation", "3"]
+    assert main(["drr", "render", ct, *arguments]) == 2
+    assert "--rotation" in error_line(capsys)
+
+
+def test_the_ct_is_never_overwritten(ct, capsys):
+    assert main(["drr", "render", ct, "--output", ct]) == 2
+    assert "is the CT itself" in error_line(capsys)
+    assert read_image(ct).size == (40, 32, 20)
