@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import slicer
 import vtk
-from meddl.core.geometry import Matrix, apply
-from meddl.core.image import Image
-from meddl.deepdrr.camera import Camera
-from meddl.deepdrr.carm import CArm
 from numpy.typing import ArrayLike, NDArray
+from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+
+from meddl.core.geometry import Matrix, apply
+from meddl.deepdrr.carm import CArm
 from SlicerMedDLLib.nodes import new_node
 from SlicerMedDLLib.transforms import transform_from_matrix
-from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
 SOURCE_RADIUS = 12.0  # mm; a marker that is seen beside a body
 LARGEST_TEXTURE = 256  # cells per side; a full-size picture would make the scene file large
@@ -77,6 +76,14 @@ def show_carm(
     slicer.util.updateMarkupsControlPointsFromArray(nodes.isocenter, np.zeros((1, 3)))
     nodes.isocenter.SetNthControlPointLabel(0, nodes.isocenter.GetName())
     return nodes
+
+
+def set_visible(transform: Any, visible: bool) -> None:
+    """Show or hide the C-arm that belongs to ``transform``."""
+    for role in _PARTS:
+        node = transform.GetNodeReference(f"MedDL.{role}")
+        if node is not None:
+            node.SetDisplayVisibility(visible)
 
 
 def _part(transform: Any, role: str) -> Any:

@@ -7,13 +7,15 @@ import math
 from typing import Any
 
 import numpy as np
+import slicer
+from numpy.typing import ArrayLike, NDArray
+
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.display import WINDOWS, display_picture
-from numpy.typing import ArrayLike, NDArray
-from SlicerMedDLLib.display import set_window
+from SlicerMedDLLib.display import set_window, show_picture
 from SlicerMedDLLib.nodes import describe
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, volume_from_image
 
@@ -35,8 +37,8 @@ def require_output(node: Any, volume: Any, quantity: str) -> None:
     expected = VECTOR if quantity == "path" else SCALAR
     if node.GetClassName() != expected:
         raise InputError(
-            f"{describe(node)} cannot hold the quantity {quantity}, a {expected.removeprefix('vtkMRML')} "
-            "was expected; select or create another output volume"
+            f"{describe(node)} cannot hold the quantity {quantity}, a {expected} was expected; "
+            "select or create another output volume"
         )
 
 
@@ -75,6 +77,11 @@ def _set_window(node: Any, quantity: str, radiograph: Image) -> None:
     node.GetDisplayNode().SetAndObserveColorNodeID(
         "vtkMRMLColorTableNodeInvertedGrey" if inverted else "vtkMRMLColorTableNodeGrey"
     )
+
+
+def is_radiograph(node: Any) -> bool:
+    """Whether this module made the volume."""
+    return bool(node.GetAttribute(CAMERA))
 
 
 def camera_of(node: Any) -> Camera:
@@ -116,9 +123,10 @@ def detector_picture(node: Any, camera: Camera) -> NDArray[np.uint8] | None:
     None if it was taken by another camera or holds several materials.
     """
     taken = camera_of(node)
+    if taken.size != camera.size or not np.allclose(taken.P, camera.P, rtol=1e-9, atol=1e-6):
+        return None
     radiograph = radiograph_from_node(node)
-    same = taken.size == camera.size and np.allclose(taken.P, camera.P, rtol=1e-9, atol=1e-6)
-    return display_picture(radiograph) if same and radiograph.components == 1 else None
+    return display_picture(radiograph) if radiograph.components == 1 else None
 
 
 def points_on_radiograph(
@@ -137,3 +145,17 @@ def points_on_radiograph(
     picture = radiograph_from_node(node)
     ijk = np.concatenate([pixels, np.zeros((len(pixels), 1))], axis=1)
     return apply(picture.ras_from_ijk, ijk), depth
+
+
+def show(node: Any, flipped: bool = False) -> None:
+    """Show a radiograph whole in the Red slice view.
+
+    Args:
+        flipped: mirror the view left to right (radiological view); the voxels stay.
+    """
+    show_picture(node, "Red")
+    view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    if view is not None:
+        # The picture's columns run along -R, and so does the view's x axis unless it is flipped.
+        view.GetSliceToRAS().SetElement(0, 0, 1.0 if flipped else -1.0)
+        view.UpdateMatrices()
