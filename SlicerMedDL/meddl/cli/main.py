@@ -32,6 +32,8 @@ TOOLS = {
     "test": "run the tests",
 }
 COMMANDS = SYSTEMS | TOOLS
+# Commands whose arguments are another program's.
+PASSING_ON = ("test",)
 
 
 def _table(commands: dict[str, str]) -> str:
@@ -56,7 +58,7 @@ examples:
   meddl drr render ct.nii.gz --output lao.tiff --primary-angle 30 --json
   meddl doctor                                    what is here and what is missing
 
-options of every command:
+options of every command but test, which passes all on to pytest:
   --json     print one line of JSON, no progress
   --quiet    no progress, no warnings
   --debug    say more; show where an error comes from
@@ -109,7 +111,7 @@ def build_parser(command: str) -> Parser:
     """The parser of one command, with the options that all commands share."""
     parser = Parser(prog="meddl", add_help=False)
     import_module(f"meddl.cli.{command}").configure(parser.add_subparsers(required=True))
-    for leaf in _leaves(parser):
+    for leaf in [] if command in PASSING_ON else _leaves(parser):
         common = leaf.add_argument_group("common")
         common.add_argument("--json", action="store_true", help="print one line of JSON")
         common.add_argument("--quiet", action="store_true", help="no progress, no warnings")
@@ -151,9 +153,12 @@ def _run(arguments: Sequence[str]) -> int:
             f"there is no command {arguments[0]!r}; there are: {', '.join(COMMANDS)} (see: "
             "meddl --help)"
         )
-    parser = build_parser(arguments[0])
+    rest: Sequence[str] = []
+    if arguments[0] in PASSING_ON and arguments[1:2] != ["--help"]:
+        arguments, rest = arguments[:1], arguments[1:]
+    args = argparse.Namespace(json=False, quiet=False, debug=False, rest=rest)
     try:
-        args = parser.parse_args(join_negative_values(arguments))
+        build_parser(arguments[0]).parse_args(join_negative_values(arguments), args)
     except SystemExit as done:  # --help
         return int(done.code or 0)
     token = CancelToken()

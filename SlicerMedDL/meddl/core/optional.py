@@ -1,4 +1,4 @@
-"""Packages that only some tasks need."""
+"""The packages that the library builds on, and how one that is missing is asked for."""
 
 from __future__ import annotations
 
@@ -8,24 +8,39 @@ from types import ModuleType
 
 from meddl.core.errors import DependencyError
 
-# Import name -> (pip name, the extra of this library that brings it).
+# Import name -> (pip name, the extra of pyproject.toml that brings it; BASE: every installation).
+BASE = "base"
 EXTRAS = {
-    "av": ("av", "video"),
-    "cv2": ("opencv-python-headless", "video"),
-    "dask": ("dask", "cluster"),
-    "lightning": ("lightning-fabric", "train"),
+    "numba": ("numba", BASE),
+    "numpy": ("numpy", BASE),
+    "PIL": ("pillow", BASE),
+    "platformdirs": ("platformdirs", BASE),
+    "psutil": ("psutil", BASE),
+    "pydicom": ("pydicom", BASE),
+    "rich": ("rich", BASE),
+    "safetensors": ("safetensors", BASE),
+    "scipy": ("scipy", BASE),
+    "SimpleITK": ("SimpleITK", BASE),
+    "tifffile": ("tifffile", BASE),
+    "trimesh": ("trimesh", BASE),
+    "xraydb": ("xraydb", BASE),
+    "yaml": ("PyYAML", BASE),
+    "torch": ("torch", "torch"),
     "lightning_fabric": ("lightning-fabric", "train"),
     "monai": ("monai", "train"),
-    "numba": ("numba", "cpu"),
+    "tensorboard": ("tensorboard", "train"),
+    "torchmetrics": ("torchmetrics", "train"),
+    "kornia": ("kornia", "augment"),
+    "torchio": ("torchio", "augment"),
+    "av": ("av", "video"),
+    "cv2": ("opencv-python-headless", "video"),
+    "openvino": ("openvino", "openvino"),
     "onnx": ("onnx", "onnx"),
     "onnxruntime": ("onnxruntime", "onnx"),
-    "openvino": ("openvino", "openvino"),
     "pycolmap": ("pycolmap", "sfm"),
     "spekpy": ("spekpy", "spectra"),
-    "tensorboard": ("tensorboard", "train"),
-    "torch": ("torch", "torch"),
-    "torchmetrics": ("torchmetrics", "train"),
-    "trimesh": ("trimesh", "mesh"),
+    "dask": ("dask", "cluster"),
+    "distributed": ("distributed", "cluster"),
 }
 
 
@@ -46,8 +61,8 @@ def require(name: str, purpose: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        package, extra = EXTRAS.get(name.partition(".")[0], (name, "all"))
+        package, _ = EXTRAS.get(name.partition(".")[0], (name, BASE))
         raise DependencyError(
             f"{purpose} needs the package {package}, which does not import here ({error}); "
-            f'install it with: pip install "meddl[{extra}]" (in Slicer: MedDL Home, Install)'
+            f"install it with: pip install {package} (in Slicer: MedDL Home, Install)"
         ) from error
