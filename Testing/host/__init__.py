@@ -1,0 +1,96 @@
+"""Headless Slicer host: slicer, qt and ctk in plain Python, for tests.
+
+Real MRML (slicer-core) and real Qt (PySide6, offscreen) under PythonQt's rules, strict against the
+interface recorded from a running Slicer (`host/api`). A test says::
+
+    import host
+
+    host.start()
+    panel = host.load_module("DeepDRRModule/DeepDRRModule.py")
+    panel.widget.ui.applyButton.click()
+    host.grab(panel, "panel.png")
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from .record import Message, answer, clear, errors, messages
+
+__all__ = [
+    "Message",
+    "answer",
+    "clear",
+    "clear_scene",
+    "errors",
+    "finish_startup",
+    "grab",
+    "load_module",
+    "messages",
+    "set_testing",
+    "start",
+]
+
+
+def _keep_singletons_alive() -> None:
+    """Give None, True and False references to spare on Python before 3.12.
+
+    PySide6 6.12 counts on immortal singletons also on Python 3.11, where they are not: each call
+    that returns None drops a reference of None (measured: 1000 calls, 1000 references), and the
+    interpreter aborts once they are used up.
+    """
+    if sys.version_info < (3, 12):
+        for singleton in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(singleton)).value += 1 << 40
+
+
+def start() -> None:
+    """Make slicer, qt and ctk importable in this process. Idempotent."""
+    if "qt" in sys.modules:
+        return
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x0b"  # integers, unscoped, as PythonQt has them
+    _keep_singletons_alive()
+    from . import startup
+
+    startup.run()
+
+
+def load_module(path: str | Path) -> Any:
+    """Load a scripted module's file; returns its module, widget, logic and panel."""
+    from . import modules
+
+    start()
+    return modules.load_module(path)
+
+
+def finish_startup() -> None:
+    """Run the handlers of `startupCompleted()`, after all modules are loaded."""
+    from . import modules
+
+    modules.finish_startup()
+
+
+def grab(panel: Any, path: str | Path, width: int = 480) -> Path:
+    """Write a picture of a panel (or any widget) to PNG, `width` pixels wide, as high as needed."""
+    from . import modules
+
+    return modules.grab(panel, path, width)
+
+
+def clear_scene() -> None:
+    """Close the scene."""
+    from . import mrml
+
+    mrml.clear_scene()
+
+
+def set_testing(enabled: bool) -> None:
+    """What `slicer.app.testingEnabled()` says; False at first, so that dialogs are recorded."""
+    import slicer
+
+    slicer.app._testing = enabled

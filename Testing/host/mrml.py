@@ -1,0 +1,84 @@
+"""The MRML scene with the application logic and the module logics of slicer-core."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import slicer
+
+from . import record
+
+# module name -> class of its logic in slicer-core
+MODULE_LOGICS = {
+    "Annotations": "vtkSlicerAnnotationModuleLogic",
+    "Cameras": "vtkSlicerCamerasModuleLogic",
+    "Data": "vtkSlicerDataModuleLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Models": "vtkSlicerModelsLogic",
+    "Plots": "vtkSlicerPlotsLogic",
+    "Reformat": "vtkSlicerReformatLogic",
+    "SceneViews": "vtkSlicerSceneViewsModuleLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Texts": "vtkSlicerTextsLogic",
+    "Transforms": "vtkSlicerTransformLogic",
+    "Units": "vtkSlicerUnitsLogic",
+    "ViewControllers": "vtkSlicerViewControllersLogic",
+    "VolumeRendering": "vtkSlicerVolumeRenderingLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+}
+
+_GUARDED = ("NodeAddedEvent", "NodeAboutToBeRemovedEvent", "StartBatchProcessEvent")
+
+
+def start_scene() -> Any:
+    """Create `slicer.mrmlScene` and its application logic; returns the application logic."""
+    scene = slicer.mrmlScene = slicer.vtkMRMLScene()
+    logic = slicer.vtkSlicerApplicationLogic()
+    logic.SetMRMLScene(scene)
+    logic.GetColorLogic().SetMRMLScene(scene)
+    logic.GetColorLogic().AddDefaultColorNodes()
+    _guard(scene)
+    return logic
+
+
+def module_logics(application_logic: Any) -> dict[str, Any]:
+    """Make and register the logic of each module; this also registers the module's node types."""
+    logics = {"Colors": application_logic.GetColorLogic()}
+    for name, class_name in MODULE_LOGICS.items():
+        logic = getattr(slicer, class_name)()
+        logic.SetMRMLApplicationLogic(application_logic)
+        logic.SetMRMLScene(slicer.mrmlScene)
+        application_logic.SetModuleLogic(name, logic)
+        logics[name] = logic
+    return logics
+
+
+def _guard(scene: Any) -> None:
+    """Record it when the scene or a node is changed outside the main thread."""
+
+    def checker(what: str) -> Any:
+        def check(caller: Any, event: str) -> None:
+            if not record.on_main_thread():
+                place = "".join(traceback.format_stack(limit=6)[:-1])
+                record.add_error(f"{caller.GetClassName()} {what} outside the main thread\n{place}")
+
+        return check
+
+    def watch(caller: Any, event: str) -> None:
+        # the event's call data crashes for the nodes that module logics add at start-up
+        node = scene.GetNthNode(scene.GetNumberOfNodes() - 1)
+        node.AddObserver("ModifiedEvent", modified)
+
+    modified = checker("modified")
+    scene.AddObserver(scene.NodeAddedEvent, watch)
+    for event in _GUARDED:
+        scene.AddObserver(getattr(scene, event), checker(event.removesuffix("Event")))
+
+
+def clear_scene() -> None:
+    """Close the scene as File / Close scene does; colour tables and other singletons stay."""
+    slicer.mrmlScene.Clear(0)

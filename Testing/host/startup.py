@@ -1,0 +1,111 @@
+"""Putting slicer, qt and ctk together; imported by `host.start()` only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from PySide6 import QtCore
+
+from . import api, qtmodule
+from .classes import registry
+from .uiloader import UiLoader
+
+
+class _Strict(ModuleType):
+    """A module of stand-ins; what Slicer has and the host has not is named as such."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in api.class_names(self.__name__):
+            raise NotImplementedError(f"the host has no stand-in for {self.__name__}.{name}")
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} in Slicer")
+
+
+def run() -> None:
+    """Build the modules and the application object."""
+    qtmodule.install(UiLoader)
+    qtmodule.application()
+    folder = Path(tempfile.mkdtemp(prefix="slicer_host_"))
+    QtCore.QCoreApplication.setOrganizationName("NA-MIC")
+    QtCore.QCoreApplication.setApplicationName("Slicer")
+    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
+    QtCore.QSettings.setPath(
+        QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, str(folder / "settings")
+    )
+    _add_standins()
+    _start_slicer(folder)
+
+
+def _add_standins() -> None:
+    import slicer
+
+    from . import ctk_values, ctk_widgets, qmrml_nodes, qmrml_values  # noqa: F401
+
+    ctk = _Strict("ctk", "ctk's widgets as Slicer's Python sees them.")
+    ctk.__dict__.update(registry["ctk"])
+    sys.modules["ctk"] = ctk
+    slicer.__dict__.update(registry["slicer"])
+
+
+def _start_slicer(folder: Path) -> None:
+    import slicer
+    import slicer.util
+
+    from . import app, modules, mrml
+
+    slicer.__dict__.update(registry["slicer"])
+    slicer.modules, slicer.moduleNames = ModuleType("slicer.modules"), ModuleType("moduleNames")
+    application_logic = mrml.start_scene()
+    slicer.app = app.qSlicerApplication(application_logic, folder)
+    modules.add_builtin_modules(mrml.module_logics(application_logic))
+    _record_displays(slicer.util)
+    _add_python_layer(os.environ.get("MEDDL_SLICER_SOURCE"))
+
+
+def _add_python_layer(source: str | None) -> None:
+    """slicer.i18n and the like: Slicer's own files where a checkout is named, else substitutes."""
+    import slicer
+
+    if source:
+        slicer.__path__.append(str(Path(source) / "Base" / "Python" / "slicer"))
+        return
+    from . import i18n
+
+    _alias("i18n", i18n)
+    from . import scripted
+
+    _alias("ScriptedLoadableModule", scripted)
+    from . import parameternode
+
+    _alias("parameterNodeWrapper", parameternode)
+
+
+def _alias(name: str, module: ModuleType) -> None:
+    import slicer
+
+    sys.modules[f"slicer.{name}"] = module
+    setattr(slicer, name, module)
+
+
+def _record_displays(util: ModuleType) -> None:
+    """Without a main window slicer.util only logs messages; the host keeps them for tests too."""
+    import logging
+
+    import slicer
+
+    from . import record
+
+    original = util._messageDisplay
+
+    def display(level: int, text: str, answer: Any, **options: Any) -> Any:
+        if options.get("mainWindowNeeded") or slicer.app.testingEnabled():
+            kind = {logging.ERROR: "error", logging.WARNING: "warning"}.get(level, "info")
+            title = options.get("windowTitle") or ""
+            record.add_message(kind, title, text, options.get("detailedText", ""))
+        return original(level, text, answer, **options)
+
+    util._messageDisplay = display
