@@ -1,0 +1,152 @@
+"""What is installed, and installing the rest when the user asks for it.
+
+Nothing here runs at import time or on its own: :func:`install` is for a button's handler, in the
+main thread. Slicer's own numpy, scipy, SimpleITK and pydicom keep their versions: pip gets them as
+constraints, so it fails rather than replaces them. PyTorch is installed by the PyTorch extension,
+which picks the build that fits the graphics card.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from importlib import invalidate_caches, metadata
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from meddl.core.errors import Cancelled, DependencyError
+from meddl.core.optional import BASE, EXTRAS, is_installed
+
+logger = logging.getLogger(__name__)
+
+SLICERS_OWN = ("numpy", "pydicom", "scipy", "SimpleITK", "vtk")
+TORCH_VERSION = ">=2.4"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Packages that are installed together.
+
+    Attributes:
+        name: the library's extra, or its base.
+        purpose: what a person gets.
+        megabytes: download of the wheels for Python 3.12 on Linux, dependencies included, without
+            what Slicer brings and without PyTorch; measured in November 2026.
+        needs_torch: whether PyTorch must be there first (else pip would fetch a build of its own).
+    """
+
+    name: str
+    purpose: str
+    megabytes: int
+    needs_torch: bool = False
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Import name -> pip name, without what Slicer brings."""
+        return {
+            module: package
+            for module, (package, extra) in EXTRAS.items()
+            if extra == self.name and package not in SLICERS_OWN
+        }
+
+
+def features() -> list[Feature]:
+    """All features, most needed first (a function, because the purposes are translated)."""
+    return [
+        Feature(BASE, _("Radiographs, geometry, weights"), 81),
+        Feature("torch", _("Neural networks (PyTorch)"), 200),
+        Feature("train", _("Training and metrics"), 17, needs_torch=True),
+        Feature("video", _("Video files, H.264 and sound"), 92),
+        Feature("openvino", _("Faster networks on Intel processors"), 57, needs_torch=True),
+        Feature("onnx", _("ONNX networks"), 32, needs_torch=True),
+        Feature("spectra", _("X-ray spectra of any tube"), 157),
+    ]
+
+
+def missing(feature: Feature) -> list[str]:
+    """Pip names of the packages of ``feature`` that do not import.
+
+    An existing ``cv2`` of any distribution counts: two OpenCV distributions break each other.
+    """
+    return [package for module, package in feature.packages.items() if not is_installed(module)]
+
+
+def explain(feature: Feature) -> str:
+    """One sentence for the user before the download."""
+    if feature.name == "torch":
+        size = _("about {cpu} MB, with a graphics card up to 3 GB").format(cpu=feature.megabytes)
+    else:
+        size = _("about {size} MB").format(size=feature.megabytes)
+    return _("{purpose}: {packages}, {size} to download.").format(
+        purpose=feature.purpose, packages=", ".join(missing(feature)), size=size
+    )
+
+
+def own_versions() -> list[str]:
+    """``name==version`` of Slicer's own packages, as far as pip knows them."""
+    pins = []
+    for name in SLICERS_OWN:
+        try:
+            pins.append(f"{name}=={metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            logger.debug("%s has no metadata, so pip cannot be told about it", name)
+    return pins
+
+
+def install(feature: Feature) -> None:
+    """Install what is missing of ``feature``; asks first and shows progress. Main thread only.
+
+    Raises:
+        Cancelled: the user declined.
+        DependencyError: PyTorch's extension is missing, or pip failed.
+    """
+    if (feature.name == "torch" or feature.needs_torch) and not is_installed("torch"):
+        _install_torch()
+    requirements = missing(feature)
+    if requirements:
+        _pip_ensure(requirements)
+        invalidate_caches()  # or the new packages stay invisible to this process
+    still_missing = missing(feature)
+    if still_missing:
+        raise DependencyError(
+            f"{', '.join(still_missing)} did not install; see the log, or restart Slicer and retry"
+        )
+
+
+def _install_torch() -> None:
+    try:
+        import PyTorchUtils
+    except ImportError as error:
+        raise DependencyError(
+            "PyTorch is installed by Slicer's extension PyTorch, which is not here; add it in the "
+            "Extensions Manager, restart Slicer and press Install again"
+        ) from error
+    torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+        askConfirmation=True, torchVersionRequirement=TORCH_VERSION
+    )
+    invalidate_caches()
+    if torch is None:
+        raise Cancelled("PyTorch was not installed")
+
+
+def _pip_ensure(requirements: list[str]) -> None:
+    from subprocess import CalledProcessError
+
+    import slicer.packaging
+
+    with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(own_versions()) + "\n", encoding="utf-8")
+        try:
+            slicer.packaging.pip_ensure(
+                requirements, constraints=constraints, requester="MedDL", prompt_install=True
+            )
+        except CalledProcessError as error:
+            raise DependencyError(
+                f"pip could not install {', '.join(requirements)} (exit code {error.returncode}); "
+                "the log has its output; is there an internet connection?"
+            ) from error
+        except RuntimeError as error:
+            raise Cancelled(f"{', '.join(requirements)} not installed: {error}") from error
