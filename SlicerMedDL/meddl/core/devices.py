@@ -95,6 +95,20 @@ def megabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
+def require_memory(needed_bytes: int, what: str) -> None:
+    """Refuse work that needs more main memory than is free, before anything is allocated.
+
+    Raises:
+        DeviceError: names ``what``, the bytes needed and the bytes free.
+    """
+    free = _cpu().free_bytes
+    if needed_bytes > free:
+        raise DeviceError(
+            f"{what} needs about {megabytes(needed_bytes)} of memory, {megabytes(free)} are free; "
+            "use a smaller one or close other programs"
+        )
+
+
 def choose_device(name: str = "auto", needed_bytes: int = 0) -> Device:
     """Pick a device for work that needs about ``needed_bytes`` of its memory.
 

@@ -58,7 +58,8 @@ def parsing(path: str | Path, what: str) -> Iterator[None]:
     except MedDLError:
         raise
     except Exception as error:
-        reason = re.sub(r"^.*ERROR: *(\w+\(0x\w+\): *)?", "", one_line(error))[:200]
+        reason = re.sub(r"^.*ERROR: *(\w+\(0x\w+\): *)?", "", one_line(error))
+        reason = reason if len(reason) < 200 else "…" + reason[-200:]
         raise FileError(f"{path} is no valid {what}: {reason}") from error
 
 
