@@ -194,9 +194,7 @@ def metaimage_payload(path: Path) -> Payload:
     if fields.get("binarydata", "true").lower() in ("false", "0"):
         encoding = "text"
     local = data.upper() == "LOCAL"
-    payload = (
-        Payload(path, offset, encoding) if local else Payload(_detached(path, data), 0, encoding)
-    )
+    source, start = (path, offset) if local else (_detached(path, data), 0)
     if encoding == "zlib":  # ITK reads garbage if this field is missing or wrong
         stored = source.stat().st_size - start
         claimed = fields.get("compresseddatasize", "nothing")
