@@ -58,8 +58,8 @@ class DeepDRRParameterNode:
     primaryAngle: Angle = 0.0
     secondaryAngle: Angle = 0.0
     rotation: Angle = 0.0
-    sourceDetector: Annotated[float, WithinRange(100, 5000), Decimals(1), SingleStep(10)] = 1020.0
-    sourceIsocenter: Annotated[float, WithinRange(50, 4900), Decimals(1), SingleStep(10)] = 530.0
+    sourceDetector: Annotated[float, WithinRange(300, 2000), Decimals(1), SingleStep(10)] = 1020.0
+    sourceIsocenter: Annotated[float, WithinRange(100, 1900), Decimals(1), SingleStep(10)] = 530.0
     isocenter: slicer.vtkMRMLMarkupsFiducialNode
     columns: Pixels = 512
     rows: Pixels = 512
