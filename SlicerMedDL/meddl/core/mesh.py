@@ -1,0 +1,126 @@
+"""Triangle meshes in and out of files, by trimesh.
+
+Slicer writes STL, OBJ and PLY in LPS and says so in the header (``SPACE=LPS``). A file that says
+nothing is taken for LPS, as Slicer does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import atomic_path, existing_file, parsing
+from meddl.core.optional import require
+
+SUFFIXES = (".stl", ".obj", ".ply")
+_FLIP = np.array([-1.0, -1.0, 1.0])
+_HEADER_BYTES = 4096
+_SPACE = "SPACE=LPS"
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles in the patient.
+
+    Attributes:
+        vertices: (N, 3) float64, RAS, mm.
+        faces: (M, 3) int64 indices into ``vertices``, counter-clockwise as seen from outside.
+
+    Raises:
+        InputError: another shape, no triangle, a vertex that is not finite, or an index that no
+            vertex has.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        vertices = np.asarray(self.vertices, dtype=np.float64)
+        faces = np.asarray(self.faces)
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
+            raise InputError(
+                f"a mesh has (N, 3) vertices and (M, 3) faces, got {vertices.shape}, {faces.shape}"
+            )
+        if not len(faces):
+            raise InputError("the mesh has no triangle")
+        if faces.dtype.kind not in "iu":
+            raise InputError(f"the faces of a mesh are whole numbers, got {faces.dtype}")
+        if not np.isfinite(vertices).all():
+            raise InputError("the mesh has vertices that are NaN or infinite")
+        if faces.min() < 0 or faces.max() >= len(vertices):
+            raise InputError(
+                f"the mesh has faces of vertices {faces.min()} to {faces.max()}, "
+                f"there are {len(vertices)}"
+            )
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "faces", faces.astype(np.int64))
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in (".vtp", ".vtk"):
+        raise FileError(f"{path}: VTK models are read in Slicer; open it there, save it as .ply")
+    if suffix not in SUFFIXES:
+        raise FileError(f"{path}: a mesh file ends in {', '.join(SUFFIXES)}")
+    return suffix
+
+
+def read_mesh(path: str | Path) -> Mesh:
+    """Read ``.stl``, ``.obj`` or ``.ply``; polygons become triangles, materials are not followed.
+
+    ``SPACE=RAS`` or ``SPACE=LPS`` in the header says how the file counts; without it LPS is
+    assumed. Equal corners of STL triangles become one vertex.
+
+    Raises:
+        FileError: missing, damaged, of another kind, or without triangles.
+        DependencyError: trimesh is not installed.
+    """
+    path = existing_file(path, "mesh")
+    kind = _suffix(path)[1:]
+    trimesh = require("trimesh", "reading meshes")
+    with path.open("rb") as file:
+        is_ras = b"SPACE=RAS" in file.read(_HEADER_BYTES)
+        file.seek(0)
+        with parsing(path, f"{kind.upper()} mesh"):
+            options: dict[str, Any] = {"process": False, "skip_materials": True}
+            if kind == "obj":
+                options["maintain_order"] = True
+            loaded = trimesh.load(
+                file, file_type=kind, force="mesh", resolver=None, allow_remote=False, **options
+            )
+            vertices, faces = np.asarray(loaded.vertices), np.asarray(loaded.faces)
+            if kind == "stl":
+                vertices, inverse = np.unique(vertices, axis=0, return_inverse=True)
+                faces = inverse.reshape(-1)[faces]
+            return Mesh(vertices if is_ras else vertices * _FLIP, faces)
+
+
+def write_mesh(path: str | Path, mesh: Mesh) -> None:
+    """Write ``.stl`` (binary), ``.obj`` or ``.ply`` (binary) in LPS, as Slicer does, atomically.
+
+    STL keeps float32 positions, OBJ and PLY about nine digits.
+
+    Raises:
+        FileError: another suffix, or a folder that takes no file.
+        DependencyError: trimesh is not installed.
+    """
+    path = Path(path)
+    kind = _suffix(path)[1:]
+    trimesh = require("trimesh", "writing meshes")
+    surface = trimesh.Trimesh(mesh.vertices * _FLIP, mesh.faces, process=False)
+    if kind == "stl":
+        content = trimesh.exchange.stl.export_stl(surface)
+        content = f"MedDL. {_SPACE}".encode().ljust(80) + content[80:]
+    elif kind == "obj":
+        text = trimesh.exchange.obj.export_obj(surface, include_normals=False, header=None)
+        content = f"# MedDL. {_SPACE}\n{text}\n".encode()
+    else:
+        content = trimesh.exchange.ply.export_ply(surface, vertex_normal=False)
+        content = content.replace(b"\nelement", f"\ncomment {_SPACE}\nelement".encode(), 1)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
