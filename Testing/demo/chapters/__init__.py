@@ -1,0 +1,32 @@
+"""The chapters in order: name to the module that has ``run(context) -> Chapter``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from meddl.core.progress import CancelToken
+
+CHAPTERS = {"deepdrr": "demo.chapters.deepdrr"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a chapter works with.
+
+    Attributes:
+        folder: where its files go.
+        data: folder of the bundled samples.
+        progress: called with the fraction done and what is being done.
+        cancel: checked between steps.
+        fast: small pictures, for tests.
+        problem: why slice and 3-D views cannot be rendered here; None if they can.
+    """
+
+    folder: Path
+    data: Path
+    progress: Callable[[float, str], None]
+    cancel: CancelToken
+    fast: bool
+    problem: str | None

@@ -1,0 +1,117 @@
+"""The scene as a file: default views for desktop Slicer, writing, and reading back to check."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import slicer
+from numpy.typing import ArrayLike
+
+from meddl.core.errors import FileError
+
+
+def stage(volume: Any, position: ArrayLike, focus: ArrayLike) -> None:
+    """Let desktop Slicer show ``volume`` in the slice views and look from ``position`` in 3-D."""
+    scene = volume.GetScene()
+    for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal")):
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLScene(scene)
+        node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if node is None:
+            node = logic.AddSliceNode(name)
+        else:
+            logic.SetSliceNode(node)
+        node.SetOrientation(orientation)
+        logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+        logic.FitSliceToBackground(*node.GetDimensions()[:2])
+    view = scene.GetSingletonNode("1", "vtkMRMLViewNode") or slicer.vtkMRMLViewNode()
+    camera = slicer.vtkMRMLCameraNode()
+    camera.SetName("Camera")
+    for one in (view, camera):
+        one.SetLayoutName("1")
+    view.SetBoxVisible(False)
+    if view.GetScene() is None:
+        scene.AddNode(view)
+    camera = scene.AddNode(camera)
+    camera.SetPosition(*np.asarray(position, dtype=float))
+    camera.SetFocalPoint(*np.asarray(focus, dtype=float))
+    camera.SetViewUp(0, 0, 1)
+
+
+def write_scene(path: Path) -> Counter[str]:
+    """Write the scene as ``.mrb``; returns how many nodes of each class with data it has.
+
+    Raises:
+        FileError: the file could not be written.
+    """
+    # The names inside the archive follow the file's: a temporary name would stay in them.
+    if not slicer.mrmlScene.WriteToMRB(str(path)) or not zipfile.is_zipfile(path):
+        raise FileError(f"the scene {path} could not be written; is there space on the disk?")
+    return _content(slicer.mrmlScene)
+
+
+def read_scene(path: Path) -> tuple[Counter[str], list[tuple[str, tuple[float, ...]]]]:
+    """Read an ``.mrb`` into a scene of its own.
+
+    Returns:
+        How many nodes of each class with data there are, and name and colour of every segment.
+
+    Raises:
+        FileError: the file holds no scene that can be read.
+    """
+    with TemporaryDirectory() as folder:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        files = list(Path(folder).glob("*/*.mrml"))
+        if len(files) != 1:
+            raise FileError(f"{path} holds {len(files)} scenes, one was expected")
+        scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
+        application.SetMRMLScene(scene)
+        logics = (slicer.vtkSlicerSegmentationsModuleLogic(), slicer.vtkSlicerMarkupsLogic())
+        for logic in logics:  # they register the classes of their nodes
+            logic.SetMRMLApplicationLogic(application)
+            logic.SetMRMLScene(scene)
+        scene.SetURL(str(files[0]))
+        if not scene.Connect():
+            raise FileError(
+                f"{path} was written but cannot be read back: {scene.GetErrorMessage()}"
+            )
+        segments = []
+        for node in _nodes(scene, "vtkMRMLSegmentationNode"):
+            segmentation = node.GetSegmentation()
+            for name in segmentation.GetSegmentIDs():
+                segment = segmentation.GetSegment(name)
+                segments.append((segment.GetName(), segment.GetColor()))
+        content = _content(scene)
+    return content, segments
+
+
+def _nodes(scene: Any, class_name: str) -> list[Any]:
+    return [
+        scene.GetNthNodeByClass(n, class_name)
+        for n in range(scene.GetNumberOfNodesByClass(class_name))
+    ]
+
+
+def _content(scene: Any) -> Counter[str]:
+    """Nodes with something in them: voxels, segments, points of a surface, markups or a matrix."""
+    filled = {
+        "vtkMRMLVolumeNode": lambda node: node.GetImageData() is not None,
+        "vtkMRMLSegmentationNode": lambda node: node.GetSegmentation().GetNumberOfSegments() > 0,
+        "vtkMRMLModelNode": lambda node: (
+            node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints() > 0
+        ),
+        "vtkMRMLMarkupsNode": lambda node: node.GetNumberOfControlPoints() > 0,
+        "vtkMRMLLinearTransformNode": lambda node: True,
+    }
+    return Counter(
+        node.GetClassName()
+        for kind, is_filled in filled.items()
+        for node in _nodes(scene, kind)
+        if node.GetSaveWithScene() and is_filled(node)
+    )
