@@ -52,10 +52,13 @@ def install(loader: type) -> ModuleType:
 
 def _single_shot(milliseconds: int, *target: Any) -> None:
     """`qt.QTimer.singleShot(ms, function)`; what the function raises is recorded."""
-    _qt_single_shot(milliseconds, signals.make_slot(target[-1], []))
+    # PySide6's own singleShot connects through the patched class, with a signature of its own.
+    timer = QtCore.QTimer(QtCore.QCoreApplication.instance())
+    timer.setSingleShot(True)
+    timer.connect("timeout()", target[-1])
+    timer.connect("timeout()", timer.deleteLater)
+    timer.start(milliseconds)
 
-
-_qt_single_shot = QtCore.QTimer.singleShot
 
 _KINDS = {
     QtWidgets.QMessageBox.Icon.Information: "info",
