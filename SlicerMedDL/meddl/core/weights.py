@@ -11,6 +11,7 @@ card's architecture and arguments is the business of the system that defines the
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -289,6 +290,16 @@ def load_weights(module: Module, name_or_path: str | Path, device: str = "cpu") 
     return card
 
 
+def tensor_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """A network's state as the content of a ``.safetensors`` file."""
+    from safetensors.torch import save
+
+    # Copies, because safetensors refuses tensors that share memory or are views.
+    return save(
+        {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    )
+
+
 def save_weights(
     module_or_state: Module | Mapping[str, Tensor], path: str | Path, card: Card
 ) -> Card:
@@ -300,22 +311,24 @@ def save_weights(
         card: everything else that is known.
 
     Raises:
-        InputError: another suffix, or no admissible name.
+        InputError: another suffix, no admissible name, or metrics that are not finite.
         FileError: the folder cannot be written, or the disk is full.
     """
     import hashlib
-
-    from safetensors.torch import save
 
     path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"{path}: a weights file ends in .safetensors")
     name = check_name(path.name.removesuffix(".safetensors"))
+    for held_out, scores in card.metrics.items():
+        if not all(math.isfinite(value) for value in scores.values()):
+            raise InputError(
+                f"the metrics on {held_out!r} are {scores}, finite numbers were expected"
+            )
     state = (
         module_or_state if isinstance(module_or_state, Mapping) else module_or_state.state_dict()
     )
-    # Copies, because safetensors refuses tensors that share memory or are views.
-    data = save({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()})
+    data = tensor_bytes(state)
     card = replace(card, name=name, sha256=hashlib.sha256(data).hexdigest(), path=path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)

@@ -50,6 +50,13 @@ def test_round_trip_keeps_every_tensor_and_the_card(tmp_path):
         assert torch.equal(a, b), name
 
 
+def test_metrics_that_are_not_finite_are_refused(tmp_path):
+    card = dataclasses.replace(CARD, metrics={"held-out": {"hd95": float("inf")}})
+    with pytest.raises(InputError, match=r"held-out.*finite"):
+        weights.save_weights(network(), tmp_path / "w.safetensors", card)
+    assert not list(tmp_path.glob("w.*"))
+
+
 def test_import_list_export_delete(tmp_path, folders):
     bundled, user = folders
     source = weights.save_weights(network(), tmp_path / "mine.safetensors", CARD).path

@@ -1,0 +1,123 @@
+"""The training loop that every system uses, on Lightning Fabric.
+
+A run is a folder::
+
+    run.json            parameters, and for every start: time, command, device, versions
+    history.jsonl       one line per epoch: learning rate, train/*, validation/*, seconds
+    tensorboard/        the same as curves, and the system's pictures
+    checkpoint-STEP/    the newest checkpoint: network, optimiser, schedule, random states, position
+    best/NAME.*         the weights with the best monitored figure and their card
+
+A run that was killed or cancelled continues exactly: on the CPU its weights become bit for bit
+those of an uninterrupted run (on accelerators as far as their kernels repeat themselves). Under
+``torchrun`` (and ``srun torchrun``) every process calls the same code; the processes share each
+batch, and the first one writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from meddl.core.parameters import parameter
+from meddl.core.progress import CancelToken, Progress, no_progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from meddl.core.training_data import Samples
+    from meddl.core.weights import Card
+
+
+@dataclass
+class TrainingParameters:
+    """What decides a training run; a system's own record may extend it."""
+
+    epochs: int = parameter(10, "passes over the training data", minimum=1)
+    batch_size: int = parameter(4, "samples per step and process", minimum=1)
+    learning_rate: float = parameter(1e-3, "of the optimiser", minimum=0)
+    precision: str = parameter(
+        "32-true", "number format", choices=("32-true", "16-mixed", "bf16-mixed")
+    )
+    clip_norm: float = parameter(0.0, "largest norm of the gradient; 0: no clipping", minimum=0)
+    seed: int = parameter(0, "of order, augmentation and network", minimum=0)
+    device: str = parameter("auto", "auto, cpu, cuda, cuda:N or mps")
+    workers: int = parameter(0, "processes that load data; 0: none besides this one", minimum=0)
+    patience: int = parameter(
+        0, "stop after so many epochs without a better monitored figure; 0: never", minimum=0
+    )
+    checkpoint_minutes: float = parameter(
+        5.0, "time between checkpoints; 0: after every step", unit="minutes", minimum=0
+    )
+    checkpoint_steps: int = parameter(0, "steps between checkpoints; 0: by time only", minimum=0)
+    non_finite_limit: int = parameter(
+        20, "give up after so many steps in a row without a finite loss and gradient", minimum=1
+    )
+
+
+@dataclass(eq=False)
+class Trainer:
+    """What to train and how; :meth:`fit` does it.
+
+    Attributes:
+        model: the network; build it after :func:`meddl.core.seeding.seed_everything`.
+        optimizer: over the network's parameters.
+        training_step: (model, batch on the device) -> scalar loss tensor, or figures with a key
+            ``loss``. It calls the network through ``model(...)``.
+        training_data: see :class:`meddl.core.training_data.Samples`.
+        folder: of the run.
+        parameters: see :class:`TrainingParameters`.
+        card: name, task, architecture, … of the weights that result.
+        scheduler: torch learning-rate schedule, stepped after every optimiser step.
+        validation_step: (network, batch) -> figures, each the mean over the batch.
+        validation_data: the samples that it gets, in order, all of them.
+        monitor: the figure that decides what is best: ``"validation/…"`` or ``"train/…"``; by
+            default the loss.
+        mode: ``"min"`` or ``"max"``: which of two figures is better.
+        collate: list of samples -> batch; torch's default if None.
+        pictures: network -> name -> (H, W) or (H, W, 3) array, uint8 or 0..1, after each epoch.
+    """
+
+    model: Module
+    optimizer: Optimizer
+    training_step: Callable[[Any, Any], Tensor | Mapping[str, Tensor | float]]
+    training_data: Samples
+    folder: str | Path
+    parameters: TrainingParameters
+    card: Card
+    scheduler: LRScheduler | None = None
+    validation_step: Callable[[Module, Any], Mapping[str, Tensor | float]] | None = None
+    validation_data: Samples | None = None
+    monitor: str | None = None
+    mode: str = "min"
+    collate: Callable[[list[Any]], Any] | None = None
+    pictures: Callable[[Module], Mapping[str, Any]] | None = None
+
+    def fit(
+        self,
+        resume: bool = False,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> list[dict[str, Any]]:
+        """Train to the end and return the history, one row per epoch.
+
+        Args:
+            resume: continue the run that the folder holds; a folder without one starts anew.
+            progress: called by the first process after every step.
+            cancel: checked after every step; a checkpoint is written before Cancelled is raised.
+
+        Raises:
+            InputError: bad parameters or data, or a folder that was trained with others.
+            FileError: the folder holds a run and ``resume`` is off, or cannot be written (disk
+                full); the newest checkpoint stays.
+            MedDLError: too many steps in a row without a finite loss and gradient.
+            Cancelled: by ``cancel``.
+        """
+        from meddl.core.training_loop import Run
+
+        return Run(self, resume, progress, cancel or CancelToken()).train()
