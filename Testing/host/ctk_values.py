@@ -31,11 +31,13 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
 
     valueChanged = QtCore.Signal(float)
     decimalsChanged = QtCore.Signal(int)
+    editingFinished = QtCore.Signal()
 
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         super().__init__(parent)
         self._spin = QtWidgets.QDoubleSpinBox()
         row(self, self._spin)
+        self._spin.connect("editingFinished()", self.editingFinished.emit)
         self._spin.connect("valueChanged(double)", self.valueChanged.emit)
 
     value = delegated("value", float, "_spin")
@@ -196,7 +198,8 @@ class Range(QtWidgets.QWidget):
     """What ctk's and MRML's range widgets share: two spin boxes around a bar."""
 
     valuesChanged = QtCore.Signal(float, float)
-    valuesAreChanging = QtCore.Signal(float, float)
+    minimumValueIsChanging = QtCore.Signal(float)
+    maximumValueIsChanging = QtCore.Signal(float)
     minimumValueChanged = QtCore.Signal(float)
     maximumValueChanged = QtCore.Signal(float)
     rangeChanged = QtCore.Signal(float, float)
@@ -204,6 +207,7 @@ class Range(QtWidgets.QWidget):
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         super().__init__(parent)
         self._low, self._high = QtWidgets.QDoubleSpinBox(), QtWidgets.QDoubleSpinBox()
+        self._values = (0.0, 0.0)
         self._bar = QtWidgets.QSlider(QtCore.Qt.Horizontal)
         self._bar.enabled = False
         row(self, self._low, self._bar, self._high).setStretch(1, 1)
@@ -213,34 +217,39 @@ class Range(QtWidgets.QWidget):
         self._high.connect("valueChanged(double)", self._on_value)
 
     def _on_value(self) -> None:
+        """The user changed one end: the other end gives way."""
         low, high = self._low.value, self._high.value
-        self.setValues(min(low, high), max(low, high))
-        self.valuesAreChanging.emit(self.minimumValue, self.maximumValue)
-        self.valuesChanged.emit(self.minimumValue, self.maximumValue)
+        if low > high:
+            end = self._high if self._low.hasFocus() else self._low
+            end.setValue(low if end is self._high else high)  # comes back here in order
+            return
+        self._announce(low, high)
+
+    def _announce(self, low: float, high: float) -> None:
+        before, self._values = self._values, (low, high)
+        if low != before[0]:
+            self.minimumValueIsChanging.emit(low)
+            self.minimumValueChanged.emit(low)
+        if high != before[1]:
+            self.maximumValueIsChanging.emit(high)
+            self.maximumValueChanged.emit(high)
+        if (low, high) != before:
+            self.valuesChanged.emit(low, high)
 
     def setValues(self, low: float, high: float) -> None:
-        before = (self._low.value, self._high.value)
         for spin, value in ((self._low, min(low, high)), (self._high, max(low, high))):
             blocked = spin.blockSignals(True)
             spin.setValue(value)
             spin.blockSignals(blocked)
-        after = (self._low.value, self._high.value)
-        if after[0] != before[0]:
-            self.minimumValueChanged.emit(after[0])
-        if after[1] != before[1]:
-            self.maximumValueChanged.emit(after[1])
-        if after != before:
-            self.valuesChanged.emit(*after)
+        self._announce(self._low.value, self._high.value)
 
     def setRange(self, low: float, high: float) -> None:
-        before = (self.minimumValue, self.maximumValue)
         for spin in (self._low, self._high):
             blocked = spin.blockSignals(True)
             spin.setRange(low, high)
             spin.blockSignals(blocked)
         self.rangeChanged.emit(self.minimum, self.maximum)
-        if (self.minimumValue, self.maximumValue) != before:
-            self.valuesChanged.emit(self.minimumValue, self.maximumValue)
+        self._announce(self._low.value, self._high.value)
 
     def _set_step(self, value: float) -> None:
         self._low.singleStep = self._high.singleStep = value
@@ -250,6 +259,9 @@ class Range(QtWidgets.QWidget):
 
     def _set_suffix(self, value: str) -> None:
         self._low.suffix = self._high.suffix = value
+
+    def _set_prefix(self, value: str) -> None:
+        self._low.prefix = self._high.prefix = value
 
     def setMinimumValue(self, value: float) -> None:
         self.setValues(value, max(value, self._high.value))
@@ -270,6 +282,7 @@ class Range(QtWidgets.QWidget):
     singleStep = computed(float, lambda self: self._low.singleStep, _set_step)
     decimals = computed(int, lambda self: self._low.decimals, setDecimals)
     suffix = computed(str, lambda self: self._low.suffix, _set_suffix)
+    prefix = computed(str, lambda self: self._low.prefix, _set_prefix)
     tracking = stored("tracking", bool, True)
 
 
@@ -346,9 +359,6 @@ class Coordinates(QtWidgets.QWidget):
     )
     singleStep = computed(
         float, lambda self: self._spins[0].singleStep, lambda self, v: self._each("singleStep", v)
-    )
-    suffix = computed(
-        str, lambda self: self._spins[0].suffix, lambda self, v: self._each("suffix", v)
     )
 
 

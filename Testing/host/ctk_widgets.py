@@ -243,6 +243,11 @@ class ctkColorPickerButton(QtWidgets.QPushButton):
         self.setColor(record.next_answer(self._color))
 
     color = computed(QtGui.QColor, lambda self: self._color, setColor)
+    colorName = computed(
+        str,
+        lambda self: self._color.name(),
+        lambda self, name: self.setColor(QtGui.QColor(name)),
+    )
     displayColorName = stored("displayColorName", bool, True, "_draw")
 
 

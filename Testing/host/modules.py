@@ -207,17 +207,13 @@ def grab(panel: Any, path: str | Path, width: int = 480) -> Path:
     The panel is as wide as Slicer's module panel (px) and as high as its contents need.
     """
     widget = panel.panel if isinstance(panel, LoadedModule) else panel
-    widget.setAttribute(QtCore.Qt.WA_DontShowOnScreen, True)
-    widget.resize(width, 200)
-    widget.show()
-    for _ in range(3):  # layouts of nested scroll areas and folded groups settle in turns
-        QtCore.QCoreApplication.processEvents()
-        height = widget.minimumSizeHint.height()
-        if widget.hasHeightForWidth():
-            height = max(height, widget.heightForWidth(width))
-        widget.resize(width, max(height, widget.sizeHint.height()))
+    widget.ensurePolished()
+    QtCore.QCoreApplication.processEvents()
+    size = widget.sizeHint.expandedTo(widget.minimumSizeHint)
+    width = max(width, widget.minimumSizeHint.width())
+    height = widget.heightForWidth(width) if widget.hasHeightForWidth() else size.height()
+    widget.resize(width, max(height, widget.minimumSizeHint.height()))
     picture = widget.grab()
-    widget.hide()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not picture.save(str(path)):

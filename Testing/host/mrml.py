@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import Any
 
 import slicer
@@ -34,9 +35,13 @@ MODULE_LOGICS = {
 _GUARDED = ("NodeAddedEvent", "NodeAboutToBeRemovedEvent", "StartBatchProcessEvent")
 
 
-def start_scene() -> Any:
+def start_scene(cache: Path) -> Any:
     """Create `slicer.mrmlScene` and its application logic; returns the application logic."""
     scene = slicer.mrmlScene = slicer.vtkMRMLScene()
+    manager = slicer.vtkCacheManager()
+    cache.mkdir(parents=True, exist_ok=True)
+    manager.SetRemoteCacheDirectory(str(cache))
+    scene.SetCacheManager(manager)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)

@@ -66,8 +66,8 @@ def python_defined(cls: type, name: str) -> bool:
 def _check_thread(obj: Any) -> None:
     if not record.on_main_thread():
         raise RuntimeError(
-            f"{class_name(obj)} used outside the main thread; Qt objects belong to the main thread: "
-            "hand the result over and let a qt.QTimer on the main thread read it"
+            f"{class_name(obj)} used outside the main thread, to which Qt objects belong: hand "
+            " the result over and let a qt.QTimer on the main thread read it"
         )
 
 
@@ -206,9 +206,9 @@ _ADAPTERS: dict[str, Any] = {
 def _get_value_type(self: Any, name: str) -> Any:
     """`__getattribute__` of listed classes that are no QObject, such as QColor."""
     names = listed(type(self))
-    if not name.startswith("_") and names is not None and name not in names:
-        if type(self) is cpp_class(type(self)):
-            raise AttributeError(f"{class_name(self)} has no attribute {name!r} in Slicer")
+    unknown = not name.startswith("_") and names is not None and name not in names
+    if unknown and type(self) is cpp_class(type(self)):
+        raise AttributeError(f"{class_name(self)} has no attribute {name!r} in Slicer")
     return raw(self, name)
 
 

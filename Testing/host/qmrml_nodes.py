@@ -11,7 +11,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from .classes import standin
 from .ctk_values import row
-from .properties import computed, stored
+from .properties import computed, delegated, stored
 
 _SCENE_EVENTS = (
     "NodeAddedEvent",
@@ -108,7 +108,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     showHidden = stored("showHidden", bool, False, "_refresh")
     selectNodeUponCreation = stored("selectNodeUponCreation", bool, False)
     baseName = stored("baseName", str, "")
-    currentNodeID = computed(
+    sizeAdjustPolicy = delegated("sizeAdjustPolicy", int, "_combo")
+    currentNodeID = currentNodeId = computed(
         str,
         lambda self: self._current.GetID() if self._current else "",
         lambda self, node_id: self.setCurrentNodeID(node_id),

@@ -95,7 +95,7 @@ def make_slot(slot: Callable, types: list[str]) -> Callable:
 
 
 def connect(obj: QtCore.QObject, signature: str, target: Any, slot: str | None = None) -> bool:
-    """`obj.connect('sig(type)', function)` or `obj.connect('sig(type)', receiver, 'slot(type)')`."""
+    """`obj.connect('sig(type)', function)`, or with a receiver and the signature of its slot."""
     actual, types = resolve(obj, signature)
     if slot is not None:
         target = getattr(target, slot.partition("(")[0])

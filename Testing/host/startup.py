@@ -43,7 +43,7 @@ def run() -> None:
 def _add_standins() -> None:
     import slicer
 
-    from . import ctk_values, ctk_widgets, qmrml_nodes, qmrml_values  # noqa: F401
+    from . import ctk_values, ctk_widgets, qmrml_nodes, qmrml_scene, qmrml_segments, qmrml_values  # noqa: F401
 
     ctk = _Strict("ctk", "ctk's widgets as Slicer's Python sees them.")
     ctk.__dict__.update(registry["ctk"])
@@ -59,19 +59,27 @@ def _start_slicer(folder: Path) -> None:
 
     slicer.__dict__.update(registry["slicer"])
     slicer.modules, slicer.moduleNames = ModuleType("slicer.modules"), ModuleType("moduleNames")
-    application_logic = mrml.start_scene()
+    application_logic = mrml.start_scene(folder / "cache")
     slicer.app = app.qSlicerApplication(application_logic, folder)
     modules.add_builtin_modules(mrml.module_logics(application_logic))
-    _record_displays(slicer.util)
     _add_python_layer(os.environ.get("MEDDL_SLICER_SOURCE"))
+    _record_displays(slicer.util)
 
 
 def _add_python_layer(source: str | None) -> None:
     """slicer.i18n and the like: Slicer's own files where a checkout is named, else substitutes."""
     import slicer
 
+    from . import sampledata
+
+    slicer.modules.sampleDataSources = {}
+    sys.modules["SampleData"] = sampledata
     if source:
-        slicer.__path__.append(str(Path(source) / "Base" / "Python" / "slicer"))
+        python = Path(source) / "Base" / "Python" / "slicer"
+        if not (python / "ScriptedLoadableModule.py").is_file():
+            raise FileNotFoundError(f"MEDDL_SLICER_SOURCE: no {python}/ScriptedLoadableModule.py")
+        slicer.__path__.insert(0, str(python))
+        _use_util(python / "util.py")
         return
     from . import i18n
 
@@ -82,6 +90,21 @@ def _add_python_layer(source: str | None) -> None:
     from . import parameternode
 
     _alias("parameterNodeWrapper", parameternode)
+    from . import packaging
+
+    _alias("packaging", packaging)
+
+
+def _use_util(path: Path) -> None:
+    """Take slicer.util from the checkout instead of the one that slicer-core brings."""
+    import importlib.util
+
+    import slicer
+
+    spec = importlib.util.spec_from_file_location("slicer.util", path)
+    util = importlib.util.module_from_spec(spec)
+    sys.modules["slicer.util"] = slicer.util = util
+    spec.loader.exec_module(util)
 
 
 def _alias(name: str, module: ModuleType) -> None:

@@ -344,7 +344,7 @@ _registered: list[Any] = []
 
 
 def parameterNodeSerializer(classtype: Any = None) -> Any:
-    """Class decorator: register a serializer with static `canSerialize(type)` and `create(type)`."""
+    """Class decorator: register a serializer with static `canSerialize` and `create`."""
     if classtype is None:
         return parameterNodeSerializer
     _registered.append(classtype)
