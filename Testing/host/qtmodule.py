@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
 
-from . import api, pythonqt, record, signals
+from . import api, pythonqt, record
 from .classes import raw
 
 
