@@ -189,6 +189,27 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights(tmp_path
     assert {tensor.dtype for tensor in run.model.parameters()} == {torch.float32}
 
 
+def test_the_loss_scale_of_16_bits_skips_adapts_and_resumes(tmp_path, monkeypatch, caplog):
+    fabric = pytest.importorskip("lightning_fabric")
+
+    def scaled(parameters):
+        """float16 with a loss scale that overflows at first; Fabric alone has it for CUDA only."""
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**22, growth_interval=4)
+        precision = fabric.plugins.MixedPrecision("16-mixed", "cpu", scaler=scaler)
+        return fabric.Fabric(accelerator="cpu", devices=1, plugins=[precision])
+
+    monkeypatch.setattr("meddl.core.training_loop._fabric", scaled)
+    whole = trainer(tmp_path / "whole", {"epochs": 8})
+    whole.fit()
+    state = load_checkpoint(latest_checkpoint(tmp_path / "whole"))[1]
+    assert 1 < state["precision"]["scale"] < 2.0**22
+    assert "skipped" in caplog.text
+    trainer(tmp_path / "parts", {"epochs": 5}).fit()
+    resumed = trainer(tmp_path / "parts", {"epochs": 8})
+    resumed.fit(resume=True)
+    assert digest(resumed.model) == digest(whole.model)
+
+
 def test_two_processes_train_like_one_and_only_the_first_writes(tmp_path):
     settings = {"batch_size": 2, "device": "cpu", "checkpoint_steps": 2}
     result = script(str(tmp_path / "two"), json.dumps(settings), torchrun=2)
