@@ -77,15 +77,16 @@ def _opencv() -> list[str]:
     return sorted(name for name in names if re.fullmatch(r"opencv-(contrib-)?python.*", name))
 
 
-def _missing_libraries() -> list[str]:
+def missing_libraries() -> dict[str, str]:
+    """Shared libraries that pictures without a window lack here -> Debian's package of each."""
     if sys.platform != "linux":
-        return []
-    missing = []
-    for library in RENDERING_LIBRARIES:
+        return {}
+    missing = {}
+    for library, package in RENDERING_LIBRARIES.items():
         try:
             ctypes.CDLL(library)
         except OSError:
-            missing.append(library)
+            missing[library] = package
     return missing
 
 
@@ -127,7 +128,7 @@ def collect() -> dict[str, Any]:
                 for card in list_weights()
             ],
         },
-        "rendering": {"missing_libraries": _missing_libraries()},
+        "rendering": {"missing_libraries": missing_libraries()},
         "disk_free_bytes": shutil.disk_usage(existing).free,
         "environment": {n: v for n, v in sorted(os.environ.items()) if _is_variable(n)},
     }
@@ -153,10 +154,9 @@ def _missing(record: dict[str, Any]) -> list[str]:
         )
     libraries = record["rendering"]["missing_libraries"]
     if libraries:
-        packages = " ".join(RENDERING_LIBRARIES[name] for name in libraries)
         lines.append(
             f"{', '.join(libraries)} for pictures without a window; on Debian and Ubuntu: apt "
-            f"install {packages}"
+            f"install {' '.join(libraries.values())}"
         )
     if record["disk_free_bytes"] < LITTLE_SPACE:
         lines.append(f"disk space: {megabytes(record['disk_free_bytes'])} free; make room")
