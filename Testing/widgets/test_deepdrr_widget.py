@@ -310,6 +310,22 @@ def test_opening_the_module_selects_the_ct_and_adds_nothing(module):
     assert set(state()) == before
 
 
+def test_another_ct_gets_a_radiograph_of_its_own(module, ct):
+    ui = module.widget.ui
+    button(module).click()
+    wait(module)
+    first = ui.radiographSelector.currentNode()
+    ui.ctVolumeSelector.nodeActivated.emit(ct)  # the same again
+    assert ui.radiographSelector.currentNode() is first
+    other = volume_from_image(body(), "Other")
+    ui.ctVolumeSelector.setCurrentNode(other)
+    ui.ctVolumeSelector.nodeActivated.emit(other)
+    button(module).click()
+    wait(module)
+    assert ui.radiographSelector.currentNode().GetName() == "Other radiograph"
+    assert first.GetName() == "CT radiograph"
+
+
 def test_noise_settings_follow_the_quantity(module, ct):
     ui = module.widget.ui
     assert ui.noiseCheckBox.isEnabled()
