@@ -78,13 +78,13 @@ def run(context: Context) -> Chapter:
     voxels = _positions(labels, named[STRUCTURE])
 
     begin(0.05, "compiling the projector (once per machine)")
-    render(ct, _carm((0, 0), 64))
+    render(ct, carm((0, 0), 64))
     logic = DeepDRRModuleLogic()
-    carms = {name: _carm(angles, scale) for name, angles in POSES.items()}
+    carms = {name: carm(angles, scale) for name, angles in POSES.items()}
     nodes, started = {}, time.perf_counter()
-    for number, (name, carm) in enumerate(carms.items()):
+    for number, (name, view) in enumerate(carms.items()):
         begin(0.1 + 0.04 * number, f"radiograph {name}")
-        nodes[name] = logic.render(volume, carm, quantity="neglog", cancel=context.cancel)
+        nodes[name] = logic.render(volume, view, quantity="neglog", cancel=context.cancel)
         nodes[name].SetName(f"Radiograph {name}")
     seconds = (time.perf_counter() - started) / len(carms)
     radiographs = {name: _with_quantity(image_from_volume(node)) for name, node in nodes.items()}
@@ -129,8 +129,8 @@ def run(context: Context) -> Chapter:
     pictures.append(drawings.noise(folder / "noise.png", images, PHOTONS))
 
     begin(0.6, "radiographs of the pelvis")
-    poses = {name: _carm(angles, scale, 384) for name, angles in PELVIS_POSES.items()}
-    views = render_views(
+    poses = {name: carm(angles, scale, 384) for name, angles in PELVIS_POSES.items()}
+    bones = render_views(
         read_image(context.data / BONE_CT),
         list(poses.values()),
         quantity="neglog",
@@ -138,8 +138,8 @@ def run(context: Context) -> Chapter:
         cancel=context.cancel,
     )
     pelvis = [
-        drawings.tile(view, name, carm, drawings.BONE_WINDOW)
-        for view, (name, carm) in zip(views, poses.items(), strict=True)
+        drawings.tile(picture, name, view, drawings.BONE_WINDOW)
+        for picture, (name, view) in zip(bones, poses.items(), strict=True)
     ]
     pictures.append(drawings.pelvis(folder / "pelvis.png", pelvis))
 
@@ -193,7 +193,7 @@ def _read_data(folder: Path) -> tuple[Image, Image, list[Segment]]:
     return ct, labels, segments
 
 
-def _carm(angles: tuple[float, float], scale: int, pixels: int = 512) -> CArm:
+def carm(angles: tuple[float, float], scale: int = 1, pixels: int = 512) -> CArm:
     """A detector of 614 x 614 mm, larger than real ones, so that the whole CT is in the picture.
 
     Args:
