@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image as pillow
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    generate_uid,
+)
 
 from meddl.core import (
     Cancelled,
@@ -250,6 +260,43 @@ def test_a_damaged_slice_is_refused_by_name(folder):
     for length in (150, 200, 600, len(content) - 20):
         (folder / "4").write_bytes(content[:length])
         refuse(folder, r"/4 (is|claims)")
+
+
+def compressed_slice(path, kind):
+    """Slice 0, encapsulated: lossless JPEG 2000 or JPEG (8 bits) by Pillow."""
+    pixels = stored(0, (32, 48)) if kind == "JPEG2000" else (stored(0, (32, 48)) >> 4)
+    buffer = io.BytesIO()
+    picture = pillow.fromarray(pixels if kind == "JPEG2000" else pixels.astype(np.uint8))
+    picture.save(buffer, kind, **({"no_jp2": True} if kind == "JPEG2000" else {"quality": 95}))
+    write_slice(path, 0, Rows=32, Columns=48, PixelData=pixels.tobytes())
+    data = pydicom.dcmread(path)
+    data.PixelData = encapsulate([buffer.getvalue()])
+    data["PixelData"].VR = "OB"
+    if kind == "JPEG2000":
+        data.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    else:
+        data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        data.BitsAllocated = data.BitsStored = 8
+        data.HighBit = 7
+    save(data, path)
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("kind", "marker", "offset", "tolerance"),
+    [("JPEG2000", b"\xff\x4f\xff\x51", 8, 0), ("JPEG", b"\xff\xc0", 5, 12)],
+)
+def test_compressed_slices_are_decoded_unless_their_size_is_another(
+    tmp_path, kind, marker, offset, tolerance
+):
+    path = tmp_path / "a.dcm"
+    pixels = compressed_slice(path, kind)
+    array = read_dicom(path).array[0].astype(int) + 1024
+    np.testing.assert_allclose(array, pixels, atol=tolerance)
+    content = bytearray(path.read_bytes())
+    content[content.index(marker) + offset] = 0x7F
+    path.write_bytes(content)
+    refuse(path, r"the compressed picture is \(|tiles")
 
 
 def test_a_deflated_file_is_refused(folder):
