@@ -66,7 +66,8 @@ class DeepDRRModuleLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> DeepDRRParameterNode:
         """The state of the panel, kept in the scene."""
-        return DeepDRRParameterNode(super().getParameterNode())
+        # The decorator of the class gives it this constructor.
+        return DeepDRRParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
     def firstCT(self) -> Any:
         """The first scalar volume of the scene that is no radiograph; None without one."""
@@ -236,9 +237,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         def done(radiograph: Image) -> None:
             node.radiograph = self.logic.finish(radiograph, volume, output)
             self.logic.show(node.radiograph, node.radiologicalView)
-            if node.showCArm:
-                nodes = self.logic.showGeometry(volume, carm, node.radiograph, node.carmTransform)
-                node.carmTransform = nodes.transform
+            self.drawCArm(node)
 
         self.start(
             render, ct, carm, parameters, on_done=done, watch=[n for n in (volume, output) if n]
@@ -275,20 +274,30 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
     # C-arm in 3-D
 
     def updateCArm(self) -> None:
-        """Move the C-arm in the views; it is first drawn when the user changes something."""
+        """Let the C-arm follow; it is first drawn when the user changes something."""
         node = self.parameterNode
         try:
-            carm = carm_from(node)
+            state = (carm_from(node), node.ctVolume, node.showCArm)
         except MedDLError:  # the Apply button says why; the C-arm stays where it was
             return
-        state = (carm, node.ctVolume, node.showCArm)
         previous, self._carmState = self._carmState, state
-        if previous is None or previous == state:
-            return
-        if node.showCArm and node.ctVolume is not None and node.ctVolume.GetImageData() is not None:
-            nodes = self.logic.showGeometry(
-                node.ctVolume, carm, node.radiograph, node.carmTransform
-            )
+        if previous is not None and previous != state:
+            self.drawCArm(node)
+
+    def drawCArm(self, node: DeepDRRParameterNode) -> None:
+        """Draw, move or hide the C-arm, with the radiograph if it was taken from this pose."""
+        if node.showCArm and node.ctVolume is not None:
+            known = node.radiograph is not None and radiographs.is_radiograph(node.radiograph)
+            try:
+                nodes = self.logic.showGeometry(
+                    node.ctVolume,
+                    carm_from(node),
+                    node.radiograph if known else None,
+                    node.carmTransform,
+                )
+            except MedDLError as error:
+                self.showStatus(one_line(error))
+                return
             node.carmTransform = nodes.transform
         if node.carmTransform is not None:
             carmnodes.set_visible(node.carmTransform, node.showCArm)
@@ -339,6 +348,8 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
 
     def onMend(self, checked: bool = False) -> None:
         """Set the proposed correction."""
+        if self._check is None:
+            return
         node, mending = self.parameterNode, self._check.mending
         with slicer.util.NodeModify(node):
             node.huOffset = mending.get("hu_offset", node.huOffset)
