@@ -198,8 +198,6 @@ class Range(QtWidgets.QWidget):
     """What ctk's and MRML's range widgets share: two spin boxes around a bar."""
 
     valuesChanged = QtCore.Signal(float, float)
-    minimumValueIsChanging = QtCore.Signal(float)
-    maximumValueIsChanging = QtCore.Signal(float)
     minimumValueChanged = QtCore.Signal(float)
     maximumValueChanged = QtCore.Signal(float)
     rangeChanged = QtCore.Signal(float, float)
@@ -228,10 +226,8 @@ class Range(QtWidgets.QWidget):
     def _announce(self, low: float, high: float) -> None:
         before, self._values = self._values, (low, high)
         if low != before[0]:
-            self.minimumValueIsChanging.emit(low)
             self.minimumValueChanged.emit(low)
         if high != before[1]:
-            self.maximumValueIsChanging.emit(high)
             self.maximumValueChanged.emit(high)
         if (low, high) != before:
             self.valuesChanged.emit(low, high)
@@ -286,8 +282,20 @@ class Range(QtWidgets.QWidget):
     tracking = stored("tracking", bool, True)
 
 
+class RangeWithSpinBoxes(Range):
+    """What ctkRangeWidget and qMRMLRangeWidget share: the signals of a drag."""
+
+    minimumValueIsChanging = QtCore.Signal(float)
+    maximumValueIsChanging = QtCore.Signal(float)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None):
+        super().__init__(parent)
+        self.connect("minimumValueChanged(double)", self.minimumValueIsChanging.emit)
+        self.connect("maximumValueChanged(double)", self.maximumValueIsChanging.emit)
+
+
 @standin("ctk")
-class ctkRangeWidget(Range):
+class ctkRangeWidget(RangeWithSpinBoxes):
     """Two values between bounds."""
 
 

@@ -55,13 +55,14 @@ def _start_slicer(folder: Path) -> None:
     import slicer
     import slicer.util
 
-    from . import app, modules, mrml
+    from . import app, hierarchy, modules, mrml
 
     slicer.__dict__.update(registry["slicer"])
     slicer.modules, slicer.moduleNames = ModuleType("slicer.modules"), ModuleType("moduleNames")
     application_logic = mrml.start_scene(folder / "cache")
     slicer.app = app.qSlicerApplication(application_logic, folder)
     modules.add_builtin_modules(mrml.module_logics(application_logic))
+    hierarchy.keep_hierarchy(slicer.mrmlScene)
     _add_python_layer(os.environ.get("MEDDL_SLICER_SOURCE"))
     _record_displays(slicer.util)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import host
 import numpy as np
 import pytest
-
-host.start()
-
 import qt
 import slicer
+
+import host
 
 FIXTURE = Path(__file__).parent / "fixture_module" / "HostFixture.py"
 

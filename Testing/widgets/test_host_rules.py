@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 
-import host
-import pytest
-
-host.start()
-
 import ctk
+import pytest
 import qt
 import slicer
+
+import host
 
 
 @pytest.fixture
