@@ -6,6 +6,7 @@ import gzip
 import struct
 import zlib
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -413,3 +414,24 @@ def test_pictures_that_do_not_fit_are_refused(tmp_path, name, shape, dtype, mess
 def test_page_names_must_match_the_pages(tmp_path):
     with pytest.raises(InputError, match="2 page names for 3 pages"):
         write_image(tmp_path / "x.tif", Image(np.zeros((3, 4, 4)), metadata={"pages": ["a", "b"]}))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5, 6, 3), (1, 5, 6)])
+def test_nan_and_infinity_survive(tmp_path, suffix, shape):
+    """ITK's NIfTI reader turns them to 0, and a CT with holes would pass for whole."""
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    values[0, 1, 2] = np.nan
+    values[-1, 4, 5] = -np.inf
+    write_image(tmp_path / f"x{suffix}", Image(values))
+    np.testing.assert_array_equal(read_image(tmp_path / f"x{suffix}").array, values)
+
+
+def test_nan_of_one_time_point_stays_there(tmp_path):
+    values = np.zeros((3, 4, 5, 6), np.float32)  # time, k, j, i
+    values[1, 2, 3, 4] = np.nan
+    nibabel.save(nibabel.Nifti1Image(values.T, np.eye(4)), tmp_path / "x.nii.gz")
+    for time in range(3):
+        np.testing.assert_array_equal(
+            read_image(tmp_path / "x.nii.gz", time=time).array, values[time]
+        )
