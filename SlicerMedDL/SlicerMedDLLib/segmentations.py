@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
-from meddl.core.errors import InputError
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import read_json
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.volumes import vtk_image
@@ -29,6 +31,9 @@ class Segment:
         color: red, green, blue, each 0..1.
         terminology: Slicer's terminology entry (see :func:`terminology_entry`); "" for none.
         id: the segment's id in its node; "" outside the scene.
+
+    Raises:
+        InputError: a label below 1 or a colour that is none.
     """
 
     label: int
@@ -36,6 +41,15 @@ class Segment:
     color: tuple[float, float, float]
     terminology: str = ""
     id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.label < 1:
+            raise InputError(f"segment {self.name!r} has label {self.label}, 1 or more is expected")
+        if len(self.color) != 3 or not all(0 <= c <= 1 for c in self.color):
+            raise InputError(
+                f"segment {self.name!r} has colour {self.color}; red, green and blue of 0..1 are "
+                "expected"
+            )
 
 
 def terminology_entry(
@@ -57,6 +71,29 @@ def terminology_entry(
     kind = f"{scheme}^{type_code}^{type_meaning}"
     context = "Segmentation category and type - 3D Slicer General Anatomy list"
     return f"{context}~{category}~{kind}~^^~Anatomic codes - DICOM master list~^^~^^"
+
+
+def read_segments(path: str | Path) -> list[Segment]:
+    """Read a table of labels: JSON, label -> ``{"name", "color": [r, g, b], "terminology"}``.
+
+    Raises:
+        FileError: missing, no JSON, or an entry that is no segment; the message names it.
+    """
+    table = read_json(path, "label table")
+    try:
+        return [
+            Segment(
+                int(label),
+                str(entry["name"]),
+                tuple(float(c) for c in entry["color"]),  # type: ignore[arg-type]
+                str(entry.get("terminology", "")),
+            )
+            for label, entry in table.items()
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FileError(
+            f"{path} is no label table (label -> name, color, terminology): {error!r}"
+        ) from error
 
 
 def _generic_segment(label: int) -> Segment:
