@@ -100,7 +100,7 @@ def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
                 options.data,
                 reporter(name, started),
                 cancel,
-                options.fast,
+                4 if options.fast else 1,
                 problem,
             )
             chapter = importlib.import_module(CHAPTERS[name]).run(context)

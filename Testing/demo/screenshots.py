@@ -43,7 +43,7 @@ def four_up(panel: Picture.Image, panes: list[Pane]) -> Picture.Image:
     """A panel at the left and four views beside it, as in Slicer's default layout."""
     page = Picture.new("RGB", SIZE, PAGE)
     if panel.height > SIZE[1]:
-        panel = panel.resize((panel.width * SIZE[1] // panel.height, SIZE[1]), Picture.LANCZOS)
+        panel = panel.resize((panel.width * SIZE[1] // panel.height, SIZE[1]), Picture.Resampling.LANCZOS)
     page.paste(panel, (0, 0))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
     width, height = pane_size(panel.width)
