@@ -37,6 +37,8 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
             raise FileError(f"{path} is empty (0 bytes), a {what} was expected")
         with path.open("rb"):
             return path
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL character in the name
@@ -76,6 +78,8 @@ def writable_parent(path: str | Path) -> Path:
             raise FileError(f"the folder {folder} for {path.name} does not exist; make it")
         if path.is_dir():
             raise FileError(f"the output {path} is a folder, a file name was expected")
+    except FileError:
+        raise
     except (OSError, ValueError) as error:
         raise FileError(f"{str(path)!r} cannot be written: {error}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
