@@ -232,3 +232,14 @@ def test_letters_follow_the_patient() -> None:
     assert direction_letters((0.9, -0.4, 0.1)) == ("R", "L")
     assert direction_letters((0.3, -0.9, 0.1)) == ("P", "A")
     assert direction_letters((0, 0, -1)) == ("I", "S")
+
+
+def test_missing_opengl_is_said_in_one_line(
+    no_host_errors: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from demo import views
+
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"  # what VTK does without EGL
+    monkeypatch.setattr(views, "TRIAL", crash)
+    problem = views.offscreen_problem()
+    assert problem is not None and "libegl1" in problem and "\n" not in problem
