@@ -86,7 +86,7 @@ def test_no_connection_and_damage_are_one_line_and_load_nothing(scene, monkeypat
         raise OSError("no route to host")
 
     monkeypatch.setattr(SampleData.SampleDataLogic, "downloadFileIntoCache", offline)
-    with pytest.raises(FileError, match="no route to host.*check the connection"):
+    with pytest.raises(FileError, match=r"no route to host.*check the connection"):
         sampledata.load_sample("StrokeFLAIR")
     (tmp_path / "FLAIR.nii.gz").write_bytes(b"something else")
     with pytest.raises(FileError, match="damaged"):
