@@ -71,19 +71,18 @@ def _add_python_layer(source: str | None) -> None:
     """slicer.i18n and the like: Slicer's own files where a checkout is named, else substitutes."""
     import slicer
 
-    from . import sampledata
-
     slicer.modules.sampleDataSources = {}
-    sys.modules["SampleData"] = sampledata
     if source:
         python = Path(source) / "Base" / "Python" / "slicer"
         if not (python / "ScriptedLoadableModule.py").is_file():
             raise FileNotFoundError(f"MEDDL_SLICER_SOURCE: no {python}/ScriptedLoadableModule.py")
         slicer.__path__.insert(0, str(python))
+        sys.path.append(str(Path(source) / "Modules" / "Scripted" / "SampleData"))
         _use_util(python / "util.py")
         return
-    from . import i18n
+    from . import i18n, sampledata
 
+    sys.modules["SampleData"] = sampledata
     _alias("i18n", i18n)
     from . import scripted
 
