@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 import qt
-import slicer
+import slicer.packaging
 
 import host
 from meddl.core import Cancelled, DependencyError

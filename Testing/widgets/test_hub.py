@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import qt
 import slicer
+import slicer.packaging
 
 import host
 import meddl
@@ -105,6 +107,19 @@ def test_devices_are_listed_without_freezing(widget, ui):
     name, _description, memory = texts(ui.devicesTree)[-1]
     assert name == "cpu"
     assert " of " in memory
+
+
+def test_a_slicer_without_the_base_packages_is_told_what_to_do(module, widget, ui, monkeypatch):
+    until(lambda: not widget.deviceRunner.busy)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    widget.refresh()
+    until(lambda: not widget.deviceRunner.busy)
+    assert "psutil" in ui.statusLabel.text
+    assert "MedDL Home, Install" in ui.statusLabel.text
+    ui.diagnosticsButton.click()
+    until(lambda: not widget.diagnosticsRunner.busy)
+    assert "psutil" in slicer.app.clipboard().text()
+    assert widget.shown == []
 
 
 def test_modules_that_are_not_installed_are_not_offered(widget, ui, monkeypatch):
