@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-# Read by OpenCV when it first opens a video; damage is reported by us, not on stderr.
+# Read by OpenCV when it is loaded or first opens a video; damage is reported by us, not on stderr.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 import cv2
 import numpy as np
