@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,7 @@ def run() -> None:
     )
     _add_standins()
     _start_slicer(folder)
+    _record_unhandled()
 
 
 def _add_standins() -> None:
@@ -105,6 +107,20 @@ def _use_util(path: Path) -> None:
     util = importlib.util.module_from_spec(spec)
     sys.modules["slicer.util"] = slicer.util = util
     spec.loader.exec_module(util)
+
+
+def _record_unhandled() -> None:
+    """Record what VTK observers and painting code raise: both print it and go on."""
+    from . import record
+
+    original = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        record.add_error("".join(traceback.format_exception(kind, error, trace)))
+        if original is not sys.__excepthook__:  # add_error has written it to stderr
+            original(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _alias(name: str, module: ModuleType) -> None:

@@ -14,6 +14,11 @@ from host.classes import registry
 
 VIRTUAL = {"paintEvent", "childEvent", "hitButton", "staticMetaObject"}
 STAND_INS = [(module, name) for module, group in registry.items() for name in sorted(group)]
+WIDGETS = [
+    (module, name)
+    for module, name in STAND_INS
+    if issubclass(registry[module][name], qt.QWidget) and not name.startswith("qSlicerScripted")
+]
 
 
 def signals_of(widget, signature):
@@ -32,12 +37,9 @@ def test_stand_in_has_nothing_of_its_own(module, name):
     assert {item for item in vars(cls) if not item.startswith("_")} <= known
 
 
-@pytest.mark.parametrize(("module", "name"), STAND_INS)
+@pytest.mark.parametrize(("module", "name"), WIDGETS)
 def test_stand_in_can_be_made_and_painted(module, name):
-    cls = registry[module][name]
-    if not issubclass(cls, qt.QWidget) or name.startswith("qSlicerScripted"):
-        pytest.skip("no widget of its own")
-    widget = cls()
+    widget = registry[module][name]()
     widget.resize(200, 40)
     assert widget.className() == name
     assert widget.grab().width() >= 200
