@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from colorsys import hsv_to_rgb
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,10 @@ def _generic_segment(label: int) -> Segment:
     return Segment(label, f"label {label}", hsv_to_rgb(hue, 0.7, 0.9))
 
 
+def _binary() -> str:
+    return str(slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName())
+
+
 def _oriented_image(image: Image) -> Any:
     """Copy of a label image in Slicer's type for binary label maps."""
     oriented = slicer.vtkOrientedImageData()
@@ -153,17 +158,14 @@ def _add_segment(node: Any, oriented: Any, entry: Segment) -> None:
     segment.SetLabelValue(entry.label)
     if entry.terminology:
         segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), entry.terminology)
-    segment.AddRepresentation(
-        slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName(), oriented
-    )
+    segment.AddRepresentation(_binary(), oriented)
     node.GetSegmentation().AddSegment(segment, entry.id)
 
 
 def _with_binary_labelmaps(node: Any, reference: Any) -> Any:
     """The node's vtkSegmentation, or a converted copy where it has closed surfaces only."""
     segmentation = node.GetSegmentation()
-    binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
-    if segmentation.ContainsRepresentation(binary):
+    if segmentation.ContainsRepresentation(_binary()):
         return segmentation
     copy = slicer.vtkSegmentation()
     copy.DeepCopy(segmentation)
@@ -171,23 +173,62 @@ def _with_binary_labelmaps(node: Any, reference: Any) -> Any:
         slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
         slicer.vtkSegmentationConverter.SerializeImageGeometry(reference),
     )
-    if not copy.CreateRepresentation(binary):
+    if not copy.CreateRepresentation(_binary()):
         raise InputError(f"{describe(node)} cannot be converted to voxels; show it as label map")
     return copy
 
 
-def _mask(segment: Any, reference: Any, to_world: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    layer = segment.GetRepresentation(
-        slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
-    )
+def _sample_layer(
+    layer: Any, reference: Any, to_world: Any, shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """A layer's label values (K, J, I) on the voxels of ``reference``, nearest neighbour."""
     if layer is None or layer.GetNumberOfPoints() == 0:
         return np.zeros(shape, np.uint8)
-    resampled = slicer.vtkOrientedImageData()
+    sampled = slicer.vtkOrientedImageData()
     slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        layer, reference, resampled, False, False, to_world
+        layer, reference, sampled, False, False, to_world
     )
-    values = vtk_to_numpy(resampled.GetPointData().GetScalars()).reshape(shape)
-    return (values == segment.GetLabelValue()).astype(np.uint8)
+    return vtk_to_numpy(sampled.GetPointData().GetScalars()).reshape(shape).copy()
+
+
+def _labels(own: list[int]) -> list[int]:
+    """The segments' own values if they differ and fit into int16, otherwise 1, 2, …"""
+    usable = len(set(own)) == len(own) and min(own) > 0 and max(own) <= np.iinfo(np.int16).max
+    return own if usable else list(range(1, len(own) + 1))
+
+
+def _layers(
+    node: Any, reference: Image, segment_ids: Sequence[str] | None
+) -> Iterator[tuple[NDArray[Any], list[tuple[int, Segment]]]]:
+    """Yield sampled layers with (value in the layer, segment) of the segments that lie in them.
+
+    Segments share layers, so that 61 structures without overlap cost one resampling.
+    """
+    own = require_node(node, "vtkMRMLSegmentationNode", "segmentation").GetSegmentation()
+    known = list(own.GetSegmentIDs())
+    if not known:
+        raise InputError(f"{describe(node)} has no segments; draw or import one first")
+    unknown = [one for one in segment_ids or () if one not in known]
+    if unknown:
+        raise InputError(f"{describe(node)} has no segment {unknown[0]!r}; there is: {known}")
+    ids = known if segment_ids is None else list(segment_ids)
+    shape = reference.array.shape[:3]
+    oriented = _oriented_image(Image(np.zeros(shape, np.uint8), reference.ras_from_ijk))
+    to_world = None
+    if node.GetParentTransformNode() is not None:
+        to_world = vtk.vtkGeneralTransform()
+        node.GetParentTransformNode().GetTransformToWorld(to_world)
+    labels = _labels([own.GetSegment(one).GetLabelValue() for one in ids])
+    segmentation = _with_binary_labelmaps(node, oriented)
+    found = []
+    for segment_id, label in zip(ids, labels, strict=True):
+        one = segmentation.GetSegment(segment_id)
+        entry = Segment(label, one.GetName(), one.GetColor(), one.GetTerminology(), segment_id)
+        found.append((one.GetRepresentation(_binary()), one.GetLabelValue(), entry))
+    for _, group in groupby(found, key=lambda item: id(item[0])):
+        members = list(group)
+        values = _sample_layer(members[0][0], oriented, to_world, shape)
+        yield values, [(value, entry) for _, value, entry in members]
 
 
 def masks_from_segmentation(
@@ -208,26 +249,9 @@ def masks_from_segmentation(
     Raises:
         InputError: no segmentation, no segments, or an unknown id.
     """
-    segmentation = require_node(node, "vtkMRMLSegmentationNode", "segmentation").GetSegmentation()
-    known = list(segmentation.GetSegmentIDs())
-    if not known:
-        raise InputError(f"{describe(node)} has no segments; draw or import one first")
-    unknown = [one for one in segment_ids or () if one not in known]
-    if unknown:
-        raise InputError(f"{describe(node)} has no segment {unknown[0]!r}; there is: {known}")
-    shape = reference.array.shape[:3]
-    oriented = _oriented_image(Image(np.zeros(shape, np.uint8), reference.ras_from_ijk))
-    segmentation = _with_binary_labelmaps(node, oriented)
-    to_world = None
-    if node.GetParentTransformNode() is not None:
-        to_world = vtk.vtkGeneralTransform()
-        node.GetParentTransformNode().GetTransformToWorld(to_world)
-    for number, segment_id in enumerate(known if segment_ids is None else segment_ids, start=1):
-        segment = segmentation.GetSegment(segment_id)
-        entry = Segment(
-            number, segment.GetName(), segment.GetColor(), segment.GetTerminology(), segment_id
-        )
-        yield entry, _mask(segment, oriented, to_world, shape)
+    for values, members in _layers(node, reference, segment_ids):
+        for value, entry in members:
+            yield entry, (values == value).astype(np.uint8)
 
 
 def labelmap_from_segmentation(
@@ -244,24 +268,21 @@ def labelmap_from_segmentation(
     Raises:
         InputError: as :func:`masks_from_segmentation`, and if two segments overlap.
     """
-    masks = masks_from_segmentation(node, reference, segment_ids)
     labels = np.zeros(reference.array.shape[:3], np.int16)
-    entries: list[Segment] = []
-    for entry, mask in masks:
-        taken = labels[mask > 0]
-        if taken.any():
-            other = entries[int(taken[taken > 0][0]) - 1]
+    entries: dict[int, Segment] = {}
+    for values, members in _layers(node, reference, segment_ids):
+        label_of_value = np.zeros(int(values.max()) + 1, np.int16)
+        for value, entry in members:
+            entries[entry.label] = entry
+            label_of_value[value : value + 1] = entry.label  # a segment may have no voxels here
+        part = label_of_value[values]
+        overlap = (labels > 0) & (part > 0)
+        if overlap.any():
+            names = [entries[int(some[overlap][0])].name for some in (labels, part)]
             raise InputError(
-                f"the segments {other.name!r} and {entry.name!r} overlap in "
-                f"{np.count_nonzero(taken)} voxels; a label image holds one value per voxel, "
+                f"the segments {names[0]!r} and {names[1]!r} overlap in "
+                f"{np.count_nonzero(overlap)} voxels; a label image holds one value per voxel, "
                 "select segments that do not overlap"
             )
-        labels[mask > 0] = entry.label
-        entries.append(entry)
-    segmentation = node.GetSegmentation()
-    own = [segmentation.GetSegment(entry.id).GetLabelValue() for entry in entries]
-    if len(set(own)) == len(own) and min(own) > 0 and max(own) <= np.iinfo(np.int16).max:
-        lookup = np.array([0, *own], np.int16)
-        labels = lookup[labels]
-        entries = [replace(e, label=value) for e, value in zip(entries, own, strict=True)]
-    return Image(labels, reference.ras_from_ijk, {"name": node.GetName()}), entries
+        labels += part
+    return Image(labels, reference.ras_from_ijk, {"name": node.GetName()}), list(entries.values())
