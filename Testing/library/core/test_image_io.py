@@ -411,6 +411,22 @@ def test_pictures_that_do_not_fit_are_refused(tmp_path, name, shape, dtype, mess
     assert not list(tmp_path.iterdir())
 
 
+def test_pages_of_different_size_are_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for size in (4, 5):
+            file.write(np.zeros((size, 4), np.uint8), metadata=None)
+    with pytest.raises(FileError, match=r"pages of \(4, 4\) uint8 and \(5, 4\) uint8"):
+        read_image(tmp_path / "x.tif")
+
+
+def test_planar_tiff_has_its_components_last(tmp_path):
+    planes = np.random.default_rng(6).integers(0, 255, (3, 4, 5)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "x.tif").array[0], np.moveaxis(planes, 0, -1)
+    )
+
+
 def test_page_names_must_match_the_pages(tmp_path):
     with pytest.raises(InputError, match="2 page names for 3 pages"):
         write_image(tmp_path / "x.tif", Image(np.zeros((3, 4, 4)), metadata={"pages": ["a", "b"]}))
