@@ -25,6 +25,8 @@ MAY_IMPORT = {
     "core/seeding.py": {"torch"},
     "core/training_data.py": {"torch"},
     "core/training_loop.py": {"torch"},
+    "core/video_opencv.py": {"cv2"},
+    "core/video_pyav.py": {"av"},
     "deepdrr/projector.py": {"numba"},
 }
 
