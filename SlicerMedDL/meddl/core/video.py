@@ -307,7 +307,7 @@ def write_frames(
             progress(min(count / total, 1.0) if total else 0.0, f"writing frame {count}")
 
     pictures = checked()
-    with atomic_path(path) as temporary, parsing(path, "output"):
+    with atomic_path(path) as temporary:
         first = next(pictures, None)
         if first is None:
             raise InputError(f"there are no frames to write to {path}")

@@ -94,7 +94,17 @@ def write_h264(
     """Encode ``pictures`` (all of one size) as H.264 in MP4, with the sound of another file as AAC.
 
     Odd sizes keep their pixels by storing colour at full resolution (yuv444p).
+
+    Raises:
+        FileError: FFmpeg cannot encode or write.
     """
+    try:
+        _encode(path, pictures, rate, sound_from)
+    except av.FFmpegError as error:
+        raise FileError(f"{path.name} cannot be encoded: {error}") from error
+
+
+def _encode(path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path | None) -> None:
     first = next(pictures)
     height, width = first.shape[:2]
     with av.open(str(path.absolute()), "w", format="mp4") as output:

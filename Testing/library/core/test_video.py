@@ -199,6 +199,17 @@ def test_cancel_and_bad_frames_leave_no_file(tmp_path, suffix):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_what_the_callers_frames_raise_is_passed_on(tmp_path, suffix):
+    def broken():
+        yield from clip(3)
+        raise ZeroDivisionError("the filter's own fault")
+
+    with pytest.raises(ZeroDivisionError, match="own fault"):
+        write_frames(tmp_path / f"x{suffix}", broken(), 25)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_pictures_is_read_in_natural_order(tmp_path):
     for number in (10, 9, 2):
         write_image(tmp_path / f"f{number}.png", Image(np.full((1, 4, 6), number, np.uint8)))
