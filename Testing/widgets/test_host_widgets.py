@@ -217,6 +217,23 @@ def test_node_selector_none_create_and_delete(selector, scene):
     assert texts(selector) == ["None"]
 
 
+def test_node_selector_of_an_abstract_type(scene):
+    widget = slicer.qMRMLNodeComboBox()
+    widget.nodeTypes = ["vtkMRMLVolumeNode"]
+    widget.setMRMLScene(scene)
+    label = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    assert widget.currentNode() is label
+
+
+def test_stand_in_property_refuses_wrong_type():
+    widget = slicer.qMRMLNodeComboBox()
+    for name, value in {"nodeTypes": 3, "noneEnabled": "yes", "baseName": 5}.items():
+        with pytest.raises(ValueError, match=name):
+            setattr(widget, name, value)
+    with pytest.raises(ValueError, match="value"):
+        ctk.ctkSliderWidget().value = "much"
+
+
 def test_node_selector_remembers_a_node_until_it_has_the_scene(scene):
     node = scene.AddNewNodeByClass("vtkMRMLModelNode")
     scene.AddNewNodeByClass("vtkMRMLModelNode")
