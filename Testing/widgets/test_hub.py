@@ -212,6 +212,11 @@ def test_start_up_registers_the_sample_data(module):
     assert SampleData.SampleDataLogic.sampleDataSourcesByCategory("MedDL")
 
 
+def test_the_module_passes_its_own_self_test(module, scene):
+    module.module.runTest()
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+
+
 def test_panel_can_be_looked_at(module, widget, ui, tmp_path):
     until(lambda: ui.devicesTree.topLevelItemCount > 0)
     image = qt.QImage(str(host.grab(module, tmp_path / "hub.png")))
