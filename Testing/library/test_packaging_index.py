@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from library import extension_index as index
+from library.test_architecture import scope_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
@@ -137,6 +139,48 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows():
             if requirement.name != "meddl":
                 version = pinned[canonicalize_name(requirement.name)]
                 assert requirement.specifier.contains(version), requirement
+
+
+def brought_by(extra: str) -> set[str]:
+    """Normalised names of the distributions that ``pip install .[extra]`` brings, all the way."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    queue = [Requirement(f"meddl[{extra}]"), *map(Requirement, project["dependencies"])]
+    found: set[str] = set()
+    while queue:
+        requirement = queue.pop()
+        if requirement.name == "meddl":
+            for name in requirement.extras:
+                queue += map(Requirement, project["optional-dependencies"][name])
+        elif canonicalize_name(requirement.name) not in found:
+            found.add(canonicalize_name(requirement.name))
+            for text in requires(requirement.name) or []:
+                needed = Requirement(text)
+                extras = requirement.extras or {""}
+                if not needed.marker or any(needed.marker.evaluate({"extra": e}) for e in extras):
+                    queue.append(needed)
+    return found
+
+
+def test_tests_and_demo_import_only_what_is_installed_for_them():
+    from importlib.metadata import packages_distributions
+
+    from packaging.utils import canonicalize_name
+
+    distributions = packages_distributions()
+    brought = brought_by("test")
+    assert {"pytest", "vtk", "numpy"} < brought and "torchio" not in brought
+    absent = set()
+    for path in [*(ROOT / "Testing").rglob("*.py"), *ROOT.glob("*/Testing/Python/*.py")]:
+        for _, name in scope_imports(ast.parse(path.read_text()), inside_functions=True):
+            owners = distributions.get(name.partition(".")[0], ["meddl"])
+            if not {canonicalize_name(owner) for owner in owners} & (brought | {"meddl"}):
+                absent.add(f"{path.relative_to(ROOT)}: {name}")
+    assert absent == set()
 
 
 # --- The rules can fail ---
