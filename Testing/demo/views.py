@@ -201,8 +201,8 @@ def _managers(factory: Any, names: Sequence[str], renderer: Any, view_node: Any)
     for name in names:
         if not factory.IsDisplayableManagerRegistered(name):
             factory.RegisterDisplayableManager(name)
-    # Not factory.InstantiateDisplayableManagers: nobody would own that group, and its managers would
-    # follow events of the scene into a window that is gone.
+    # Not factory.InstantiateDisplayableManagers: nobody would own that group, and its managers
+    # would follow events of the scene into a window that is gone.
     group = slicer.vtkMRMLDisplayableManagerGroup()
     group.Initialize(factory, renderer)
     group.SetMRMLDisplayableNode(view_node)
