@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -120,7 +119,7 @@ class Project:
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
 
@@ -170,21 +169,29 @@ def test_failure_says_why_then_installs_once_and_passes_everything_on(project):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_installation_is_made_anew_after_its_pip_has_ended(project):
     project.offer_torch()
-    (project.root / "slow").touch()
-    first = project.start("doctor")
-    deadline = time.monotonic() + 60
-    while not (project.root / "building").exists():
-        assert time.monotonic() < deadline and first.poll() is None
-        time.sleep(0.05)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
-    first.stderr.close()
 
+    def start_until_it_builds() -> subprocess.Popen[str]:
+        (project.root / "slow").touch()
+        (project.root / "building").unlink(missing_ok=True)
+        process = project.start("doctor")
+        deadline = time.monotonic() + 180
+        while not (project.root / "building").exists():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        return process
+
+    process = start_until_it_builds()
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and err.startswith("meddl: cancelled")
+
+    process = start_until_it_builds()  # at once: the pip of the first has ended
+    process.kill()
+    process.communicate(timeout=60)
     second = project.start("doctor")
     assert "waiting" in second.stdout.readline()
     (project.root / "slow").unlink()
-    out, err = second.communicate(timeout=120)
+    out, err = second.communicate(timeout=300)
     assert second.returncode == EXIT_CODE, err
     assert "making it anew" in out
     assert project.run("doctor")[1].count("\n") == 1
