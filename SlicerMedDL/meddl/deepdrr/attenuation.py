@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.deepdrr.materials import mass_attenuation
+from meddl.deepdrr.compositions import mass_attenuation
 from meddl.deepdrr.spectrum import Spectrum
 
 ROWS_PER_CHUNK = 16  # 16 rows x 512 columns x 90 energies x 8 bytes = 6 MB at a time
