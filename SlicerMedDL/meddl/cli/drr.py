@@ -13,6 +13,7 @@ Render one radiograph of a CT volume.
 Angles are DICOM's: primary positive = LAO, secondary positive = cranial, patient supine. At 0/0 the
 source is posterior and the picture's right is the patient's right (as seen from the source).
 Floating-point formats carry the values unscaled; PNG is for looking, in a fixed window.
+A material is a name (gold), BASE+iodine:MG_PER_ML or NAME=FORMULA:DENSITY (nitinol=NiTi:6.45).
 """
 
 RENDER_EXAMPLES = """\
@@ -21,6 +22,9 @@ examples:
   meddl drr render dicom_folder --output lao30.png --primary-angle 30
   meddl drr render ct.nrrd --output paths.nrrd --quantity path --isocenter -10,20,30
   meddl drr render bone.nrrd --output bone.tiff --hu-below 1:-1000 --noise on --photons 5e4
+  meddl drr render ct.nii.gz --output o.png --materials labels.nii.gz --kvp 80 --clahe on
+  meddl drr render ct.nii.gz --output bins.tiff --quantity counts --detector bins:20,50,80 --mas 2
+  meddl drr render ct.nii.gz --output o.tiff --over screw.nrrd:titanium --csi 500 --mtf50 1.2
 
 CAMERA.json (world is RAS in mm; x right, y down, looking along +z; pixel centres at integers):
   {"K": [[..3x3..]], "camera_from_world": [[..4x4..]], "size": [W, H]}
@@ -31,6 +35,18 @@ POINTS_HELP = """\
 Project points into the picture of a camera: label, u (column), v (row) in pixels, depth in mm.
 
 A point at or behind the source gets empty u and v and its depth, which is not positive.
+"""
+
+SPECTRUM_HELP = """\
+Compute a tube spectrum (--kvp, by SpekPy), or filter a shipped one or a file further (--spectrum).
+
+The file has the columns energy_keV, photon_fraction; --json adds mean energy, half-value layer and
+tube output.
+"""
+
+SPECTRUM_EXAMPLES = """\
+example:
+  meddl drr spectrum --kvp 80 --filtration Al:4.0,Cu:0.1 --output 80kV.csv
 """
 
 
@@ -57,21 +73,38 @@ def configure(subparsers: Any) -> None:
     points.add_argument("--camera", required=True, metavar="CAMERA.json", help="the camera")
     points.add_argument("--output", required=True, metavar="OUT.csv", help="label,u,v,depth")
     points.set_defaults(run=run_points)
-    spectrum = commands.add_parser("spectrum", help="compute a tube spectrum (needs SpekPy)")
-    spectrum.add_argument("--kvp", type=float, required=True, metavar="KV", help="tube voltage")
-    spectrum.add_argument(
-        "--aluminium", type=float, required=True, metavar="MM", help="filtration, mm of aluminium"
+    _configure_spectrum(
+        commands.add_parser(
+            "spectrum",
+            help="compute a tube spectrum",
+            description=SPECTRUM_HELP,
+            epilog=SPECTRUM_EXAMPLES,
+            formatter_class=formatter,
+        )
     )
-    spectrum.add_argument(
-        "--anode-angle", type=float, default=12.0, metavar="DEG", help="degrees (default 12)"
-    )
-    spectrum.add_argument("--output", required=True, metavar="OUT.csv", help="energy, fraction")
-    spectrum.set_defaults(run=run_spectrum)
+
+
+def _configure_spectrum(parser: argparse.ArgumentParser) -> None:
+    from meddl.core.parameters import add_arguments
+    from meddl.deepdrr import SpectrumParameters
+
+    add_arguments(parser, SpectrumParameters)
+    parser.add_argument("--output", required=True, metavar="OUT.csv", help="energy, fraction")
+    parser.set_defaults(run=run_spectrum)
 
 
 def _configure_render(parser: argparse.ArgumentParser) -> None:
+    from dataclasses import fields
+
     from meddl.core.parameters import add_arguments
-    from meddl.deepdrr import CArm, RenderParameters
+    from meddl.deepdrr import (
+        CArm,
+        DetectorParameters,
+        DisplayParameters,
+        MaterialParameters,
+        RenderParameters,
+        SpectrumParameters,
+    )
 
     parser.add_argument("ct", metavar="CT", help="volume file, or a folder with a DICOM series")
     parser.add_argument(
@@ -82,10 +115,21 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
     add_arguments(geometry, CArm)
     geometry.add_argument("--camera", metavar="CAMERA.json", help="a camera, in place of the C-arm")
     geometry.add_argument("--save-camera", metavar="FILE", help="write the camera that was used")
-    add_arguments(parser.add_argument_group("picture"), RenderParameters)
-    parser.add_argument(
-        "--window", metavar="LOW,HIGH", help="PNG: values of black and white (intensity: of -log)"
+    matter = parser.add_argument_group("materials")
+    add_arguments(matter, MaterialParameters)
+    matter.add_argument(
+        "--over",
+        action="append",
+        metavar="MASK:MATERIAL",
+        help="a mask volume that replaces the CT where it is not 0; repeatable, the first wins",
     )
+    add_arguments(parser.add_argument_group("X-ray tube"), SpectrumParameters)
+    add_arguments(parser.add_argument_group("detector"), DetectorParameters)
+    parts = (MaterialParameters, SpectrumParameters, DetectorParameters)
+    inherited = [f.name for part in parts for f in fields(part)]
+    picture = parser.add_argument_group("picture")
+    add_arguments(picture, RenderParameters, skip=inherited)
+    add_arguments(picture, DisplayParameters)
     parser.add_argument(
         "--parameters", metavar="FILE", help="start from the record OUT.json of another run"
     )
@@ -97,10 +141,12 @@ def run_render(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core import InputError, read_image
     from meddl.core.files import writable_parent
-    from meddl.core.parameters import convert, from_arguments, option_of
+    from meddl.core.parameters import from_arguments, option_of
     from meddl.deepdrr import (
         CArm,
+        DisplayParameters,
         RenderParameters,
+        mask_layer,
         read_camera,
         render,
         write_camera,
@@ -114,10 +160,11 @@ def run_render(args: argparse.Namespace) -> int:
     record = _record(args.parameters)
     parameters = from_arguments(RenderParameters, args, record.get("parameters"))
     carm = from_arguments(CArm, args, record.get("carm"))
-    window = args.window and convert(args.window, tuple[float, float], "--window")
-    if suffix == ".png" and parameters.quantity == "path":
+    display = from_arguments(DisplayParameters, args)
+    if suffix == ".png" and not parameters.one_picture:
         raise InputError(
-            "a PNG holds one picture, --quantity path gives one per material: use .tiff"
+            "a PNG holds one picture, these parameters give one per material or energy bin: "
+            "use .tiff"
         )
     camera = None
     if args.camera:
@@ -132,10 +179,13 @@ def run_render(args: argparse.Namespace) -> int:
     if output.exists() and Path(args.ct).exists() and output.samefile(args.ct):
         raise InputError(f"--output {output} is the CT itself; choose another name")
     ct = read_image(args.ct, series=args.series)
+    over = [mask_layer(read_image(path), material) for path, material in _masks(args.over)]
     loaded = time.perf_counter()
-    radiograph = render(ct, camera or carm, parameters, progress=args.progress, cancel=args.cancel)
+    radiograph = render(
+        ct, camera or carm, parameters, over=over, progress=args.progress, cancel=args.cancel
+    )
     rendered = time.perf_counter()
-    write_radiograph(output, radiograph, window)
+    write_radiograph(output, radiograph, display)
     if args.save_camera:
         write_camera(args.save_camera, camera or carm.camera(ct.center))
     if args.json:
@@ -157,6 +207,23 @@ def run_render(args: argparse.Namespace) -> int:
             }
         )
     return 0
+
+
+def _masks(texts: list[str] | None) -> list[tuple[str, str]]:
+    """``MASK:MATERIAL`` as pairs; a drive letter before the path is not split off."""
+    from meddl.core import InputError
+    from meddl.deepdrr import find_material
+
+    pairs = []
+    for text in texts or []:
+        path, material = text[: text.find(":", 2)], text[text.find(":", 2) + 1 :]
+        if ":" not in text[2:]:
+            raise InputError(
+                f"--over is {text!r}, MASK:MATERIAL was expected, as in s.nrrd:titanium"
+            )
+        find_material(material)
+        pairs.append((path, material))
+    return pairs
 
 
 def _record(path: str | None) -> dict[str, Any]:
@@ -200,11 +267,20 @@ def run_spectrum(args: argparse.Namespace) -> int:
     """Compute a spectrum and write it as CSV; returns 0."""
     from meddl.cli.console import print_json
     from meddl.core.files import writable_parent
-    from meddl.deepdrr.spectrum import compute_spectrum, write_spectrum
+    from meddl.core.parameters import from_arguments
+    from meddl.deepdrr import SpectrumParameters, half_value_layer, tube_spectrum
+    from meddl.deepdrr.spectrum import write_spectrum
 
     output = writable_parent(args.output)
-    spectrum = compute_spectrum(args.kvp, args.aluminium, args.anode_angle)
+    spectrum = tube_spectrum(from_arguments(SpectrumParameters, args))
     write_spectrum(output, spectrum)
     if args.json:
-        print_json({"output": args.output, "mean_energy_keV": round(spectrum.mean_energy, 4)})
+        print_json(
+            {
+                "output": args.output,
+                "mean_energy_keV": round(spectrum.mean_energy, 4),
+                "half_value_layer_mm_Al": round(half_value_layer(spectrum), 4),
+                "photons_per_mm2_mAs_at_1m": spectrum.output and round(spectrum.output, 1),
+            }
+        )
     return 0

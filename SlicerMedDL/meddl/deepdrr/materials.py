@@ -21,6 +21,7 @@ AIR_UP_TO, SOFT_TISSUE_UP_TO = -800.0, 350.0  # HU; the thresholds of Unberath e
 TRABECULAR_UP_TO = 600.0  # HU, within a bone's label; halfway between spongiosa and a thin cortex
 BLOOD_UP_TO = 150.0  # HU, within a vessel's label; without contrast agent blood has 30 to 70
 CT_ENERGY = 70.0  # keV; about the effective energy of a CT at 120 kV
+METHODS = ("threshold", "water")
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
 
@@ -43,10 +44,9 @@ class MaterialParameters:
 
     def __post_init__(self) -> None:
         validate(self)
-        known = ("threshold", "water")
-        if self.materials not in known and not self.materials.lower().endswith(LABEL_SUFFIXES):
+        if self.materials not in METHODS and not self.materials.lower().endswith(LABEL_SUFFIXES):
             raise InputError(
-                f"--materials is {self.materials!r}, expected one of: {', '.join(known)}, or a "
+                f"--materials is {self.materials!r}, expected one of: {', '.join(METHODS)}, or a "
                 f"label map ({', '.join(LABEL_SUFFIXES)})"
             )
 
@@ -77,6 +77,17 @@ class MaterialVolume:
         return result
 
 
+def labels_of(parameters: MaterialParameters) -> Labels | None:
+    """The label map that the parameters name, if they name one.
+
+    Raises:
+        FileError: no such file, no label map, or no table beside it.
+    """
+    if parameters.materials in METHODS:
+        return None
+    return read_labels(parameters.materials)
+
+
 def decompose(
     ct: Image, parameters: MaterialParameters | None = None, labels: Labels | None = None
 ) -> MaterialVolume:
@@ -99,8 +110,7 @@ def decompose(
     parameters = parameters or MaterialParameters()
     if parameters.remove_table:
         ct = remove_table(ct)
-    if labels is None and parameters.materials not in ("threshold", "water"):
-        labels = read_labels(parameters.materials)
+    labels = labels or labels_of(parameters)
     if labels is not None:
         return _by_labels(ct, labels, parameters.density_curve)
     values = np.empty(ct.array.shape, np.float32)

@@ -1,4 +1,4 @@
-"""One radiograph from one CT: values, materials, projection, attenuation, noise."""
+"""One radiograph from one CT: values, materials, projection, attenuation, detector."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import apply
+from meddl.core.geometry import apply, inverse
 from meddl.core.image import Image
-from meddl.core.parameters import parameter, to_dict, validate
+from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepdrr.attenuation import detected_energy, spectral_moments
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
-from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
-from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
+from meddl.deepdrr.labels import Labels
+from meddl.deepdrr.layers import Layer, stack_layers
+from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
+from meddl.deepdrr.reading import photons_of, reading
+from meddl.deepdrr.spectrum import Spectrum, SpectrumParameters, tube_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -29,41 +32,47 @@ UNITS = {
     "intensity": "I/I0",
     "energy": "keV per emitted photon",
     "neglog": "-log(I/I0)",
+    "counts": "photons",
     "path": "g/cm2",
     "integral": "value x mm",
 }
 
 
 @dataclass(frozen=True)
-class RenderParameters:
-    """What is rendered and how.
+class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameters):
+    """What is rendered and how; the fields of materials, tube and detector are inherited.
 
     Raises:
-        InputError: a value outside its bounds or choices.
+        InputError: a value outside its bounds or choices, or two that exclude each other.
     """
 
     quantity: str = parameter("intensity", "what the picture holds", choices=tuple(UNITS))
-    materials: str = parameter("threshold", "how voxels become materials", choices=("threshold",))
-    spectrum: str = parameter("90kV", "tube spectrum", choices=SPECTRA)
-    photons: float = parameter(
-        100_000.0, "photons emitted towards each pixel, with noise on", minimum=1, maximum=1e12
-    )
-    noise: bool = parameter(False, "quantum noise")
     backend: str = parameter("auto", "projector", choices=("auto", "numba"))
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
     )
-    seed: int = parameter(0, "seed of the noise", minimum=0, maximum=2**63 - 1)
 
     def __post_init__(self) -> None:
-        validate(self)
+        for subject in (MaterialParameters, SpectrumParameters, DetectorParameters):
+            subject.__post_init__(self)
         parse_hu_below(self.hu_below)
         if self.noise and self.quantity in ("path", "integral"):
             raise InputError(
                 f"--noise on has no meaning for --quantity {self.quantity}; "
-                "quantum noise is in intensity, energy and neglog"
+                "quantum noise is in intensity, energy, neglog and counts"
             )
+        if self.quantity == "energy" and self.detector != "energy":
+            raise InputError("--quantity energy is what --detector energy reads; choose counts")
+        if self.quantity == "counts" and self.detector == "energy":
+            raise InputError("--quantity counts needs --detector counting or bins")
+
+    @property
+    def one_picture(self) -> bool:
+        """Whether a pixel has one value, rather than one per material or energy bin."""
+        return self.quantity != "path" and (
+            self.quantity == "integral" or len(bin_edges(self.detector)) < 2
+        )
 
 
 def render(
@@ -71,6 +80,8 @@ def render(
     view: CArm | Camera,
     parameters: RenderParameters | None = None,
     *,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -81,18 +92,31 @@ def render(
         ct: scalar volume in HU.
         view: C-arm pose or camera. A C-arm without isocentre turns about the centre of the CT.
         parameters: the record; ``options`` replace single fields, as in ``quantity="path"``.
+        labels: structures of the CT, in place of a label map that ``parameters.materials`` names.
+        over: volumes that replace the CT where they are, highest priority first.
 
     Returns:
-        float32 image (1, H, W), or (1, H, W, 3) for ``path``, with the unit of
-        :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice view, spaced as the detector.
-        ``metadata`` holds quantity, unit, materials, camera and parameters.
+        float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
+        energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
+        view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters and the
+        names of the components (``pages``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
         DeviceError: too little memory.
+        DependencyError: a tube by ``kvp`` without SpekPy.
         Cancelled: no result.
     """
-    views = render_views(ct, [view], parameters, progress=progress, cancel=cancel, **options)
+    views = render_views(
+        ct,
+        [view],
+        parameters,
+        labels=labels,
+        over=over,
+        progress=progress,
+        cancel=cancel,
+        **options,
+    )
     return next(views)
 
 
@@ -101,6 +125,8 @@ def render_views(
     views: Sequence[CArm | Camera],
     parameters: RenderParameters | None = None,
     *,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -112,12 +138,21 @@ def render_views(
     """
     parameters = replace(parameters or RenderParameters(), **options)
     ct = ct.require_volume("CT").require_finite("CT")
-    components = 1 if parameters.quantity == "integral" else len(THRESHOLD_MATERIALS)
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
+    labels = labels or labels_of(parameters)
+    spectrum = tube_spectrum(parameters)
+    for view, camera in zip(views, cameras, strict=True):
+        photons_of(parameters, spectrum, view, camera)
+    if parameters.quantity == "integral":
+        components = 1
+        if over:
+            raise InputError("--quantity integral is of one volume; choose path for several")
+    else:
+        components = len(set(labels.materials.values())) + 6 if labels else 3
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
     choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, progress, cancel)
+    return _render_views(ct, views, cameras, parameters, spectrum, labels, over, progress, cancel)
 
 
 def _render_views(
@@ -125,6 +160,9 @@ def _render_views(
     views: Sequence[CArm | Camera],
     cameras: Sequence[Camera],
     parameters: RenderParameters,
+    spectrum: Spectrum,
+    labels: Labels | None,
+    over: Sequence[Layer],
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
@@ -132,60 +170,57 @@ def _render_views(
 
     progress(0.0, "preparing materials")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
+    names: tuple[str, ...] = ()
     if parameters.quantity == "integral":
-        volume = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
+        raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
+        volumes = [(raw, [0], ct.ijk_from_ras, occupied_box(raw))]
     else:
         for warning in inspect_values(ct):
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-        volume = material_densities(ct)
-    box = occupied_box(volume)
+        layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+        # The names of the CT first, in the order that its decomposition has.
+        names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
+        volumes = []
+        for layer in layers:
+            stacked = layer.materials.stacked()
+            columns = [names.index(name) for name in layer.materials.names]
+            ijk_from_ras = inverse(layer.ras_from_ijk)
+            volumes.append((stacked, columns, ijk_from_ras, occupied_box(stacked)))
     for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
         if cancel is not None:
             cancel.check()
         _warn_if_outside(ct, camera, number)
         start, stop = number / len(cameras), (number + 1) / len(cameras)
-        integrals = line_integrals(
-            volume,
-            ct.ijk_from_ras,
-            camera.source,
-            camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
-            camera.size,
-            box,
-            subprogress(progress, start, start + 0.95 * (stop - start)),
-            cancel,
-        )
-        values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
+        integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
+        for index, (volume, columns, ijk_from_ras, box) in enumerate(volumes):
+            share = 0.95 * (stop - start) / len(volumes)
+            integrals[..., columns] += line_integrals(
+                volume,
+                ijk_from_ras,
+                camera.source,
+                camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
+                camera.size,
+                box,
+                subprogress(progress, start + index * share, start + (index + 1) * share),
+                cancel,
+            )
+        if parameters.quantity == "integral":
+            values = integrals[..., 0]
+        else:
+            values = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
+        if parameters.quantity not in ("integral", "path"):
+            generator = np.random.default_rng([parameters.seed, number])
+            values = reading(values, names, spectrum, parameters, view, camera, generator)
         progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, view, camera, parameters)
-
-
-def _reading(
-    integrals: NDArray[np.float32], parameters: RenderParameters, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """(H, W, M) line integrals to (H, W) or (H, W, M) of the wanted quantity."""
-    if parameters.quantity == "integral":
-        return integrals[..., 0]
-    paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
-    if parameters.quantity == "path":
-        return paths
-    spectrum = load_spectrum(parameters.spectrum)
-    moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
-    energy, floor = moments[1], float(np.finfo(np.float64).tiny)
-    if parameters.noise:
-        energy = detected_energy(moments, parameters.photons, generator)
-        floor = (
-            0.5 / parameters.photons
-        )  # no photon reads as half of one: the logarithm stays finite
-    if parameters.quantity == "energy":
-        return energy.astype(np.float32)
-    intensity = energy / spectrum.mean_energy
-    if parameters.quantity == "neglog":
-        return -np.log(np.maximum(intensity, floor)).astype(np.float32)
-    return intensity.astype(np.float32)
+        yield _as_image(values, names, view, camera, parameters)
 
 
 def _as_image(
-    values: NDArray[np.float32], view: CArm | Camera, camera: Camera, parameters: RenderParameters
+    values: NDArray[np.float32],
+    names: tuple[str, ...],
+    view: CArm | Camera,
+    camera: Camera,
+    parameters: RenderParameters,
 ) -> Image:
     spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
     metadata = {
@@ -194,8 +229,9 @@ def _as_image(
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
     }
-    if parameters.quantity == "path":
-        metadata["pages"] = list(THRESHOLD_MATERIALS)
+    if values.ndim == 3:
+        bins = bin_names(parameters.detector)
+        metadata["pages"] = list(names) if parameters.quantity == "path" else bins
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
     return Image(values[None], np.diag([-spacing, -spacing, 1.0, 1.0]), metadata)

@@ -20,7 +20,8 @@ from meddl.deepdrr import (
     material_densities,
     render,
 )
-from meddl.deepdrr.attenuation import detected_energy, spectral_moments
+from meddl.deepdrr.attenuation import spectral_moments
+from meddl.deepdrr.detector import detected_energy
 from meddl.deepdrr.hounsfield import parse_hu_below
 
 SMALL = CArm(detector_size=(5, 5), pixel_spacing=0.1)
