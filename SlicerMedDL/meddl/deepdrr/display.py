@@ -57,7 +57,7 @@ def display_picture(
             picture's own range.
         invert: swap black and white.
         clahe: contrast-limited adaptive histogram equalisation (Zuiderveld 1994) by OpenCV, of the
-            windowed picture at 16 bits; frames can then no longer be compared.
+            windowed picture; frames can then no longer be compared.
 
     Raises:
         InputError: several components, or an empty window.
@@ -79,6 +79,8 @@ def display_picture(
     grey = np.clip((values - low) / (high - low), 0, 1)
     if clahe:
         cv2 = require("cv2", "equalising the local contrast")
-        levels = np.rint(65535 * grey).astype(np.uint16)
-        grey = cv2.createCLAHE(CLAHE_CLIP, CLAHE_TILES).apply(levels) / 65535
+        # 8 bits over the picture's own range: OpenCV's 16-bit histograms are too sparse to clip.
+        stretched = (grey - grey.min()) / (np.ptp(grey) or 1.0)
+        levels = np.rint(255 * stretched).astype(np.uint8)
+        grey = cv2.createCLAHE(CLAHE_CLIP, CLAHE_TILES).apply(levels) / 255
     return np.rint(255 * (1 - grey if invert else grey)).astype(np.uint8)
