@@ -53,7 +53,8 @@ class Labels:
     def __post_init__(self) -> None:
         image = self.image.require_volume("label map").require_finite("label map")
         array = image.array
-        if array.min() < 0 or array.max() > LARGEST_LABEL or (array != np.rint(array)).any():
+        whole = np.issubdtype(array.dtype, np.integer) or (array == np.rint(array)).all()
+        if array.min() < 0 or array.max() > LARGEST_LABEL or not whole:
             raise InputError(
                 f"the label map has values from {array.min():g} to {array.max():g}, whole numbers "
                 f"from 0 to {LARGEST_LABEL} were expected"
@@ -120,8 +121,9 @@ def read_labels(path: str | Path) -> Labels:
             given[value] = material
         else:
             names[value] = (name, terminology)
+    image = read_image(path)
     try:
-        return Labels(read_image(path), {**label_materials(names), **given})
+        return Labels(image, {**label_materials(names), **given})
     except InputError as error:
         raise FileError(f"{path}: {error}") from error
 

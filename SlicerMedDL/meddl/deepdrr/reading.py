@@ -75,7 +75,7 @@ def reading(
         values = values / np.maximum(open_reading(open_sums, parameters), 1e-300)[:, None, None]
     if parameters.quantity == "neglog":
         # No photon reads as half of one: the logarithm stays finite.
-        floor = 0.5 / photons if parameters.noise else float(np.finfo(np.float64).tiny)
+        floor = 0.5 / photons if parameters.noise else float(np.finfo(np.float32).tiny)
         values = -np.log(np.maximum(values, floor))
     pages = np.moveaxis(values, 0, -1).astype(np.float32)
     return pages[..., 0] if pages.shape[-1] == 1 else pages
