@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import apply, inverse
+from meddl.core.geometry import Matrix, apply, inverse
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -166,35 +166,20 @@ def _render_views(
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
-    from meddl.deepdrr.projector import line_integrals, occupied_box
+    from meddl.deepdrr.projector import line_integrals
 
     progress(0.0, "preparing materials")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
-    names: tuple[str, ...] = ()
-    if parameters.quantity == "integral":
-        raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
-        volumes = [(raw, [0], ct.ijk_from_ras, occupied_box(raw))]
-    else:
-        for warning in inspect_values(ct):
-            logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-        layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
-        # The names of the CT first, in the order that its decomposition has.
-        names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
-        volumes = []
-        for layer in layers:
-            stacked = layer.materials.stacked()
-            columns = [names.index(name) for name in layer.materials.names]
-            ijk_from_ras = inverse(layer.ras_from_ijk)
-            volumes.append((stacked, columns, ijk_from_ras, occupied_box(stacked)))
+    names, volumes = _volumes(ct, parameters, labels, over)
     for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
         if cancel is not None:
             cancel.check()
         _warn_if_outside(ct, camera, number)
         start, stop = number / len(cameras), (number + 1) / len(cameras)
         integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
-        for index, (volume, columns, ijk_from_ras, box) in enumerate(volumes):
+        for index, (volume, which, ijk_from_ras, box) in enumerate(volumes):
             share = 0.95 * (stop - start) / len(volumes)
-            integrals[..., columns] += line_integrals(
+            integrals[..., which] += line_integrals(
                 volume,
                 ijk_from_ras,
                 camera.source,
@@ -213,6 +198,29 @@ def _render_views(
             values = reading(values, names, spectrum, parameters, view, camera, generator)
         progress(stop, f"view {number + 1}/{len(cameras)}")
         yield _as_image(values, names, view, camera, parameters)
+
+
+def _volumes(
+    ct: Image, parameters: RenderParameters, labels: Labels | None, over: Sequence[Layer]
+) -> tuple[tuple[str, ...], list[tuple[NDArray[np.float32], list[int], Matrix, Any]]]:
+    """What the projector takes: names of all materials; and of each volume the densities
+    (K, J, I, M), which of the names its components are, ``ijk_from_ras`` and its occupied box."""
+    from meddl.deepdrr.projector import occupied_box
+
+    if parameters.quantity == "integral":
+        raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
+        return (), [(raw, [0], ct.ijk_from_ras, occupied_box(raw))]
+    for warning in inspect_values(ct):
+        logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
+    layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+    # The names of the CT first, in the order that its decomposition has.
+    names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
+    volumes = []
+    for layer in layers:
+        stacked = layer.materials.stacked()
+        which = [names.index(name) for name in layer.materials.names]
+        volumes.append((stacked, which, inverse(layer.ras_from_ijk), occupied_box(stacked)))
+    return names, volumes
 
 
 def _as_image(

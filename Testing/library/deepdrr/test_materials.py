@@ -22,15 +22,7 @@ from meddl.deepdrr import (
 )
 from meddl.deepdrr.hounsfield import density_curves
 
-# Hubbell and Seltzer 1995 (NISTIR 5632, physics.nist.gov/xaamdi), cm2/g, with coherent scattering.
-NIST_ENERGIES = np.array([20.0, 30, 40, 50, 60, 80, 100])
-NIST = {
-    "water": [0.8096, 0.3756, 0.2683, 0.2269, 0.2059, 0.1837, 0.1707],
-    "bone": [4.001, 1.331, 0.6655, 0.4242, 0.3148, 0.2229, 0.1855],
-    "soft tissue": [0.8230, 0.3790, 0.2688, 0.2264, 0.2048, 0.1823, 0.1693],
-    "iron": [25.68, 8.176, 3.629, 1.958, 1.205, 0.5952, 0.3717],
-    "aluminium": [3.441, 1.128, 0.5685, 0.3681, 0.2778, 0.2018, 0.1704],
-}
+from .published import NIST, NIST_ENERGIES
 
 
 @pytest.mark.parametrize("material", NIST)

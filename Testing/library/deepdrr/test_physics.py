@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.interpolate import PchipInterpolator
 
 from meddl.core import Image, InputError
 from meddl.core.geometry import compose
@@ -25,6 +24,8 @@ from meddl.deepdrr import (
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.detector import detected_energy
 from meddl.deepdrr.hounsfield import parse_hu_below
+
+from .published import nist_water
 
 SMALL = CArm(detector_size=(5, 5), pixel_spacing=0.1)
 
@@ -84,18 +85,11 @@ def test_polychromatic_attenuation_of_a_slab(hu):
     assert center["neglog"] == pytest.approx(-np.log(energy / spectrum.mean_energy), rel=1e-4)
 
 
-# Mass attenuation of water from 10 to 100 keV, cm2/g (Hubbell and Seltzer 1995).
-NIST_WATER = {10: 5.329, 15: 1.673, 20: 0.8096, 30: 0.3756, 40: 0.2683, 50: 0.2269, 60: 0.2059}
-NIST_WATER |= {80: 0.1837, 100: 0.1707, 150: 0.1505}
-
-
 def transmission_by_nist(centimetres: float) -> float:
     """Transmitted energy of the 90 kV spectrum through water, by NIST's table alone."""
     spectrum = load_spectrum("90kV")
-    logs = (np.log(list(values)) for values in (NIST_WATER.keys(), NIST_WATER.values()))
-    mu = np.exp(PchipInterpolator(*logs)(np.log(spectrum.energies)))
     energy = spectrum.fractions * spectrum.energies
-    return float(energy @ np.exp(-centimetres * mu) / energy.sum())
+    return float(energy @ np.exp(-centimetres * nist_water(spectrum.energies)) / energy.sum())
 
 
 def test_a_20_cm_water_slab_transmits_as_beer_lambert_says():
