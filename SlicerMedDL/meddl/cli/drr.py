@@ -19,11 +19,13 @@ RENDER_EXAMPLES = """\
 examples:
   meddl drr render ct.nii.gz --output ap.tiff
   meddl drr render dicom_folder --output lao30.png --primary-angle 30
+  meddl drr render ct.nii.gz --output lateral.nrrd --preset biplane-lateral --secondary-angle 20
   meddl drr render ct.nrrd --output paths.nrrd --quantity path --isocenter -10,20,30
   meddl drr render bone.nrrd --output bone.tiff --hu-below 1:-1000 --noise on --photons 5e4
 
 CAMERA.json (world is RAS in mm; x right, y down, looking along +z; pixel centres at integers):
   {"K": [[..3x3..]], "camera_from_world": [[..4x4..]], "size": [W, H]}
+  {"K": [[..3x3..]], "R": [[..3x3..]], "t": [x, y, z], "size": [W, H]}
   {"P": [[..3x4..]], "size": [W, H]}
 """
 
@@ -71,7 +73,7 @@ def configure(subparsers: Any) -> None:
 
 def _configure_render(parser: argparse.ArgumentParser) -> None:
     from meddl.core.parameters import add_arguments
-    from meddl.deepdrr import CArm, RenderParameters
+    from meddl.deepdrr import CArm, RenderParameters, preset_names
 
     parser.add_argument("ct", metavar="CT", help="volume file, or a folder with a DICOM series")
     parser.add_argument(
@@ -79,6 +81,11 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--series", metavar="UID", help="which DICOM series of the folder")
     geometry = parser.add_argument_group("C-arm")
+    geometry.add_argument(
+        "--preset",
+        metavar="|".join(preset_names()),
+        help="start from this C-arm and keep to its limits; the options below change it",
+    )
     add_arguments(geometry, CArm)
     geometry.add_argument("--camera", metavar="CAMERA.json", help="a camera, in place of the C-arm")
     geometry.add_argument("--save-camera", metavar="FILE", help="write the camera that was used")
@@ -94,6 +101,8 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
 
 def run_render(args: argparse.Namespace) -> int:
     """Read, render, write; returns 0."""
+    from dataclasses import asdict, fields
+
     from meddl.cli.console import print_json
     from meddl.core import InputError, read_image
     from meddl.core.files import writable_parent
@@ -101,6 +110,7 @@ def run_render(args: argparse.Namespace) -> int:
     from meddl.deepdrr import (
         CArm,
         RenderParameters,
+        load_preset,
         read_camera,
         render,
         write_camera,
@@ -113,7 +123,13 @@ def run_render(args: argparse.Namespace) -> int:
     suffix = output_suffix(output)
     record = _record(args.parameters)
     parameters = from_arguments(RenderParameters, args, record.get("parameters"))
-    carm = from_arguments(CArm, args, record.get("carm"))
+    pose = record.get("carm") or {}
+    if args.preset:
+        neutral = asdict(load_preset(args.preset).carm)
+        pose = {**pose, **{name: value for name, value in neutral.items() if value is not None}}
+    carm = from_arguments(CArm, args, pose)
+    if args.preset:
+        load_preset(args.preset).check(carm)
     window = args.window and convert(args.window, tuple[float, float], "--window")
     if suffix == ".png" and parameters.quantity == "path":
         raise InputError(
@@ -121,9 +137,8 @@ def run_render(args: argparse.Namespace) -> int:
         )
     camera = None
     if args.camera:
-        from dataclasses import fields
-
         clash = [option_of(f) for f in fields(CArm) if hasattr(args, f.name)]
+        clash += ["--preset"] if args.preset else []
         if clash:
             raise InputError(f"--camera and {clash[0]} exclude each other: the camera has the pose")
         camera = read_camera(args.camera)

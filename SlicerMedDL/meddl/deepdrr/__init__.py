@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "hounsfield": ["correct_values", "density", "inspect_values"],
         "materials": ["mass_attenuation", "material_densities"],
         "output": ["write_radiograph"],
+        "presets": ["Preset", "load_preset", "preset_names"],
         "radiograph": ["RenderParameters", "render", "render_views"],
         "spectrum": ["Spectrum", "load_spectrum"],
     },

@@ -54,6 +54,14 @@ class CArm:
     pixel_spacing: float = parameter(
         0.6, "distance of detector pixels", "mm", minimum=1e-4, maximum=1000
     )
+    principal_point: tuple[float, float] | None = parameter(
+        None,
+        "where the central ray meets the detector (column, row from 0); without it the middle",
+        "pixels",
+        minimum=-100_000,
+        maximum=100_000,
+        metavar="U,V",
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -84,6 +92,7 @@ class CArm:
         camera_from_world[:3, :3] = axes
         camera_from_world[:3, 3] = -axes @ (isocenter - self.source_isocenter * axes[2])
         w, h = self.detector_size
+        u, v = self.principal_point or ((w - 1) / 2, (h - 1) / 2)
         focal = self.source_detector / self.pixel_spacing
-        K = np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1]])
+        K = np.array([[focal, 0, u], [0, focal, v], [0, 0, 1]])
         return Camera(K, camera_from_world, self.detector_size)

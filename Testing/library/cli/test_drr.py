@@ -295,3 +295,18 @@ def test_the_ct_is_never_overwritten(ct, capsys):
     assert main(["drr", "render", ct, "--output", ct]) == 2
     assert "is the CT itself" in error_line(capsys)
     assert read_image(ct).size == (40, 32, 20)
+
+
+def test_a_preset_is_the_start_of_the_pose_and_its_limits_hold(ct, tmp_path, capsys):
+    camera = tmp_path / "c.json"
+    command = ["drr", "render", ct, "--output", str(tmp_path / "o.tiff"), "--preset", "mobile"]
+    command += ["--save-camera", str(camera), "--detector-size", "30,20"]
+    assert main([*command, "--primary-angle=-100"]) == 0
+    expected = CArm(primary_angle=-100, detector_size=(30, 20), pixel_spacing=0.194)
+    np.testing.assert_allclose(read_camera(camera).P, expected.camera(read_image(ct).center).P)
+    (tmp_path / "o.tiff").unlink()
+    assert main([*command, "--primary-angle", "60"]) == 2
+    assert "--primary-angle is 60 degrees, the limits of the preset mobile" in error_line(capsys)
+    assert not (tmp_path / "o.tiff").exists()
+    assert main([*command, "--preset", "unknown"]) == 2
+    assert "biplane-frontal" in error_line(capsys)
