@@ -16,6 +16,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "camera": ["Camera", "read_camera", "write_camera"],
         "carm": ["CArm"],
+        "dicom_geometry": ["DicomGeometry", "read_dicom_geometry"],
+        "dicom_output": ["write_dicom_radiograph"],
         "display": ["display_picture"],
         "hounsfield": ["correct_values", "density", "inspect_values"],
         "materials": ["mass_attenuation", "material_densities"],

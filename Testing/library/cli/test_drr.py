@@ -310,3 +310,15 @@ def test_a_preset_is_the_start_of_the_pose_and_its_limits_hold(ct, tmp_path, cap
     assert not (tmp_path / "o.tiff").exists()
     assert main([*command, "--preset", "unknown"]) == 2
     assert "biplane-frontal" in error_line(capsys)
+
+
+def test_dicom_output_is_the_start_of_the_same_pose(ct, tmp_path, capsys):
+    first, again = str(tmp_path / "a.dcm"), str(tmp_path / "b.tiff")
+    pose = ["--primary-angle", "35", "--rotation=-10", "--isocenter", "3,4,5", *SMALL]
+    assert main(["drr", "render", ct, "--output", first, "--quantity", "neglog", *pose]) == 0
+    command = ["drr", "render", ct, "--output", again, "--quantity", "neglog", "--geometry", first]
+    assert main(command) == 0
+    values = np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(first)))
+    np.testing.assert_allclose(tifffile.imread(again), values, atol=np.ptp(values) / 65535)
+    assert main([*command, "--preset", "mobile"]) == 2
+    assert "exclude each other" in error_line(capsys)
