@@ -25,5 +25,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "presets": ["Preset", "load_preset", "preset_names"],
         "radiograph": ["RenderParameters", "render", "render_views"],
         "spectrum": ["Spectrum", "load_spectrum"],
+        "views": ["ViewRanges", "sample_views", "view_grid"],
     },
 )
