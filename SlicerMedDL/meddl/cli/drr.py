@@ -29,6 +29,7 @@ examples:
   meddl drr render ct.nii.gz --output lateral.nrrd --preset biplane-lateral --secondary-angle 20
   meddl drr render ct.nii.gz --output same_pose.dcm --geometry angiogram.dcm --quantity neglog
   meddl drr render ct.nrrd --output paths.nrrd --quantity path --isocenter -10,20,30
+  meddl drr render ct.nrrd --output wire.png --instrument k-wire:0,0,0:0,-90,20 --mesh cup.stl:iron
   meddl drr render bone.nrrd --output bone.tiff --hu-below 1:-1000 --noise on --photons 5e4
 
 CAMERA.json (world is RAS in mm; x right, y down, looking along +z; pixel centres at integers):
@@ -82,6 +83,8 @@ def configure(subparsers: Any) -> None:
 def _configure_render(parser: argparse.ArgumentParser) -> None:
     from meddl.core.parameters import add_arguments
     from meddl.deepdrr import CArm, RenderParameters, preset_names
+    from meddl.deepdrr.instruments import INSTRUMENTS
+    from meddl.deepdrr.materials import SOLID_DENSITIES
 
     parser.add_argument("ct", metavar="CT", help="volume file, or a folder with a DICOM series")
     parser.add_argument(
@@ -103,6 +106,21 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
     geometry.add_argument("--camera", metavar="CAMERA.json", help="a camera, in place of the C-arm")
     geometry.add_argument("--save-camera", metavar="FILE", help="write the camera that was used")
     add_arguments(parser.add_argument_group("picture"), RenderParameters)
+    bodies = parser.add_argument_group("bodies in the place of the CT (a later one displaces)")
+    bodies.add_argument(
+        "--mesh",
+        metavar="FILE:MATERIAL[:DENSITY]",
+        action="append",
+        default=[],
+        help=f"closed surface (.stl, .obj, .ply) of {', '.join(SOLID_DENSITIES)} [g/cm3]",
+    )
+    bodies.add_argument(
+        "--instrument",
+        metavar="NAME:R,A,S:R,A,S",
+        action="append",
+        default=[],
+        help=f"tip and end of {', '.join(INSTRUMENTS)} [mm]",
+    )
     parser.add_argument(
         "--window",
         metavar="LOW,HIGH",
@@ -122,6 +140,7 @@ def run_render(args: argparse.Namespace) -> int:
     from meddl.core.parameters import convert, from_arguments
     from meddl.deepdrr import CArm, RenderParameters, render, write_camera, write_radiograph
     from meddl.deepdrr.output import output_suffix
+    from meddl.deepdrr.solids import parse_instrument, parse_solid
 
     start = time.perf_counter()
     output = Path(args.output)
@@ -138,9 +157,13 @@ def run_render(args: argparse.Namespace) -> int:
         writable_parent(args.save_camera)
     if output.exists() and Path(args.ct).exists() and output.samefile(args.ct):
         raise InputError(f"--output {output} is the CT itself; choose another name")
+    solids = [parse_solid(text) for text in args.mesh]
+    solids += [parse_instrument(text) for text in args.instrument]
     ct = read_image(args.ct, series=args.series)
     loaded = time.perf_counter()
-    radiograph = render(ct, view, parameters, progress=args.progress, cancel=args.cancel)
+    radiograph = render(
+        ct, view, parameters, solids=solids, progress=args.progress, cancel=args.cancel
+    )
     rendered = time.perf_counter()
     write_radiograph(output, radiograph, window)
     if args.save_camera:

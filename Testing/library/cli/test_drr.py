@@ -12,9 +12,9 @@ import SimpleITK as sitk
 import tifffile
 
 from meddl.cli.main import main
-from meddl.core import Image, read_image, write_image
+from meddl.core import Image, read_image, write_image, write_mesh
 from meddl.core.geometry import compose, rotation
-from meddl.deepdrr import Camera, CArm, read_camera, render
+from meddl.deepdrr import Camera, CArm, ball, read_camera, render
 
 SMALL = ["--detector-size", "40,30", "--pixel-spacing", "6"]
 
@@ -322,3 +322,21 @@ def test_dicom_output_is_the_start_of_the_same_pose(ct, tmp_path, capsys):
     np.testing.assert_allclose(tifffile.imread(again), values, atol=np.ptp(values) / 65535)
     assert main([*command, "--preset", "mobile"]) == 2
     assert "exclude each other" in error_line(capsys)
+
+
+def test_meshes_and_instruments_come_into_the_picture(ct, tmp_path, capsys):
+    write_mesh(tmp_path / "ball.stl", ball([-30, 0, 0], [30, 0, 0]))
+    out, isocenter = tmp_path / "out.tiff", ["--isocenter", "0,0,0"]
+    command = ["drr", "render", ct, "--output", str(out), "--quantity", "path", *SMALL, *isocenter]
+    bodies = ["--mesh", f"{tmp_path}/ball.stl:titanium", "--instrument", "k-wire:0,0,0:50,0,80"]
+    assert main([*command, *bodies]) == 0
+    with tifffile.TiffFile(out) as file:
+        names = [page.description for page in file.pages]
+        pages = np.stack([page.asarray() for page in file.pages])
+    assert names == ["air", "soft tissue", "bone", "titanium", "iron"]
+    assert pages[3].max() == pytest.approx(6 * 4.506, rel=0.02)
+    assert 0.05 * 7.874 < pages[4].max() < 1.5 * 0.16 * 7.874
+    out.unlink()
+    assert main([*command, "--mesh", f"{tmp_path}/ball.stl:wood"]) == 2
+    assert "'wood'" in error_line(capsys)
+    assert not out.exists()
