@@ -25,6 +25,13 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "output": ["write_radiograph"],
         "presets": ["Preset", "load_preset", "preset_names"],
         "radiograph": ["RenderParameters", "render", "render_views"],
+        "shadows": [
+            "contour_lines",
+            "first_hit_depth",
+            "label_masks",
+            "label_radiographs",
+            "silhouette",
+        ],
         "solids": ["Solid"],
         "spectrum": ["Spectrum", "load_spectrum"],
         "views": ["ViewRanges", "sample_views", "view_grid"],

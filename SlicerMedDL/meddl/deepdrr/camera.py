@@ -170,6 +170,19 @@ class Camera:
         directions = self._camera_rays(pixels) @ self.world_from_camera[:3, :3].T
         return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
 
+    def ray_table(self, target_from_world: Matrix) -> Array:
+        """The rays of all pixels in another frame, for kernels.
+
+        Returns:
+            (3, 4) columns s, a, b, c: the ray of pixel (u, v) is s + t (u a + v b + c), and t is
+            the depth in mm.
+        """
+        table = np.empty((3, 4))
+        table[:, 0] = apply(target_from_world, self.source)
+        directions = self.world_from_camera[:3, :3] @ np.linalg.inv(self.K)
+        table[:, 1:] = target_from_world[:3, :3] @ directions
+        return table
+
     def unproject(self, pixels: ArrayLike, depth: ArrayLike) -> Array:
         """World points (..., 3) at pixels (..., 2) and depth (...) in mm: inverse of project."""
         rays = self._camera_rays(pixels)

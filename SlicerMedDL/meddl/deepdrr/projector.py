@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
+from typing import Any
 
 import numba
 import numpy as np
@@ -134,7 +135,7 @@ def _project_rows(  # type: ignore[no-untyped-def]
                 out[row, column, component] = total[component] * length
 
 
-def occupied_box(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def occupied_box(volume: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper ijk corner of the part of the volume that is not zero.
 
     Args:

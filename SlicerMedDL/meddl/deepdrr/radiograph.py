@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import apply
+from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -217,7 +217,6 @@ def _as_image(
     parameters: RenderParameters,
     solids: Sequence[Solid],
 ) -> Image:
-    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
     metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
@@ -230,7 +229,13 @@ def _as_image(
         metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
-    return Image(values[None], np.diag([-spacing, -spacing, 1.0, 1.0]), metadata)
+    return Image(values[None], picture_geometry(view), metadata)
+
+
+def picture_geometry(view: CArm | Camera) -> Matrix:
+    """``ras_from_ijk`` that stands a picture upright in a slice view, spaced as the detector."""
+    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
+    return np.diag([-spacing, -spacing, 1.0, 1.0])
 
 
 def _warn_if_outside(ct: Image, camera: Camera, number: int) -> None:

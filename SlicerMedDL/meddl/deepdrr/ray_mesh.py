@@ -182,8 +182,7 @@ def _rows(  # type: ignore[no-untyped-def]
 ):
     """Lengths (rows, W, B) and displaced integrals (rows, W, M) of a block of rows, both in mm.
 
-    ijk: (3, 4), source and ijk per column, per row and of the first pixel. Returns how many rays
-    never closed.
+    ijk: :meth:`Camera.ray_table` of the volume. Returns how many rays never closed.
     """
     rows, width = lengths.shape[:2]
     counts, _, _ = _draw(
@@ -273,9 +272,7 @@ def mesh_integrals(
     bodies = np.repeat(np.arange(1, len(meshes) + 1, dtype=np.int32), [len(s) for s in seen])
     start = np.array([_winding_number(s) for s in seen], np.int64)
     rays = np.linalg.inv(camera.K)
-    ijk = np.empty((3, 4))
-    ijk[:, 0] = apply(ijk_from_world, camera.source)
-    ijk[:, 1:] = ijk_from_world[:3, :3] @ camera.world_from_camera[:3, :3] @ rays
+    ijk = camera.ray_table(ijk_from_world)
     bounds = _pixel_bounds(corners, camera)
     lengths = np.zeros((height, width, len(meshes)), np.float32)
     displaced = np.zeros((height, width, volume.shape[3]), np.float32)
