@@ -1,9 +1,10 @@
 """Writing a radiograph as DICOM, its values recoverable and its geometry in the header.
 
-Intensity and energy become X-Ray Angiographic images (linear to the beam's intensity). A negative
-logarithm or a line integral is no X-ray intensity: it becomes a Multi-frame Grayscale Word
-Secondary Capture image, whose rescale may be any (PS3.3 A.8.4.4), with the same geometry attributes
-(a standard extended SOP class). Nothing of a patient is written.
+Intensity and energy become X-Ray Angiographic images (linear to the beam's intensity), to which we
+add a rescale. A negative logarithm or a line integral is no X-ray intensity: it becomes a
+Multi-frame Grayscale Word Secondary Capture image, whose rescale may be any (PS3.3 A.8.4.4), to
+which we add the positioner. Both are standard extended SOP classes. Nothing of a patient is
+written.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def _header(radiograph: Image, mirrored: bool) -> Dataset:
     data.ImageType = ["DERIVED", "SECONDARY", "SINGLE PLANE"]
     for name in (
         "AccessionNumber",
+        "Laterality",
         "PatientBirthDate",
         "PatientSex",
         "ReferringPhysicianName",
@@ -169,6 +171,7 @@ def _put_pixels(
     black, white = window or (low, high if high > low else low + 1)
     if not white > black:
         raise InputError(f"window {black:g},{white:g}: the second value must be the larger one")
+    data.VOILUTFunction = "LINEAR_EXACT"  # the plain LINEAR has no window narrower than 1
     data.WindowCenter = DSfloat((black + white) / 2, auto_format=True)
     data.WindowWidth = DSfloat(white - black, auto_format=True)
 

@@ -93,6 +93,16 @@ def test_header_has_the_positioner_as_dicom_defines_it(ct, tmp_path):
     assert (data.Rows, data.Columns) == (30, 40)
 
 
+def test_window_is_in_the_unit_of_the_values(ct, tmp_path):
+    write_radiograph(tmp_path / "out.dcm", render(ct, VIEW, quantity="neglog"), window=(0.5, 2.0))
+    data = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (data.WindowCenter, data.WindowWidth) == (1.25, 1.5)
+    assert data.VOILUTFunction == "LINEAR_EXACT"  # width below 1 is no error then
+    with pytest.raises(InputError, match="second value"):
+        write_radiograph(tmp_path / "no.dcm", render(ct, VIEW), window=(2, 1))
+    assert not (tmp_path / "no.dcm").exists()
+
+
 @pytest.mark.parametrize(
     ("angles", "mirrored", "expected"),
     [
