@@ -276,21 +276,24 @@ def mesh_integrals(
     bounds = _pixel_bounds(corners, camera)
     lengths = np.zeros((height, width, len(meshes)), np.float32)
     displaced = np.zeros((height, width, volume.shape[3]), np.float32)
-    failed = 0
+    lost: list[int] = []  # per block; a sum would race between threads
 
     def block(first: int) -> None:
-        nonlocal failed
         rows = slice(first, min(first + ROWS_PER_BLOCK, height))
         mm = np.zeros(lengths[rows].shape)
         tissue = np.zeros(displaced[rows].shape)
-        failed += _rows(
-            corners, bounds, bodies, start, rays, volume, ijk, low, high, first, mm, tissue
+        lost.append(
+            _rows(corners, bounds, bodies, start, rays, volume, ijk, low, high, first, mm, tissue)
         )
         lengths[rows], displaced[rows] = mm, tissue
 
     run_blocks(block, range(0, height, ROWS_PER_BLOCK), progress, cancel)
-    if failed:
-        logger.warning("%d rays of %d could not be traced through the meshes", failed, lengths.size)
+    if any(lost):
+        logger.warning(
+            "%d rays of %d could not be traced through the meshes; they count as beside them",
+            sum(lost),
+            width * height,
+        )
     return lengths, displaced
 
 
