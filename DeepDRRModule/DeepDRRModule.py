@@ -66,7 +66,8 @@ class DeepDRRModuleLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> DeepDRRParameterNode:
         """The state of the panel, kept in the scene."""
-        return DeepDRRParameterNode(super().getParameterNode())
+        # The decorator of the class gives it this constructor.
+        return DeepDRRParameterNode(super().getParameterNode())  # type: ignore[call-arg]
 
     def firstCT(self) -> Any:
         """The first scalar volume of the scene that is no radiograph; None without one."""
@@ -104,7 +105,7 @@ class DeepDRRModuleLogic(ScriptedLoadableModuleLogic):
         parameters = dataclasses.replace(parameters or RenderParameters(), **options)
         ct = self.prepare(volume, parameters, output)
         radiograph = render(ct, view or CArm(), parameters, progress=progress, cancel=cancel)
-        return self.finish(radiograph, volume.GetName(), output)
+        return self.finish(radiograph, volume, output)
 
     def check(self, volume: Any, parameters: RenderParameters, output: Any = None) -> None:
         """Refuse nodes that cannot be rendered from or into; quick, for a button's tooltip.
@@ -122,9 +123,9 @@ class DeepDRRModuleLogic(ScriptedLoadableModuleLogic):
         self.check(volume, parameters, output)
         return image_from_volume(volume)
 
-    def finish(self, radiograph: Image, ctName: str, output: Any = None) -> Any:
-        """Put a rendered radiograph into ``output`` or into a new volume node."""
-        return radiographs.radiograph_to_node(radiograph, f"{ctName} radiograph", output)
+    def finish(self, radiograph: Image, volume: Any, output: Any = None) -> Any:
+        """Put a rendered radiograph of ``volume`` into ``output`` or into a new volume node."""
+        return radiographs.radiograph_to_node(radiograph, volume, output)
 
     def showGeometry(
         self, volume: Any, carm: CArm, radiograph: Any = None, transform: Any = None
@@ -203,6 +204,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         self._checkedState: Any = None
         self._carmState: Any = None
         self._isocenter: Any = None
+        self.ui.ctVolumeSelector.connect("nodeActivated(vtkMRMLNode*)", self.onVolumeChosen)
         self.ui.mendButton.connect("clicked(bool)", self.onMend)
         self.ui.checkButton.connect("contentsCollapsed(bool)", self.drawCheck)
         self.ui.radiologicalViewCheckBox.connect("clicked(bool)", self.onRadiologicalView)
@@ -233,11 +235,9 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         ct = self.logic.prepare(volume, parameters, output)
 
         def done(radiograph: Image) -> None:
-            node.radiograph = self.logic.finish(radiograph, volume.GetName(), output)
+            node.radiograph = self.logic.finish(radiograph, volume, output)
             self.logic.show(node.radiograph, node.radiologicalView)
-            if node.showCArm:
-                nodes = self.logic.showGeometry(volume, carm, node.radiograph, node.carmTransform)
-                node.carmTransform = nodes.transform
+            self.drawCArm(node)
 
         self.start(
             render, ct, carm, parameters, on_done=done, watch=[n for n in (volume, output) if n]
@@ -258,6 +258,13 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         self.ui.noiseCheckBox.enabled = takesNoise
         self.ui.photonsSpinBox.enabled = self.ui.seedSpinBox.enabled = takesNoise and node.noise
 
+    def onVolumeChosen(self, volume: Any) -> None:
+        """The radiograph of another CT is kept: the next one goes into a new node."""
+        node = self.parameterNode
+        radiograph = node.radiograph if node is not None else None
+        if radiograph is not None and radiographs.ct_of(radiograph) is not volume:
+            node.radiograph = None
+
     def onIsocenterMoved(self, caller: Any, event: Any) -> None:
         """The user placed or dragged the isocentre."""
         if self.parameterNode is not None:
@@ -267,20 +274,30 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
     # C-arm in 3-D
 
     def updateCArm(self) -> None:
-        """Move the C-arm in the views; it is first drawn when the user changes something."""
+        """Let the C-arm follow; it is first drawn when the user changes something."""
         node = self.parameterNode
         try:
-            carm = carm_from(node)
+            state = (carm_from(node), node.ctVolume, node.showCArm)
         except MedDLError:  # the Apply button says why; the C-arm stays where it was
             return
-        state = (carm, node.ctVolume, node.showCArm)
         previous, self._carmState = self._carmState, state
-        if previous is None or previous == state:
-            return
-        if node.showCArm and node.ctVolume is not None and node.ctVolume.GetImageData() is not None:
-            nodes = self.logic.showGeometry(
-                node.ctVolume, carm, node.radiograph, node.carmTransform
-            )
+        if previous is not None and previous != state:
+            self.drawCArm(node)
+
+    def drawCArm(self, node: DeepDRRParameterNode) -> None:
+        """Draw, move or hide the C-arm, with the radiograph if it was taken from this pose."""
+        if node.showCArm and node.ctVolume is not None:
+            known = node.radiograph is not None and radiographs.is_radiograph(node.radiograph)
+            try:
+                nodes = self.logic.showGeometry(
+                    node.ctVolume,
+                    carm_from(node),
+                    node.radiograph if known else None,
+                    node.carmTransform,
+                )
+            except MedDLError as error:
+                self.showStatus(one_line(error))
+                return
             node.carmTransform = nodes.transform
         if node.carmTransform is not None:
             carmnodes.set_visible(node.carmTransform, node.showCArm)
@@ -314,7 +331,9 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
     def showFindings(self, warning: str) -> None:
         """Say what the check found, and offer what mends it."""
         label, check = self.ui.checkStatusLabel, self._check
-        label.text = warning or _("The values look like Hounsfield units.")
+        label.text = warning[:1].upper() + warning[1:] or _(
+            "The values look like Hounsfield units."
+        )
         label.styleSheet = "color: #c77700" if warning else ""
         label.visible = bool(warning) or check is not None
         mending = check.mending if check is not None else {}
@@ -329,6 +348,8 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
 
     def onMend(self, checked: bool = False) -> None:
         """Set the proposed correction."""
+        if self._check is None:
+            return
         node, mending = self.parameterNode, self._check.mending
         with slicer.util.NodeModify(node):
             node.huOffset = mending.get("hu_offset", node.huOffset)
@@ -340,18 +361,24 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
 
         if self.ui.checkButton.collapsed:
             return
-        labels = (self.ui.histogramLabel, self.ui.orientationLabel)
-        for label in labels:
-            label.visible = self._check is not None
-        if self._check is not None:
-            width = max(280, self.ui.checkButton.width - 30)
-            check = self._check
-            self.ui.histogramLabel.setPixmap(
-                pictures.histogram_pixmap(check.counts, check.edges, width, 130)
-            )
-            self.ui.orientationLabel.setPixmap(
-                pictures.orientation_pixmap(check.slices, width, width // 3)
-            )
+        check = self._check
+        for label in (self.ui.histogramLabel, self.ui.orientationLabel):
+            label.visible = check is not None
+        if check is None:
+            return
+        width = max(280, self.ui.checkButton.width - 30)
+        for label, pixmap in (
+            (
+                self.ui.histogramLabel,
+                pictures.histogram_pixmap(check.counts, check.edges, width, 130),
+            ),
+            (
+                self.ui.orientationLabel,
+                pictures.orientation_pixmap(check.slices, width, width // 3),
+            ),
+        ):
+            label.setPixmap(pixmap)
+            label.setFixedHeight(pixmap.height())
 
 
 class DeepDRRModuleTest(ScriptedLoadableModuleTest):

@@ -15,7 +15,7 @@ import vtk
 from numpy.typing import ArrayLike, NDArray
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
-from meddl.core.geometry import Matrix, apply
+from meddl.core.geometry import Matrix, affine, apply
 from meddl.deepdrr.carm import CArm
 from SlicerMedDLLib.nodes import new_node
 from SlicerMedDLLib.transforms import transform_from_matrix
@@ -65,7 +65,7 @@ def show_carm(
     transform = transform_from_matrix(pose, "C-arm", transform)
     nodes = CArmNodes(transform, **{role: _part(transform, role) for role in _PARTS})
     camera = carm.camera(center)
-    carm_from_world = np.linalg.inv(pose)
+    carm_from_world = affine(np.linalg.inv(pose))
     corners = apply(carm_from_world, camera.detector_corners(carm.source_detector))
     source = np.array([0.0, 0.0, -carm.source_isocenter])
     middle = np.array([0.0, 0.0, carm.source_detector - carm.source_isocenter])

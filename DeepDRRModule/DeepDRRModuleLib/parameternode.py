@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Union
 
 import slicer
 from slicer.i18n import tr as _
@@ -73,7 +73,10 @@ class DeepDRRParameterNode:
     photons: Annotated[float, WithinRange(1, 1e9), Decimals(0), SingleStep(10000)] = 100_000.0
     seed: Annotated[int, WithinRange(0, 2**31 - 1)] = 0
     radiologicalView: bool = False
-    radiograph: slicer.vtkMRMLScalarVolumeNode | slicer.vtkMRMLVectorVolumeNode
+    # Slicer's node selectors know typing.Union, not the type of A | B; None must be named.
+    radiograph: Union[  # noqa: UP007
+        slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLVectorVolumeNode, None
+    ]
 
 
 def carm_from(parameters: DeepDRRParameterNode) -> CArm:

@@ -22,6 +22,7 @@ from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, volume_fro
 # Names of the node attributes; all but the first two hold JSON.
 QUANTITY, UNIT = "MedDL.Quantity", "MedDL.Unit"
 CAMERA, CARM, PARAMETERS = "MedDL.Camera", "MedDL.CArm", "MedDL.Parameters"
+CT = "MedDL.CT"  # the role of the node reference to the volume that was rendered
 
 
 def require_output(node: Any, volume: Any, quantity: str) -> None:
@@ -42,8 +43,8 @@ def require_output(node: Any, volume: Any, quantity: str) -> None:
         )
 
 
-def radiograph_to_node(radiograph: Image, name: str, node: Any = None) -> Any:
-    """Put a radiograph into a new node or into ``node``, upright in a slice view.
+def radiograph_to_node(radiograph: Image, volume: Any, node: Any = None) -> Any:
+    """Put a radiograph of ``volume`` into a new node or into ``node``, upright in a slice view.
 
     The window is fixed per quantity, so that radiographs can be compared. It is set when the
     node's quantity changes; a user who adjusted it keeps it.
@@ -51,7 +52,7 @@ def radiograph_to_node(radiograph: Image, name: str, node: Any = None) -> Any:
     Returns:
         ``vtkMRMLScalarVolumeNode``, for the quantity ``path`` a ``vtkMRMLVectorVolumeNode``.
     """
-    node = volume_from_image(radiograph, name, node)
+    node = volume_from_image(radiograph, f"{volume.GetName()} radiograph", node)
     record = radiograph.metadata
     if node.GetAttribute(QUANTITY) != record["quantity"]:
         _set_window(node, record["quantity"], radiograph)
@@ -59,6 +60,7 @@ def radiograph_to_node(radiograph: Image, name: str, node: Any = None) -> Any:
     node.SetAttribute(UNIT, record["unit"])
     for attribute, key in ((CAMERA, "camera"), (CARM, "carm"), (PARAMETERS, "parameters")):
         node.SetAttribute(attribute, json.dumps(record[key]) if key in record else None)
+    node.SetNodeReferenceID(CT, volume.GetID())
     return node
 
 
@@ -82,6 +84,11 @@ def _set_window(node: Any, quantity: str, radiograph: Image) -> None:
 def is_radiograph(node: Any) -> bool:
     """Whether this module made the volume."""
     return bool(node.GetAttribute(CAMERA))
+
+
+def ct_of(node: Any) -> Any:
+    """The volume that was rendered; None if it is no longer in the scene."""
+    return node.GetNodeReference(CT)
 
 
 def camera_of(node: Any) -> Camera:

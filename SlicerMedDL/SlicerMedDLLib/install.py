@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from importlib import invalidate_caches, metadata
 from pathlib import Path
 
+import slicer
 from slicer.i18n import tr as _
 
-from meddl.core.errors import Cancelled, DependencyError
+from meddl.core.errors import Cancelled, DependencyError, one_line
 from meddl.core.optional import BASE, EXTRAS, is_installed
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def features() -> list[Feature]:
     """All features, most needed first (a function, because the purposes are translated)."""
     return [
         Feature(BASE, _("Radiographs, geometry, weights"), 81),
-        Feature("torch", _("Neural networks (PyTorch)"), 200),
+        Feature("torch", _("Neural networks"), 200),
         Feature("train", _("Training and metrics"), 17, needs_torch=True),
         Feature("video", _("Video files, H.264 and sound"), 92),
         Feature("openvino", _("Faster networks on Intel processors"), 57, needs_torch=True),
@@ -74,14 +75,24 @@ def missing(feature: Feature) -> list[str]:
 
 
 def explain(feature: Feature) -> str:
-    """One sentence for the user before the download."""
-    if feature.name == "torch":
-        size = _("about {cpu} MB, with a graphics card up to 3 GB").format(cpu=feature.megabytes)
-    else:
-        size = _("about {size} MB").format(size=feature.megabytes)
-    return _("{purpose}: {packages}, {size} to download.").format(
-        purpose=feature.purpose, packages=", ".join(missing(feature)), size=size
+    """What would be downloaded and how much, for the user to agree to."""
+    lines = []
+    if _lacks_torch(feature):
+        lines.append(_("PyTorch: about 200 MB, with a graphics card up to 3 GB."))
+    if feature.name != "torch":
+        lines.append(
+            _("{packages}: about {size} MB.").format(
+                packages=", ".join(missing(feature)), size=feature.megabytes
+            )
+        )
+    lines.append(
+        _("They go into Slicer's Python, beside its own packages, which stay as they are.")
     )
+    return "\n".join(lines)
+
+
+def _lacks_torch(feature: Feature) -> bool:
+    return (feature.needs_torch or feature.name == "torch") and not is_installed("torch")
 
 
 def own_versions() -> list[str]:
@@ -96,13 +107,18 @@ def own_versions() -> list[str]:
 
 
 def install(feature: Feature) -> None:
-    """Install what is missing of ``feature``; asks first and shows progress. Main thread only.
+    """Install what is missing of ``feature``, after asking the user. Main thread only.
 
     Raises:
         Cancelled: the user declined.
         DependencyError: PyTorch's extension is missing, or pip failed.
     """
-    if (feature.name == "torch" or feature.needs_torch) and not is_installed("torch"):
+    if not missing(feature) and not _lacks_torch(feature):
+        return
+    question = _("Download and install?") + "\n\n" + explain(feature)
+    if not slicer.util.confirmOkCancelDisplay(question, windowTitle="MedDL"):
+        raise Cancelled("nothing was installed")
+    if _lacks_torch(feature):
         _install_torch()
     requirements = missing(feature)
     if requirements:
@@ -124,7 +140,7 @@ def _install_torch() -> None:
             "Extensions Manager, restart Slicer and press Install again"
         ) from error
     torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-        askConfirmation=True, torchVersionRequirement=TORCH_VERSION
+        askConfirmation=False, torchVersionRequirement=TORCH_VERSION
     )
     invalidate_caches()
     if torch is None:
@@ -134,19 +150,21 @@ def _install_torch() -> None:
 def _pip_ensure(requirements: list[str]) -> None:
     from subprocess import CalledProcessError
 
-    import slicer.packaging
+    from slicer.packaging import pip_ensure
 
     with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text("\n".join(own_versions()) + "\n", encoding="utf-8")
         try:
-            slicer.packaging.pip_ensure(
-                requirements, constraints=constraints, requester="MedDL", prompt_install=True
+            pip_ensure(
+                requirements, constraints=constraints, requester="MedDL", prompt_install=False
             )
         except CalledProcessError as error:
             raise DependencyError(
                 f"pip could not install {', '.join(requirements)} (exit code {error.returncode}); "
                 "the log has its output; is there an internet connection?"
             ) from error
-        except RuntimeError as error:
-            raise Cancelled(f"{', '.join(requirements)} not installed: {error}") from error
+        except RuntimeError as error:  # for example, another installation is in progress
+            raise DependencyError(
+                f"{', '.join(requirements)} not installed: {one_line(error)}; try again"
+            ) from error

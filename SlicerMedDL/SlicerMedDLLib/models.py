@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import vtk
-from meddl.core.mesh import Mesh
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
+from meddl.core.mesh import Mesh
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.transforms import node_from_world, transform_points
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("Testing", "SlicerMedDL", "DeepDRRModule")]
 
 from demo.chapters import CHAPTERS, Context  # noqa: E402
-from meddl.core.errors import MedDLError, one_line  # noqa: E402
+from meddl.core.diagnostics import missing_libraries  # noqa: E402
+from meddl.core.errors import DependencyError, MedDLError, one_line  # noqa: E402
 from meddl.core.files import read_json, write_json  # noqa: E402
 from meddl.core.progress import CancelToken  # noqa: E402
 
@@ -55,11 +56,29 @@ def reporter(chapter: str, started: float) -> Callable[[float, str], None]:
     return report
 
 
-def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
-    """Run the chapters; returns the report's path."""
+def start_host() -> None:
+    """Start the headless Slicer host.
+
+    Raises:
+        DependencyError: Qt's system libraries are missing.
+    """
     import host
 
-    host.start()
+    try:
+        host.start()
+    except ImportError as error:
+        missing = missing_libraries()
+        if not missing:
+            raise
+        raise DependencyError(
+            f"Qt cannot be loaded ({one_line(error)}); on Debian or Ubuntu, "
+            f"apt install {' '.join(sorted(set(missing.values())))}"
+        ) from error
+
+
+def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
+    """Run the chapters; returns the report's path."""
+    start_host()
     import slicer
 
     from demo.report import Chapter, write_report
@@ -81,7 +100,7 @@ def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
                 options.data,
                 reporter(name, started),
                 cancel,
-                options.fast,
+                4 if options.fast else 1,
                 problem,
             )
             chapter = importlib.import_module(CHAPTERS[name]).run(context)
@@ -96,7 +115,7 @@ def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
         if options.screenshots:
             from demo.screenshots import write_screenshots
 
-            write_screenshots(folder, options.screenshots)
+            write_screenshots(options.screenshots)
     return options.output / REPORT
 
 

@@ -32,22 +32,35 @@ MODULE_LOGICS = {
     "Volumes": "vtkSlicerVolumesLogic",
 }
 
+_kept: list[Any] = []  # logics end with their last reference, and the cache folder with them
 _GUARDED = ("NodeAddedEvent", "NodeAboutToBeRemovedEvent", "StartBatchProcessEvent")
 
 
 def start_scene(cache: Path) -> Any:
     """Create `slicer.mrmlScene` and its application logic; returns the application logic."""
     scene = slicer.mrmlScene = slicer.vtkMRMLScene()
-    manager = slicer.vtkCacheManager()
-    cache.mkdir(parents=True, exist_ok=True)
-    manager.SetRemoteCacheDirectory(str(cache))
-    scene.SetCacheManager(manager)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
+    _attach_remote_io(scene, logic, cache)
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     _guard(scene)
     return logic
+
+
+def _attach_remote_io(scene: Any, application_logic: Any, cache: Path) -> None:
+    """Give the scene its cache folder, without which it reads no .mrb file."""
+    cache.mkdir(parents=True, exist_ok=True)
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.GetCacheManager().SetRemoteCacheDirectory(str(cache))
+    remote.SetMRMLApplicationLogic(application_logic)
+    remote.SetMRMLScene(scene)
+    data_io = slicer.vtkDataIOManagerLogic()
+    data_io.SetMRMLApplicationLogic(application_logic)
+    data_io.SetAndObserveDataIOManager(remote.GetDataIOManager())
+    remote.GetDataIOManager().SetFileFormatHelper(slicer.vtkDataFileFormatHelper())
+    remote.AddDataIOToScene()
+    _kept.extend([remote, data_io])
 
 
 def module_logics(application_logic: Any) -> dict[str, Any]:

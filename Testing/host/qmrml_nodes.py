@@ -6,7 +6,6 @@ import weakref
 from typing import Any
 
 import shiboken6
-import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .classes import standin
@@ -260,8 +259,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def nodeTypeLabel(self, kind: str) -> str:
         if kind in self._labels:
             return self._labels[kind]
-        cls = getattr(slicer, kind, None)
-        return cls().GetTypeDisplayName() or cls().GetNodeTagName() if cls else kind
+        node = self._scene.CreateNodeByClass(kind) if self._scene is not None else None
+        if node is None:  # an abstract class, such as vtkMRMLVolumeNode
+            return kind.removeprefix("vtkMRML").removesuffix("Node")
+        node.UnRegister(None)
+        return node.GetTypeDisplayName() or node.GetNodeTagName()
 
     def setNodeTypeLabel(self, label: str, kind: str) -> None:
         self._labels[kind] = label
@@ -298,26 +300,28 @@ class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
     """A node selector whose nodes can be checked."""
 
     checkedNodesChanged = QtCore.Signal()
+    _filling = False
 
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         super().__init__(parent)
         self._combo.model().connect("itemChanged(QStandardItem*)", self._on_item)
 
     def _fill(self) -> None:
-        checked = self._checked_ids()
+        checked, self._filling = self._checked_ids(), True
         super()._fill()
         model, offset = self._combo.model(), 1 if self.noneEnabled else 0
         for index, node in enumerate(self._nodes):
             item = model.item(index + offset)
             item.setFlags(item.flags() | QtCore.Qt.ItemIsUserCheckable)
             item.setCheckState(QtCore.Qt.Checked if node in checked else QtCore.Qt.Unchecked)
+        self._filling = False
 
     def _checked_ids(self) -> list[Any]:
         return self.__dict__.setdefault("_checked", [])
 
     def _on_item(self, item: QtGui.QStandardItem) -> None:
         index = item.row() - (1 if self.noneEnabled else 0)
-        if 0 <= index < len(self._nodes):
+        if not self._filling and 0 <= index < len(self._nodes):
             self._mark(self._nodes[index], item.checkState() == QtCore.Qt.Checked)
 
     def _mark(self, node: Any, checked: bool) -> None:

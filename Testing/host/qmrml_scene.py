@@ -8,7 +8,7 @@ import slicer
 from PySide6 import QtCore, QtWidgets
 
 from .classes import standin
-from .ctk_values import Range, row
+from .ctk_values import ctkRangeWidget, row
 from .ctk_widgets import ctkCollapsibleButton
 from .properties import computed, stored
 from .qmrml_nodes import Observers, qMRMLNodeComboBox, qMRMLWidget
@@ -123,6 +123,7 @@ class qSlicerSimpleMarkupsWidget(qMRMLWidget):
         self._table = QtWidgets.QTableWidget(0, 4)
         self._table.setHorizontalHeaderLabels(["Label", "R", "A", "S"])
         self._table.setMinimumHeight(90)
+        self._table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.Stretch)
         self._observers = Observers(self)
         self._top = QtWidgets.QWidget()
         row(self._top, self._selector, self._place).setStretch(0, 1)
@@ -391,7 +392,7 @@ class qMRMLWindowLevelWidget(QtWidgets.QWidget):
     def __init__(self, parent: QtWidgets.QWidget | None = None):
         super().__init__(parent)
         self._node: Any = None
-        self._range = Range()
+        self._range = ctkRangeWidget()
         row(self, self._range)
         self._range.connect("valuesChanged(double,double)", self._on_values)
 

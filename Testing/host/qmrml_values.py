@@ -7,7 +7,13 @@ from typing import Any
 from PySide6 import QtCore, QtWidgets
 
 from .classes import standin
-from .ctk_values import Coordinates, Range, SliderWithSpinBox, ctkDoubleSpinBox
+from .ctk_values import (
+    Coordinates,
+    RangeWithSpinBoxes,
+    SliderWithSpinBox,
+    ctkDoubleSpinBox,
+    ctkRangeWidget,
+)
 from .properties import computed, stored
 
 
@@ -15,7 +21,6 @@ class _WithScene:
     """Widgets that take a scene for its units."""
 
     _scene: Any = None
-    quantity = stored("quantity", str, "")
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene
@@ -42,7 +47,7 @@ class qMRMLSpinBox(_WithScene, ctkDoubleSpinBox):
 
 
 @standin("slicer")
-class qMRMLRangeWidget(_WithScene, Range):
+class qMRMLRangeWidget(_WithScene, RangeWithSpinBoxes):
     """Two values with a unit."""
 
     quantity = stored("quantity", str, "")
@@ -69,7 +74,7 @@ class qMRMLVolumeThresholdWidget(QtWidgets.QWidget):
         self._mode = QtWidgets.QComboBox()
         self._mode.addItems(["Auto", "Manual", "Off"])
         self._mode.currentIndex = self.Off
-        self._range = Range()
+        self._range = ctkRangeWidget()
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._mode)

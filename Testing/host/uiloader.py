@@ -14,6 +14,8 @@ from PySide6 import QtCore, QtUiTools, QtWidgets
 from . import api, signals
 from .classes import cpp_class, registry
 
+_RULE = "Line"  # Designer's name for a QFrame that is a rule; its orientation is no property
+
 
 class UiLoader(QtUiTools.QUiLoader):
     """Loads .ui files; raises ValueError for what would fail or go unnoticed in Slicer."""
@@ -51,7 +53,7 @@ class UiLoader(QtUiTools.QUiLoader):
         self, name: str, parent: QtWidgets.QWidget | None = None, object_name: str = ""
     ) -> QtWidgets.QWidget:
         """Make a widget by class name, a stand-in where there is one."""
-        if name == "Line":  # Designer's name for a QFrame that is a rule
+        if name == _RULE:
             widget = super().createWidget(name, parent, object_name)
         else:
             widget = _find_class(name)[1](parent)
@@ -62,6 +64,8 @@ class UiLoader(QtUiTools.QUiLoader):
 
 def _find_class(name: str) -> tuple[str, type | None]:
     """(interface key, class) of a class named in a .ui file."""
+    if name == _RULE:
+        return "qt.QFrame", QtWidgets.QFrame
     for module, standins in registry.items():
         if name in standins:
             return f"{module}.{name}", standins[name]
@@ -82,7 +86,8 @@ def _check_widget(element: ElementTree.Element) -> None:
     known = {name for item in recorded if item for name in item.properties}
     for prop in element.findall("property"):
         name = prop.get("name", "")
-        if prop.get("stdset") != "0" and name not in known and recorded[0].properties:
+        exempt = prop.get("stdset") == "0" or (class_name, name) == (_RULE, "orientation")
+        if not exempt and name not in known and recorded[0].properties:
             raise ValueError(f"{class_name} {object_name!r} has no property {name!r} in Slicer")
 
 

@@ -9,20 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-import slicer
 
 import meddl
 from meddl.core import CancelToken, InputError, steps
 from SlicerMedDLLib.tasks import SynchronousRunner, TaskRunner, run_process
-
-
-def until(condition, seconds: float = 20) -> None:
-    """Let events run until ``condition()``; fail after ``seconds``."""
-    end = time.monotonic() + seconds
-    while not condition():
-        slicer.app.processEvents()
-        time.sleep(0.005)
-        assert time.monotonic() < end, "it did not happen in time"
+from waiting import until
 
 
 class Outcome:

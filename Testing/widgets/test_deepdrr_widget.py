@@ -301,6 +301,35 @@ def test_carm_follows_the_sliders(module, ct):
     assert detector.GetDisplayVisibility()
 
 
+def test_carm_shows_the_picture_of_its_own_pose_only(module, ct):
+    ui, node = module.widget.ui, module.widget.parameterNode
+    button(module).click()
+    wait(module)
+    detector = node.carmTransform.GetNodeReference("MedDL.detector")
+    assert detector.GetPolyData().GetCellData().GetScalars() is not None
+    button(module).click()
+    ui.primaryAngleSlider.value = 20  # while it renders
+    wait(module)
+    assert detector.GetPolyData().GetCellData().GetScalars() is None
+    z = slicer.util.arrayFromTransformMatrix(node.carmTransform)[:3, 2]
+    np.testing.assert_allclose(z[0], -np.sin(np.deg2rad(20)))
+
+
+def test_carm_stays_when_the_ct_cannot_be_placed(module, ct):
+    ui, node = module.widget.ui, module.widget.parameterNode
+    ui.radiographSelector.setCurrentNode(volume_from_image(body(), "No radiograph"))
+    ui.primaryAngleSlider.value = 20
+    transform = node.carmTransform
+    before = slicer.util.arrayFromTransformMatrix(transform)
+    warp = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Warp")
+    ct.SetAndObserveTransformNodeID(warp.GetID())
+    ui.primaryAngleSlider.value = 30
+    np.testing.assert_array_equal(slicer.util.arrayFromTransformMatrix(transform), before)
+    assert "non-linear" in module.widget._runUi.statusLabel.text
+    assert "non-linear" in button(module).toolTip
+    assert host.messages("error") == []
+
+
 def test_opening_the_module_selects_the_ct_and_adds_nothing(module):
     module.exit()
     node = volume_from_image(body(), "CT")
@@ -308,6 +337,22 @@ def test_opening_the_module_selects_the_ct_and_adds_nothing(module):
     module.enter()
     assert module.widget.ui.ctVolumeSelector.currentNode() is node
     assert set(state()) == before
+
+
+def test_another_ct_gets_a_radiograph_of_its_own(module, ct):
+    ui = module.widget.ui
+    button(module).click()
+    wait(module)
+    first = ui.radiographSelector.currentNode()
+    ui.ctVolumeSelector.nodeActivated.emit(ct)  # the same again
+    assert ui.radiographSelector.currentNode() is first
+    other = volume_from_image(body(), "Other")
+    ui.ctVolumeSelector.setCurrentNode(other)
+    ui.ctVolumeSelector.nodeActivated.emit(other)
+    button(module).click()
+    wait(module)
+    assert ui.radiographSelector.currentNode().GetName() == "Other radiograph"
+    assert first.GetName() == "CT radiograph"
 
 
 def test_noise_settings_follow_the_quantity(module, ct):

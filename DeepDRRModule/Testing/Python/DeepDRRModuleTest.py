@@ -127,6 +127,29 @@ class DeepDRRModuleTest(unittest.TestCase):
             ijk = apply(np.linalg.inv(image_from_volume(node).ras_from_ijk), marked[0])
             np.testing.assert_allclose(ijk, [*expected, 0], atol=1e-6)
 
+    def test_view_is_upright_and_flips_on_request(self):
+        self.slices = None
+        view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if view is None:  # without a window the scene has no slice views
+            self.slices = slicer.vtkMRMLSliceLogic()
+            self.slices.SetMRMLScene(slicer.mrmlScene)
+            view = self.slices.AddSliceNode("Red")
+        node = self.logic.render(volume_from_image(body(), "Body"), VIEW, quantity="neglog")
+        before = slicer.util.arrayFromVolume(node).copy()
+        columns, rows, _normal = image_from_volume(node).direction.T
+        for flipped, side in ((False, 1), (True, -1), (False, 1)):
+            self.logic.show(node, radiologicalView=flipped)
+            ras_from_view = slicer.util.arrayFromVTKMatrix(view.GetSliceToRAS())
+            np.testing.assert_allclose(ras_from_view[:3, 0], side * columns)  # to the right
+            np.testing.assert_allclose(ras_from_view[:3, 1], -rows)  # upwards
+        backgrounds = [
+            composite.GetBackgroundVolumeID()
+            for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+            if composite.GetLayoutName() == "Red"
+        ]
+        assert backgrounds == [node.GetID()]
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), before)
+
     # C-arm
 
     def test_carm_nodes_lie_where_the_camera_says(self):

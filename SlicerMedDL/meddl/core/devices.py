@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meddl.core.errors import DeviceError
-from meddl.core.optional import is_installed
+from meddl.core.optional import is_installed, require
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,7 @@ def _limits() -> list[int]:
 
 
 def _cpu() -> Device:
-    import psutil
-
+    psutil = require("psutil", "asking for free memory")
     memory = psutil.virtual_memory()
     used = psutil.Process().memory_info().rss
     total = min([memory.total, *_limits()])

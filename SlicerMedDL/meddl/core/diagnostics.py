@@ -16,8 +16,9 @@ from typing import Any
 
 from meddl import __version__
 from meddl.core.devices import list_devices, megabytes
+from meddl.core.errors import DependencyError
 from meddl.core.optional import BASE, EXTRAS
-from meddl.core.weights import list_weights, user_folder
+from meddl.core.weights import bundled_folder, list_weights, user_folder
 
 # Shared libraries that pictures without a window need (Qt, VTK), and Debian's packages of them.
 RENDERING_LIBRARIES = {
@@ -100,7 +101,10 @@ def collect() -> dict[str, Any]:
     ``"missing"`` lists what cannot be done here, each with its remedy; it may be empty.
     """
     repository = _repository()
-    folder = user_folder()
+    try:
+        folder, devices, cards = user_folder(), list_devices(), list_weights()
+    except DependencyError:  # a Slicer without the base packages; "missing" names them
+        folder, devices, cards = bundled_folder(), [], []
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     record: dict[str, Any] = {
         "meddl": __version__,
@@ -119,13 +123,12 @@ def collect() -> dict[str, Any]:
                 "total_bytes": device.total_bytes,
                 "free_bytes": device.free_bytes,
             }
-            for device in list_devices()
+            for device in devices
         ],
         "weights": {
             "folder": str(folder),
             "files": [
-                {"name": card.name, "task": card.task, "bytes": card.size_bytes}
-                for card in list_weights()
+                {"name": card.name, "task": card.task, "bytes": card.size_bytes} for card in cards
             ],
         },
         "rendering": {"missing_libraries": missing_libraries()},

@@ -7,7 +7,6 @@ refused with what was found. Slices are ordered by position, never by file name 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.devices import require_memory
+from meddl.core.dicom_codestream import check_codestreams, reading_dicom
 from meddl.core.dicom_stack import Plane, stack_planes
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import existing_file, parsing
@@ -148,9 +148,10 @@ def read_dicom(
             "SeriesInstanceUID",
         )
     }
-    for name in ("RescaleSlope", "RescaleIntercept"):
-        value = _rescale(first, name)
-        metadata[name] = None if value is None else float(value)
+    with reading_dicom(path):
+        for name in ("RescaleSlope", "RescaleIntercept"):
+            value = _rescale(first, name)
+            metadata[name] = None if value is None else float(value)
     metadata |= {"path": str(path), "source": "DICOM", "files": len(headers)}
     return Image(array, stack.ras_from_ijk, metadata)
 
@@ -208,14 +209,15 @@ def read_header(path: Path, tags: Sequence[Any] = _TAGS) -> Dataset | None:
     with path.open("rb") as file:
         if file.read(132)[128:] != b"DICM":
             return None
-    with parsing(path, "DICOM file"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's remarks on odd values; ours are errors below
+    with reading_dicom(path):
         # pydicom would expand a deflated file without bound.
         meta = read_file_meta_info(path)
         syntax = str(meta.get("TransferSyntaxUID", ""))
         if syntax == _DEFLATED:
             raise FileError(f"{path} is a deflated DICOM file; convert it with dcmconv +te")
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+        for _ in header.iterall():  # converts every value now, so that a bad one is named here
+            pass
         rows, columns = header.get("Rows"), header.get("Columns")
         if rows is None or columns is None:
             storage = meta.get("MediaStorageSOPClassUID")
@@ -263,8 +265,7 @@ def _describe(uid: str, headers: dict[Path, Dataset]) -> Series:
 def _planes(path: Path, headers: dict[Path, Dataset]) -> list[Plane]:
     planes: list[Plane] = []
     for file, header in headers.items():
-        with parsing(file, "DICOM image"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with reading_dicom(file):
             planes.extend(_planes_of_file(file, header))
     if not planes:
         raise FileError(f"{path} holds no plane")
@@ -337,6 +338,7 @@ def _pixels(
     for plane in steps(planes, len(planes), "reading slice", progress, cancel):
         if plane.file not in frames:
             frames.clear()
+            check_codestreams(plane.file, plane.shape)
             with parsing(plane.file, "DICOM image"):
                 reader.SetFileName(str(plane.file))
                 array = sitk.GetArrayFromImage(reader.Execute())

@@ -163,9 +163,9 @@ def _read_volume(path: Path, suffix: str, time: int | None) -> Image:
 
     from meddl.core import volume_headers as headers
 
-    payload = sform = None
+    payload = nifti = None
     if suffix in (".nii", ".nii.gz"):
-        sform = headers.check_nifti(path)
+        nifti = headers.check_nifti(path)
     elif suffix in (".nrrd", ".nhdr"):
         payload = headers.nrrd_payload(path)
     else:
@@ -185,12 +185,16 @@ def _read_volume(path: Path, suffix: str, time: int | None) -> Image:
         if payload is not None:
             headers.check_payload(payload, expected)
         flat = len(sizes) == 2
-        geometry = sform if flat and sform is not None else _geometry(path, reader)
+        sform = nifti.sform if nifti is not None and flat else None
+        geometry = sform if sform is not None else _geometry(path, reader)
         expected //= _choose_time(path, reader, time)
         require_memory(2 * expected, f"reading {path}")  # ITK's buffer and its copy
         array = sitk.GetArrayFromImage(reader.Execute())
+        array = array[None] if flat else array
+        if nifti is not None:
+            nifti.restore_non_finite(array, time or 0)
     metadata = {"path": str(path), "source": VOLUMES[suffix][:-7]}
-    return Image(array[None] if flat else array, geometry, metadata)
+    return Image(array, geometry, metadata)
 
 
 def _geometry(path: Path, reader: Any) -> Matrix:

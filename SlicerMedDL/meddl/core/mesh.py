@@ -6,6 +6,7 @@ nothing is taken for LPS, as Slicer does.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,10 +84,11 @@ def read_mesh(path: str | Path) -> Mesh:
     path = existing_file(path, "mesh")
     kind = _suffix(path)[1:]
     trimesh = require("trimesh", "reading meshes")
+    logging.getLogger("trimesh").setLevel(logging.CRITICAL)  # what matters it raises as well
     with path.open("rb") as file:
         is_ras = b"SPACE=RAS" in file.read(_HEADER_BYTES)
         file.seek(0)
-        with parsing(path, f"{kind.upper()} mesh"):
+        with parsing(path, f"{kind.upper()} mesh"), np.errstate(invalid="ignore"):
             options: dict[str, Any] = {"process": False, "skip_materials": True}
             if kind == "obj":
                 options["maintain_order"] = True

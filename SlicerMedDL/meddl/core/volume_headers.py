@@ -49,6 +49,55 @@ class Payload:
     verified: bool = False
 
 
+@dataclass(frozen=True)
+class Nifti:
+    """What ITK does not tell about a NIfTI file.
+
+    Attributes:
+        path: the file, plain or gzip.
+        sizes: voxels along each axis of the file, the first fastest.
+        dtype: stored data type with its byte order if it is a float, else None.
+        offset: first byte of the voxels, after decompression.
+        sform: ``ras_from_ijk``, if the file has one. ITK drops its third axis where K = 1.
+    """
+
+    path: Path
+    sizes: list[int]
+    dtype: np.dtype | None
+    offset: int
+    sform: Matrix | None
+
+    def restore_non_finite(self, array: np.ndarray, time: int = 0) -> None:
+        """Put NaN and infinity back into ``array``, which ITK read: it makes them 0.
+
+        Args:
+            array: (K, J, I) or (K, J, I, C), changed in place.
+            time: the time point that ``array`` is.
+        """
+        if self.dtype is None:
+            return
+        grid = array.shape[:3]
+        start, total = 0, math.prod(self.sizes)
+        with gzip.open(self.path) if _is_gzip(self.path) else self.path.open("rb") as stream:
+            stream.seek(self.offset)
+            while start < total:
+                wanted = min(_CHUNK, (total - start) * self.dtype.itemsize)
+                values = np.frombuffer(stream.read(wanted), self.dtype)
+                bad = np.flatnonzero(~np.isfinite(values))
+                layer, place = np.divmod(start + bad, math.prod(grid))
+                kji = np.unravel_index(place, grid)
+                if array.ndim == 4:
+                    array[(*kji, layer)] = values[bad]
+                else:
+                    array[tuple(n[layer == time] for n in kji)] = values[bad][layer == time]
+                start += values.size
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def check_payload(payload: Payload, expected: int) -> None:
     """Refuse a file that cannot hold ``expected`` bytes of voxels.
 
@@ -95,19 +144,18 @@ def _inflated(file: BinaryIO, needed: int) -> int:
     return total
 
 
-def check_nifti(path: str | Path) -> Matrix | None:
+def check_nifti(path: str | Path) -> Nifti:
     """Check header and completeness of a single-file NIfTI-1.
 
     Returns:
-        The sform (``ras_from_ijk``), if the file has one. ITK drops its third axis where K = 1.
+        The checked header.
 
     Raises:
         FileError: no NIfTI-1, a data type without real numbers, sizes or spacings that are not
             positive, no orthogonal orientation, truncated or damaged data.
     """
     path = existing_file(path, "NIfTI file")
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+    zipped = _is_gzip(path)
     if zipped and not path.name.lower().endswith(".gz"):
         raise FileError(f"{path} is compressed; name it {path.name}.gz")
     opener = gzip.open if zipped else open
@@ -138,7 +186,8 @@ def check_nifti(path: str | Path) -> Matrix | None:
         raise FileError(f"{path} has its voxels at byte {offset}, at least 352 was expected")
     payload = Payload(path, max(int(offset), 352), "gzip" if zipped else "raw")
     check_payload(payload, math.prod(sizes) * _NIFTI_BYTES[kind])
-    return sform
+    dtype = np.dtype(order + {16: "f4", 64: "f8"}[kind]) if kind in (16, 64) else None
+    return Nifti(path, sizes, dtype, payload.offset, sform)
 
 
 def _nifti_orientation(path: Path, field: Callable[[int, str], tuple]) -> Matrix | None:

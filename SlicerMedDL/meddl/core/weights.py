@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, existing_file, read_json, sha256, write_json
+from meddl.core.optional import require
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,8 +104,7 @@ def user_folder() -> Path:
     repository = Path(__file__).resolve().parents[3]
     if (repository / "pyproject.toml").is_file():
         return repository / ".cache" / "weights"
-    import platformdirs
-
+    platformdirs = require("platformdirs", "finding the folder of your weights")
     return platformdirs.user_data_path("meddl", appauthor=False) / "weights"
 
 

@@ -20,7 +20,7 @@ class Context:
         data: folder of the bundled samples.
         progress: called with the fraction done and what is being done.
         cancel: checked between steps.
-        fast: small pictures, for tests.
+        scale: divides the sides of all pictures; above 1 for tests.
         problem: why slice and 3-D views cannot be rendered here; None if they can.
     """
 
@@ -28,5 +28,14 @@ class Context:
     data: Path
     progress: Callable[[float, str], None]
     cancel: CancelToken
-    fast: bool
+    scale: int
     problem: str | None
+
+    def step(self, fraction: float, message: str) -> None:
+        """Say what begins now.
+
+        Raises:
+            Cancelled: the user cancelled.
+        """
+        self.cancel.check()
+        self.progress(fraction, message)

@@ -16,6 +16,7 @@ import slicer
 from .annotations import (
     Choice,
     Decimals,
+    Default,
     Maximum,
     Minimum,
     RangeBounds,
@@ -191,6 +192,8 @@ def _range(widget: Any, annotations: Any) -> Binding:
     bounds = findFirstAnnotation(annotations, RangeBounds)
     if bounds is None:
         raise RuntimeError(f"{type(widget).__name__} needs a RangeBounds annotation")
+    if findFirstAnnotation(annotations, Default) is None:
+        raise RuntimeError(f"{type(widget).__name__} needs a Default annotation; Slicer wants one")
     decimals = findFirstAnnotation(annotations, Decimals)
     if decimals is not None and type(widget) is not ctk.ctkDoubleRangeSlider:
         widget.decimals = decimals.value

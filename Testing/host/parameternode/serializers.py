@@ -199,7 +199,7 @@ class TupleOf(Serializer):
         self._elements = elements
 
     def default(self) -> Any:
-        return tuple(element.default() for element in self._elements)
+        raise TypeError("a tuple parameter needs a default: Slicer makes no valid one of its own")
 
     def isIn(self, node: Any, name: str) -> bool:
         return self._elements[0].isIn(node, f"{name}.0")
@@ -312,6 +312,8 @@ class UnionOf(Serializer):
             accepted = self._members[index].accepted
             return type(value) not in (accepted if isinstance(accepted, tuple) else (accepted,))
 
+        if value is None and not any(isinstance(item, Nothing) for item in self._members):
+            raise TypeError("the union has no None; Slicer wants `| None`, for nodes too")
         problems = []
         for index in sorted(range(len(self._members)), key=inexact):
             try:

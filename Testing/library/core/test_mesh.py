@@ -85,10 +85,10 @@ def test_polygons_become_triangles_of_the_same_area(tmp_path):
 
 
 def test_a_material_library_is_not_followed(tmp_path, monkeypatch):
-    content = "mtllib ../secret.mtl\nusemtl x\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    content = "mtllib secret.mtl\nusemtl x\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
     (tmp_path / "case").mkdir()
     (tmp_path / "case" / "x.obj").write_text(content)
-    (tmp_path / "secret.mtl").write_text("newmtl x\nmap_Kd http://127.0.0.1:9/x.png\n")
+    (tmp_path / "case" / "secret.mtl").write_text("newmtl x\nmap_Kd http://127.0.0.1:9/x.png\n")
     opened = []
     real = open
 

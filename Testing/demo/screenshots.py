@@ -1,0 +1,118 @@
+"""Pictures for the documentation: module panels, alone or beside the views of the scene."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import slicer
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+import host
+from demo.views import slice_view, three_d_view
+from meddl.core.files import atomic_path
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE, BAR = (1600, 900), 20  # pixels
+PAGE, BAR_TEXT = "#efefef", "#1d1d1d"
+# The bars of Slicer's views.
+BARS = {"1": "#9797d6", "R": "#f34a33", "G": "#6eb04b", "Y": "#edd54c"}
+
+
+class Pane(NamedTuple):
+    """One view of a four-up layout: the key of its bar, the text in it, and its picture."""
+
+    key: str
+    text: str
+    picture: NDArray[np.uint8]
+
+
+def panel_picture(module: Any, width: int) -> Picture.Image:
+    """The whole panel of a loaded module, ``width`` pixels wide."""
+    with TemporaryDirectory() as folder:
+        path = host.grab(module, Path(folder) / "panel.png", width=width)
+        with Picture.open(path) as picture:
+            return picture.convert("RGB")
+
+
+def four_up(panel: Picture.Image, panes: list[Pane]) -> Picture.Image:
+    """A panel at the left and four views beside it, as in Slicer's default layout."""
+    page = Picture.new("RGB", SIZE, PAGE)
+    if panel.height > SIZE[1]:
+        panel = panel.resize(
+            (panel.width * SIZE[1] // panel.height, SIZE[1]), Picture.Resampling.LANCZOS
+        )
+    page.paste(panel, (0, 0))
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    width, height = pane_size(panel.width)
+    for number, pane in enumerate(panes):
+        x = SIZE[0] - (2 - number % 2) * (width + 2) + 2
+        y = (number // 2) * (height + BAR + 2)
+        draw.rectangle((x, y, x + width - 1, y + BAR - 1), fill=BARS[pane.key])
+        draw.text((x + 7, y + 2), f"{pane.key}   {pane.text}", fill=BAR_TEXT, font=font)
+        page.paste(Picture.fromarray(pane.picture), (x, y + BAR))
+    return page
+
+
+def pane_size(panel_width: int) -> tuple[int, int]:
+    """(W, H) of one of the four views beside a panel."""
+    return (SIZE[0] - panel_width - 4) // 2, SIZE[1] // 2 - BAR - 1
+
+
+def deepdrr(panel_width: int = 500) -> Picture.Image:
+    """DeepDRRModule on the scene that its chapter left."""
+    from demo.chapters import deepdrr as chapter
+    from demo.chapters.deepdrr.drawings import viewpoint
+
+    module = host.load_module(ROOT / "DeepDRRModule" / "DeepDRRModule.py")
+    volume = slicer.util.getNode("Abdomen CT")
+    radiograph = slicer.util.getNode(f"Radiograph {chapter.SHOWN}")
+    carm = chapter.carm(chapter.POSES[chapter.SHOWN])
+    state = module.logic.getParameterNode()
+    with slicer.util.NodeModify(state):
+        state.ctVolume, state.radiograph = volume, radiograph
+        state.carmTransform = slicer.util.getNode("C-arm")
+        state.primaryAngle, state.secondaryAngle = carm.primary_angle, carm.secondary_angle
+        state.columns, state.rows = carm.detector_size
+        state.pixelSpacing = carm.pixel_spacing
+    module.enter()
+    panel_picture(module, panel_width)  # the section below draws for the width that the panel has
+    module.widget.ui.checkButton.collapsed = False
+    panel = panel_picture(module, panel_width)
+    size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
+    eye, focus = viewpoint(carm, module.logic.center(volume))
+    eye = focus + 1.1 * (eye - focus)  # the pane is narrower than the chapter's figure
+    through = slicer.util.arrayFromMarkupsControlPoints(slicer.util.getNode(chapter.STRUCTURE))[0]
+    panes = [
+        Pane("1", "", three_d_view(slicer.mrmlScene, size, eye, focus).picture),
+        Pane("R", radiograph.GetName(), slice_view(radiograph, "Axial", size).picture),
+        Pane("G", volume.GetName(), slice_view(volume, "Coronal", size, through).picture),
+        Pane("Y", volume.GetName(), slice_view(volume, "Sagittal", size, through).picture),
+    ]
+    module.exit()
+    return four_up(panel, panes)
+
+
+def hub(panel_width: int = 500) -> Picture.Image:
+    """The panel of MedDL Home."""
+    module = host.load_module(ROOT / "SlicerMedDL" / "SlicerMedDL.py")
+    module.enter()
+    while module.widget.deviceRunner.busy:  # a worker looks for devices
+        slicer.app.processEvents()
+        time.sleep(0.05)
+    picture = panel_picture(module, panel_width)
+    module.exit()
+    return picture
+
+
+def write_screenshots(folder: Path) -> None:
+    """Write the screenshot of every module into ``folder``, in the scene as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in {"DeepDRRModule": deepdrr, "SlicerMedDL": hub}.items():
+        with atomic_path(folder / f"{name}.png") as path:
+            make().save(path, optimize=True)

@@ -1,0 +1,249 @@
+"""The script ``meddl``: installs once, survives being killed, writes nothing outside its folder.
+
+The installations are real (venv, pip, an editable package) but of a tiny project whose only
+dependency is a wheel of nothing called torch, so that no package index is needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "meddl"
+EXIT_CODE = 7
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "meddl"
+version = "1"
+dependencies = []
+scripts = {}
+optional-dependencies = { test = ["torch"] }
+"""
+# Builds the editable wheel by hand; waits as long as a file called "slow" is there.
+BACKEND = """\
+import pathlib, time, zipfile
+
+def build_editable(folder, settings=None, metadata=None):
+    here = pathlib.Path.cwd()
+    (here / "building").touch()
+    while (here / "slow").exists():
+        time.sleep(0.05)
+    name = "meddl-1-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder) / name, "w") as wheel:
+        wheel.writestr("meddl.pth", str(here / "SlicerMedDL"))
+        info = "Metadata-Version: 2.1\\nName: meddl\\nVersion: 1\\nProvides-Extra: test\\n"
+        info += "Requires-Dist: torch; extra == 'test'\\n"
+        wheel.writestr("meddl-1.dist-info/METADATA", info)
+        tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr("meddl-1.dist-info/WHEEL", tags)
+        wheel.writestr("meddl-1.dist-info/RECORD", "")
+    return name
+
+get_requires_for_build_editable = lambda settings=None: []
+build_wheel = build_editable
+"""
+MAIN = f"""\
+import json, os, sys, torch
+print(json.dumps([sys.argv[1:], os.environ["NUMBA_CACHE_DIR"], os.environ["XDG_CONFIG_HOME"]]))
+sys.exit({EXIT_CODE})
+"""
+
+
+class Project:
+    """A small checkout with the real script, and a home folder to watch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.home, self.index = folder / "a b", folder / "home", folder / "index"
+        for path in (self.root / "SlicerMedDL/meddl/cli", self.home, self.index / "torch"):
+            path.mkdir(parents=True)
+        shutil.copy(SCRIPT, self.root)
+        (self.root / "pyproject.toml").write_text(PYPROJECT)
+        (self.root / "constraints.txt").write_text("torch==0.0.1\n")
+        (self.root / "backend.py").write_text(BACKEND)
+        package = self.root / "SlicerMedDL/meddl"
+        (package / "__init__.py").touch()
+        (package / "cli/__init__.py").touch()
+        (package / "__main__.py").write_text(MAIN)
+        (package / "cli/main.py").write_text("main = lambda arguments: print('help', arguments)")
+
+    def offer_torch(self) -> None:
+        """Put the wheel into the package index."""
+        name = "torch-0.0.1-py3-none-any.whl"
+        with zipfile.ZipFile(self.index / "torch" / name, "w") as wheel:
+            wheel.writestr("torch/__init__.py", "")
+            wheel.writestr(
+                "torch-0.0.1.dist-info/METADATA",
+                "Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n",
+            )
+            tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            wheel.writestr("torch-0.0.1.dist-info/WHEEL", tags)
+            wheel.writestr("torch-0.0.1.dist-info/RECORD", "")
+        (self.index / "torch/index.html").write_text(f'<a href="{name}">{name}</a>')
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PIP_", "XDG_", "PYTHON")) and "CACHE" not in name
+        }
+        environment |= {
+            "HOME": str(self.home),
+            "MEDDL_TORCH_INDEX": self.index.as_uri(),
+            "PIP_INDEX_URL": self.index.as_uri(),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
+        return subprocess.Popen(
+            [sys.executable, str(self.root / "meddl"), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module."""
+    loader = importlib.machinery.SourceFileLoader("meddl_bootstrap", str(SCRIPT))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    module = importlib.util.module_from_spec(spec)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    loader.exec_module(module)
+    sys.dont_write_bytecode = before
+    return module
+
+
+def test_failure_says_why_then_installs_once_and_passes_everything_on(project):
+    (project.index / "torch/index.html").touch()
+    code, _, err = project.run("doctor")
+    assert code == 2
+    assert err.count("\n") == 1 and "no torch==0.0.1" in err and "install.log" in err
+
+    project.offer_torch()
+    python = (project.root / ".venv/bin/python").lstat().st_ino
+    code, out, err = project.run("drr", "--isocenter", "-1,2,3", "two words")
+    lines = out.splitlines()
+    arguments, numba_cache, config = json.loads(lines.pop())
+    assert code == EXIT_CODE and err == ""
+    assert arguments == ["drr", "--isocenter", "-1,2,3", "two words"]
+    assert Path(numba_cache).parent == Path(config).parents[1] == project.root / ".cache"
+    assert any(line.startswith("meddl: packages: done") for line in lines)
+    assert (project.root / ".venv/bin/python").lstat().st_ino == python  # went on with it
+
+    code, out, _ = project.run("doctor")
+    assert code == EXIT_CODE and out.count("\n") == 1  # only what the program prints
+
+    (project.root / "constraints.txt").write_text("# other versions\ntorch==0.0.1\n")
+    code, out, _ = project.run("doctor")
+    assert code == EXIT_CODE and "setting up" in out
+    assert list(project.home.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_killed_installation_is_made_anew_after_its_pip_has_ended(project):
+    project.offer_torch()
+    (project.root / "slow").touch()
+    first = project.start("doctor")
+    deadline = time.monotonic() + 60
+    while not (project.root / "building").exists():
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    first.stdout.close()
+    first.stderr.close()
+
+    second = project.start("doctor")
+    assert "waiting" in second.stdout.readline()
+    (project.root / "slow").unlink()
+    out, err = second.communicate(timeout=120)
+    assert second.returncode == EXIT_CODE, err
+    assert "making it anew" in out
+    assert project.run("doctor")[1].count("\n") == 1
+
+
+def test_help_comes_before_any_installation(project):
+    for arguments in ([], ["help"], ["--help"], ["--version"]):
+        code, out, _ = project.run(*arguments)
+        assert code == 0 and out == f"help {arguments}\n"
+    assert not (project.root / ".venv").exists()
+
+
+def test_an_old_python_can_read_the_script():
+    ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def fake_python(folder: Path, name: str, version: str, code: int) -> None:
+    """A program that answers the probe like a Python, with venv if ``code`` is 0."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{version}|/somewhere/{name}'\nexit {code}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
+def test_the_python_is_one_of_the_supported_ones_with_venv(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    fake_python(tmp_path, "this", "3 9", 0)
+    monkeypatch.setattr(script.sys, "executable", str(tmp_path / "this"))
+    for name in ("python3.13", "python3.12", "python3.11"):
+        fake_python(tmp_path, name, "2 7", 0)  # shadow what the machine has
+    with pytest.raises(script.Failure, match=r"needs Python 3\.11, 3\.12 or 3\.13"):
+        script.find_python()
+    fake_python(tmp_path, "python3.13", "3 13", 1)
+    with pytest.raises(script.Failure, match=r"apt install python3\.13-venv"):
+        script.find_python()
+    fake_python(tmp_path, "python3.11", "3 11", 0)
+    assert script.find_python() == "/somewhere/python3.11"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("ERROR: No matching distribution found for vtk==9.6.2", "no vtk==9.6.2 for this Python"),
+        ("WARNING: Retrying after NameResolutionError('x')\nERROR: No matching", "not answer"),
+        ("Collecting a\nERROR: Something else\n", "Something else"),
+        ("", "without a word"),
+    ],
+)
+def test_the_cause_of_a_failure_is_one_line(script, said, cause):
+    assert cause in script.cause_in(said) and "\n" not in script.cause_in(said)
+
+
+def test_an_index_that_does_not_answer_costs_seconds(script):
+    import socket
+
+    with socket.socket() as listener:  # accepts connections and never answers
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        start = time.monotonic()
+        assert not script.answers(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert time.monotonic() - start < script.INDEX_SECONDS + 1
