@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meddl.core.dicom import read_header
+from meddl.core.dicom_codestream import reading_dicom
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import existing_file, parsing
+from meddl.core.files import existing_file
 from meddl.core.parameters import from_dict
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
@@ -92,7 +93,7 @@ def read_dicom_geometry(path: str | Path, frame: int = 0, **known: Any) -> Dicom
     header = read_header(path, _TAGS)
     if header is None:
         raise FileError(f"{path} is no DICOM image")
-    with parsing(path, "DICOM radiograph"):
+    with reading_dicom(path):
         record = header.private_block(RECORD_GROUP, RECORD_CREATOR) if _ours(header) else None
         if record is not None:
             return _recorded(json.loads(record[RECORD_ELEMENT].value), known)

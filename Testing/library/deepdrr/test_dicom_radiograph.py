@@ -17,7 +17,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from meddl.core import FileError, GeometryError, Image, InputError
+from meddl.core import FileError, GeometryError, Image, InputError, MedDLError
 from meddl.core.geometry import compose, rotation
 from meddl.deepdrr import (
     Camera,
@@ -241,6 +241,35 @@ def test_damaged_files_are_refused(tmp_path):
     for name in ("cut.dcm", "text.dcm", "missing.dcm"):
         with pytest.raises(FileError):
             read_dicom_geometry(tmp_path / name)
+
+
+@pytest.mark.parametrize("record", ["{", "[]", '{"mirrored": false}', '{"camera": {"size": [1]}}'])
+def test_a_damaged_record_is_refused(ct, tmp_path, record):
+    write_radiograph(tmp_path / "out.dcm", render(ct, VIEW))
+    data = pydicom.dcmread(tmp_path / "out.dcm")
+    data[0x0099, 0x1001].value = record
+    data.save_as(tmp_path / "out.dcm")
+    with pytest.raises(FileError):
+        read_dicom_geometry(tmp_path / "out.dcm")
+
+
+def test_random_damage_never_gets_past_an_error_of_ours(ct, tmp_path):
+    write_foreign(tmp_path / "xa.dcm")
+    write_radiograph(tmp_path / "ours.dcm", render(ct, VIEW))
+    generator = np.random.default_rng(0)
+    refused = 0
+    for name in ("xa.dcm", "ours.dcm"):
+        content = np.frombuffer((tmp_path / name).read_bytes(), np.uint8)
+        for _ in range(60):
+            damaged = content.copy()
+            places = generator.integers(132, min(len(content), 3000), 6)
+            damaged[np.minimum(places, len(content) - 1)] = generator.integers(0, 256, 6)
+            (tmp_path / "bad.dcm").write_bytes(damaged.tobytes())
+            try:
+                read_dicom_geometry(tmp_path / "bad.dcm")
+            except MedDLError:  # anything else fails the test
+                refused += 1
+    assert refused > 30
 
 
 @pytest.mark.parametrize("seed", range(6))
