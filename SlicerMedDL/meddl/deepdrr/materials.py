@@ -42,6 +42,13 @@ MASS_FRACTIONS: dict[str, dict[str, float]] = {
     "water": {"H": 0.111894, "O": 0.888106},
 }
 
+# Element and density in g/cm3.
+METALS = {"iron": ("Fe", 7.874), "titanium": ("Ti", 4.506), "gold": ("Au", 19.3)}
+MASS_FRACTIONS |= {name: {element: 1.0} for name, (element, _) in METALS.items()}
+# Densities of solid bodies, g/cm3; tissues as in ICRU Report 44.
+SOLID_DENSITIES = {name: value for name, (_, value) in METALS.items()}
+SOLID_DENSITIES |= {"water": 1.0, "soft tissue": 1.06, "bone": 1.92}
+
 THRESHOLD_MATERIALS = ("air", "soft tissue", "bone")
 AIR_UP_TO, SOFT_TISSUE_UP_TO = -800.0, 350.0  # HU; the thresholds of Unberath et al. 2018
 

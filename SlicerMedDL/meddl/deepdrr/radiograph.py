@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import apply
+from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -21,6 +21,7 @@ from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
+from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def render(
     view: CArm | Camera,
     parameters: RenderParameters | None = None,
     *,
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -81,18 +83,22 @@ def render(
         ct: scalar volume in HU.
         view: C-arm pose or camera. A C-arm without isocentre turns about the centre of the CT.
         parameters: the record; ``options`` replace single fields, as in ``quantity="path"``.
+        solids: bodies in the place of the CT; a later one displaces an earlier one.
 
     Returns:
-        float32 image (1, H, W), or (1, H, W, 3) for ``path``, with the unit of
-        :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice view, spaced as the detector.
-        ``metadata`` holds quantity, unit, materials, camera and parameters.
+        float32 image (1, H, W), or (1, H, W, M) for ``path``, one component per material (air, soft
+        tissue, bone, then those of the solids), with the unit of :data:`UNITS`. ``ras_from_ijk``
+        stands it upright in a slice view, spaced as the detector. ``metadata`` holds quantity,
+        unit, materials, camera and parameters.
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
         DeviceError: too little memory.
         Cancelled: no result.
     """
-    views = render_views(ct, [view], parameters, progress=progress, cancel=cancel, **options)
+    views = render_views(
+        ct, [view], parameters, solids=solids, progress=progress, cancel=cancel, **options
+    )
     return next(views)
 
 
@@ -101,6 +107,7 @@ def render_views(
     views: Sequence[CArm | Camera],
     parameters: RenderParameters | None = None,
     *,
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -111,13 +118,21 @@ def render_views(
     before the first picture is asked for.
     """
     parameters = replace(parameters or RenderParameters(), **options)
+    if solids and parameters.quantity == "integral":
+        raise InputError(
+            "solids have a density and no voxel values: --quantity integral cannot hold them; "
+            "use path, intensity, energy or neglog"
+        )
     ct = ct.require_volume("CT").require_finite("CT")
     components = 1 if parameters.quantity == "integral" else len(THRESHOLD_MATERIALS)
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, progress, cancel)
+    choose_device(
+        "cpu",
+        4 * ct.array.size * (components + 2) + pixels * (8 * (components + 2 * len(solids)) + 48),
+    )
+    return _render_views(ct, views, cameras, parameters, solids, progress, cancel)
 
 
 def _render_views(
@@ -125,6 +140,7 @@ def _render_views(
     views: Sequence[CArm | Camera],
     cameras: Sequence[Camera],
     parameters: RenderParameters,
+    solids: Sequence[Solid],
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
@@ -154,13 +170,22 @@ def _render_views(
             subprogress(progress, start, start + 0.95 * (stop - start)),
             cancel,
         )
-        values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
+        materials: Sequence[str] = THRESHOLD_MATERIALS
+        if solids:
+            integrals, materials = insert_solids(
+                integrals, materials, solids, camera, volume, ct.ijk_from_ras, box, cancel=cancel
+            )
+        generator = np.random.default_rng([parameters.seed, number])
+        values = _reading(integrals, materials, parameters, generator)
         progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, view, camera, parameters)
+        yield _as_image(values, materials, view, camera, parameters, solids)
 
 
 def _reading(
-    integrals: NDArray[np.float32], parameters: RenderParameters, generator: np.random.Generator
+    integrals: NDArray[np.float32],
+    materials: Sequence[str],
+    parameters: RenderParameters,
+    generator: np.random.Generator,
 ) -> NDArray[np.float32]:
     """(H, W, M) line integrals to (H, W) or (H, W, M) of the wanted quantity."""
     if parameters.quantity == "integral":
@@ -169,7 +194,7 @@ def _reading(
     if parameters.quantity == "path":
         return paths
     spectrum = load_spectrum(parameters.spectrum)
-    moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
+    moments = spectral_moments(paths, materials, spectrum)
     energy, floor = moments[1], float(np.finfo(np.float64).tiny)
     if parameters.noise:
         energy = detected_energy(moments, parameters.photons, generator)
@@ -185,20 +210,32 @@ def _reading(
 
 
 def _as_image(
-    values: NDArray[np.float32], view: CArm | Camera, camera: Camera, parameters: RenderParameters
+    values: NDArray[np.float32],
+    materials: Sequence[str],
+    view: CArm | Camera,
+    camera: Camera,
+    parameters: RenderParameters,
+    solids: Sequence[Solid],
 ) -> Image:
-    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
-    metadata = {
+    metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
     }
     if parameters.quantity == "path":
-        metadata["pages"] = list(THRESHOLD_MATERIALS)
+        metadata["pages"] = list(materials)
+    if solids:
+        metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
-    return Image(values[None], np.diag([-spacing, -spacing, 1.0, 1.0]), metadata)
+    return Image(values[None], picture_geometry(view), metadata)
+
+
+def picture_geometry(view: CArm | Camera) -> Matrix:
+    """``ras_from_ijk`` that stands a picture upright in a slice view, spaced as the detector."""
+    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
+    return np.diag([-spacing, -spacing, 1.0, 1.0])
 
 
 def _warn_if_outside(ct: Image, camera: Camera, number: int) -> None:
