@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -194,7 +196,7 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
     def onLoadSample(self, checked: bool = False) -> None:
         """Load the chosen data set."""
         name = str(self.ui.sampleComboBox.currentData)
-        with _Errors(self), slicer.util.WaitCursor():
+        with self.errorsShown(), slicer.util.WaitCursor():
             nodes = self.logic.loadSample(name)
             self.showStatus(_("Loaded {names}").format(names=", ".join(n.GetName() for n in nodes)))
 
@@ -217,15 +219,14 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
     def onFeatureSelected(self) -> None:
         """Offer to install the chosen row."""
         row = _selected(self.ui.packagesTree)
-        feature = self.features[row] if row >= 0 else None
-        missing = feature is not None and bool(install.missing(feature))
-        self.ui.installButton.enabled = missing
-        self.ui.packagesLabel.text = install.explain(feature) if missing else ""
+        offered = row >= 0 and bool(install.missing(self.features[row]))
+        self.ui.installButton.enabled = offered
+        self.ui.packagesLabel.text = install.explain(self.features[row]) if offered else ""
 
     def onInstall(self, checked: bool = False) -> None:
         """Install the chosen row."""
         feature = self.features[_selected(self.ui.packagesTree)]
-        with _Errors(self):
+        with self.errorsShown():
             install.install(feature)
             self.showStatus(_("Installed: {purpose}").format(purpose=feature.purpose))
         self.refresh()
@@ -255,7 +256,7 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
         from meddl.core.devices import megabytes
 
         self.cards = []
-        with _Errors(self, quiet=True):
+        with self.errorsShown(box=False):
             self.cards = self.logic.weights()
         rows = []
         for card in self.cards:
@@ -281,7 +282,7 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
         )
         if not path:
             return
-        with _Errors(self):
+        with self.errorsShown():
             card = self.logic.importWeights(path)
             self.showStatus(_("Imported {name}").format(name=card.name))
         self.showWeights()
@@ -294,7 +295,7 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
         )
         if not slicer.util.confirmOkCancelDisplay(question, windowTitle="MedDL"):
             return
-        with _Errors(self):
+        with self.errorsShown():
             self.logic.deleteWeights(card.name)
             self.showStatus(_("Deleted {name}").format(name=card.name))
         self.showWeights()
@@ -312,6 +313,16 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
             self.showStatus(_("Collecting…"))
             self.diagnosticsRunner.run(self.logic.diagnostics, on_done=done)
 
+    @contextmanager
+    def errorsShown(self, box: bool = True) -> Iterator[None]:
+        """Show a foreseen error of the block once, in the status line and in a box."""
+        try:
+            yield
+        except MedDLError as error:
+            self.showStatus(one_line(error))
+            if box and not isinstance(error, Cancelled):
+                self.showError(one_line(error))
+
     def showStatus(self, text: str) -> None:
         """One line at the bottom."""
         self.ui.statusLabel.text = text
@@ -319,24 +330,6 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
     def showError(self, text: str) -> None:
         """One error box."""
         show_error(text)
-
-
-class _Errors:
-    """Shows a foreseen error of its block once, in a box and in the status line."""
-
-    def __init__(self, widget: SlicerMedDLWidget, quiet: bool = False) -> None:
-        self._widget, self._quiet = widget, quiet
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
-        if not isinstance(error, MedDLError):
-            return False
-        self._widget.showStatus(one_line(error))
-        if not self._quiet and not isinstance(error, Cancelled):
-            self._widget.showError(one_line(error))
-        return True
 
 
 def _fill(tree: Any, rows: list[list[str]]) -> None:

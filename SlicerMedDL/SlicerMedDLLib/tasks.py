@@ -55,8 +55,21 @@ def show_error(message: str) -> None:
     slicer.util.errorDisplay(message, windowTitle="MedDL")
 
 
+class _Log(logging.Handler):
+    """Collects what the library says in the thread that made it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: deque[str] = deque(maxlen=1000)
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.lines.append(record.getMessage())
+
+
 class _Task:
-    """One call and what became of it. The worker writes, the main thread reads when finished."""
+    """One call and what became of it. The worker writes, the main thread reads."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]):
         self.cancel = CancelToken()
@@ -64,6 +77,7 @@ class _Task:
         self.result: Any = None
         self.error: BaseException | None = None
         self.progress: tuple[float, str] | None = None
+        self.log: deque[str] = deque()
         self._call = (function, args, kwargs)
 
     def report_progress(self, fraction: float, message: str) -> None:
@@ -71,6 +85,11 @@ class _Task:
 
     def execute(self) -> None:
         function, args, kwargs = self._call
+        handler, library = _Log(), logging.getLogger("meddl")
+        self.log = handler.lines
+        library.addHandler(handler)
+        if library.level == logging.NOTSET:
+            library.setLevel(logging.INFO)
         try:
             self.cancel.check()  # it may have been cancelled while it waited for the worker
             self.result = function(
@@ -79,6 +98,7 @@ class _Task:
         except BaseException as error:  # handed to the main thread, which shows it
             self.error = error
         finally:
+            library.removeHandler(handler)
             self.finished.set()
 
 
@@ -89,18 +109,6 @@ def _message(error: BaseException) -> str:
     return _("Unexpected {kind}: {text}. The log has the details; please report this.").format(
         kind=type(error).__name__, text=one_line(error)
     )
-
-
-class _WorkerLog(logging.Handler):
-    """Collects the library's messages of the worker thread, for the panel's log."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.lines: deque[str] = deque(maxlen=1000)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if _worker is not None and record.thread == _worker.ident:
-            self.lines.append(record.getMessage())
 
 
 class TaskRunner(VTKObservationMixin):
@@ -116,7 +124,6 @@ class TaskRunner(VTKObservationMixin):
 
         self._report = report
         self._task: _Task | None = None
-        self._log = _WorkerLog()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MILLISECONDS)
         self._timer.connect("timeout()", self._poll)
@@ -165,10 +172,6 @@ class TaskRunner(VTKObservationMixin):
         self.addObserver(
             slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self._on_node_removed
         )
-        library = logging.getLogger("meddl")
-        library.addHandler(self._log)
-        if library.level == logging.NOTSET:
-            library.setLevel(logging.INFO)
         _submit(self._task.execute)
         self._timer.start()
 
@@ -191,8 +194,8 @@ class TaskRunner(VTKObservationMixin):
             return
         on_done, on_progress, on_log, on_error, on_cancelled = self._callbacks
         finished = task.finished.is_set()  # read first, so that no last message is missed
-        while self._log.lines and on_log is not None:
-            on_log(self._log.lines.popleft())
+        while task.log and on_log is not None:
+            on_log(task.log.popleft())
         if task.progress is not None and on_progress is not None:
             latest, task.progress = task.progress, None
             on_progress(*latest)
@@ -200,7 +203,6 @@ class TaskRunner(VTKObservationMixin):
             return
         self._timer.stop()
         self.removeObservers()
-        logging.getLogger("meddl").removeHandler(self._log)
         self._task = None  # idle before the callbacks, which may start the next task
         settle(task, self._report, on_done, on_error, on_cancelled)
 

@@ -77,6 +77,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = self.logicClass()
         self.runner = TaskRunner(self.showError)
+        self._deviceRunner = TaskRunner(self.log)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onEndClose)
         self._runUi.applyButton.connect("clicked(bool)", self._onApply)
@@ -94,7 +95,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The module is unloaded or the application quits."""
-        self.runner.cancel()
+        for runner in (self.runner, self._deviceRunner):
+            runner.cancel()
         self._unbind()
         self.removeObservers()
 
@@ -233,7 +235,6 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._fillDevices([])
         self._runUi.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
         # Asking for graphics cards may import torch, which takes seconds: not in this thread.
-        self._deviceRunner = TaskRunner(self.log)
         self._deviceRunner.run(_list_devices, on_done=self._fillDevices)
 
     def _fillDevices(self, devices: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -43,7 +44,9 @@ def four_up(panel: Picture.Image, panes: list[Pane]) -> Picture.Image:
     """A panel at the left and four views beside it, as in Slicer's default layout."""
     page = Picture.new("RGB", SIZE, PAGE)
     if panel.height > SIZE[1]:
-        panel = panel.resize((panel.width * SIZE[1] // panel.height, SIZE[1]), Picture.Resampling.LANCZOS)
+        panel = panel.resize(
+            (panel.width * SIZE[1] // panel.height, SIZE[1]), Picture.Resampling.LANCZOS
+        )
     page.paste(panel, (0, 0))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(13)
     width, height = pane_size(panel.width)
@@ -99,6 +102,9 @@ def hub(panel_width: int = 500) -> Picture.Image:
     """The panel of MedDL Home."""
     module = host.load_module(ROOT / "SlicerMedDL" / "SlicerMedDL.py")
     module.enter()
+    while module.widget.deviceRunner.busy:  # a worker looks for devices
+        slicer.app.processEvents()
+        time.sleep(0.05)
     picture = panel_picture(module, panel_width)
     module.exit()
     return picture

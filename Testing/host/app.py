@@ -20,6 +20,21 @@ SLICER_VERSION = (5, 13, 0)
 
 
 @standin("slicer")
+class qSlicerModuleFactoryManager(QtCore.QObject):
+    """Names of the modules that were loaded."""
+
+    def __init__(self, manager: qSlicerModuleManager):
+        super().__init__(manager)
+        self._manager = manager
+
+    def loadedModuleNames(self) -> tuple[str, ...]:
+        return self._manager.modulesNames()
+
+    def isLoaded(self, name: str) -> bool:
+        return name in self._manager.modulesNames()
+
+
+@standin("slicer")
 class qSlicerModuleManager(QtCore.QObject):
     """Modules by name."""
 
@@ -29,6 +44,7 @@ class qSlicerModuleManager(QtCore.QObject):
     def __init__(self, parent: QtCore.QObject | None = None):
         super().__init__(parent)
         self._modules: dict[str, Any] = {}
+        self._factory = qSlicerModuleFactoryManager(self)
 
     def module(self, name: str) -> Any:
         return self._modules.get(name)
@@ -36,8 +52,8 @@ class qSlicerModuleManager(QtCore.QObject):
     def modulesNames(self) -> tuple[str, ...]:
         return tuple(self._modules)
 
-    def factoryManager(self) -> qSlicerModuleManager:
-        return self
+    def factoryManager(self) -> qSlicerModuleFactoryManager:
+        return self._factory
 
     def _add(self, module: Any) -> None:
         name = module.name

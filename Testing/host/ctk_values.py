@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtCore, QtGui, QtWidgets
 
 from .classes import standin
 from .properties import computed, delegated, stored
@@ -194,6 +194,31 @@ class ctkDoubleSlider(QtWidgets.QWidget):
     tracking = delegated("tracking", bool, "_slider")
 
 
+class _Bar(QtWidgets.QWidget):
+    """The drawn part of a range: a groove, the chosen span, a handle at each end."""
+
+    def __init__(self, owner: Range):
+        super().__init__()
+        self._owner = owner
+        self.setMinimumSize(40, 16)
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        owner, middle = self._owner, self.height // 2
+        ends = [
+            6 + slider_position(value, owner.minimum, owner.maximum) * (self.width - 12) // _STEPS
+            for value in (owner.minimumValue, owner.maximumValue)
+        ]
+        painter, palette = QtGui.QPainter(self), self.palette
+        painter.fillRect(2, middle - 2, self.width - 4, 4, palette.color(QtGui.QPalette.Mid))
+        span = QtCore.QRect(ends[0], middle - 2, ends[1] - ends[0], 4)
+        painter.fillRect(span, palette.color(QtGui.QPalette.Highlight))
+        painter.setPen(palette.color(QtGui.QPalette.Dark))
+        painter.setBrush(palette.color(QtGui.QPalette.Button))
+        for end in ends:
+            painter.drawRect(end - 5, middle - 7, 10, 14)
+        painter.end()
+
+
 class Range(QtWidgets.QWidget):
     """What ctk's and MRML's range widgets share: two spin boxes around a bar."""
 
@@ -206,8 +231,7 @@ class Range(QtWidgets.QWidget):
         super().__init__(parent)
         self._low, self._high = QtWidgets.QDoubleSpinBox(), QtWidgets.QDoubleSpinBox()
         self._values = (0.0, 0.0)
-        self._bar = QtWidgets.QSlider(QtCore.Qt.Horizontal)
-        self._bar.enabled = False
+        self._bar = _Bar(self)
         row(self, self._low, self._bar, self._high).setStretch(1, 1)
         self.setRange(0.0, 99.0)
         self.setValues(0.0, 99.0)
@@ -225,6 +249,7 @@ class Range(QtWidgets.QWidget):
 
     def _announce(self, low: float, high: float) -> None:
         before, self._values = self._values, (low, high)
+        self._bar.update()
         if low != before[0]:
             self.minimumValueChanged.emit(low)
         if high != before[1]:

@@ -35,6 +35,7 @@ def keep_hierarchy(scene: Any) -> None:
             add(scene.GetNthNode(scene.GetNumberOfNodes() - 1))
 
     def imported(*_: Any) -> None:
+        slicer.vtkMRMLSubjectHierarchyNode.ResolveSubjectHierarchy(scene)
         for node in [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]:
             add(node)
 

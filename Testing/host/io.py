@@ -76,17 +76,18 @@ def _load_markups(path: str, properties: dict, messages: Any) -> list[Any]:
     return [slicer.mrmlScene.GetNodeByID(item) for item in ids]
 
 
-def _load_stored(node_class: str) -> Any:
+def _load_stored(node_class: str, storage_class: str) -> Any:
     """A loader for node types without a loading function: node and storage node by hand."""
 
     def load(path: str, properties: dict, messages: Any) -> list[Any]:
         name = properties.get("name") or Path(path).name.removesuffix(_suffix(path))
         node = slicer.mrmlScene.AddNewNodeByClass(node_class, name)
-        node.AddDefaultStorageNode(path)
-        storage = node.GetStorageNode()
+        storage = slicer.mrmlScene.AddNewNodeByClass(storage_class)
         storage.SetFileName(path)
+        node.SetAndObserveStorageNodeID(storage.GetID())
         if not storage.ReadData(node):
             slicer.mrmlScene.RemoveNode(node)
+            slicer.mrmlScene.RemoveNode(storage)
             return [None]
         return [node]
 
@@ -123,8 +124,8 @@ _LOADERS: dict[str, Any] = {
     "TransformFile": lambda path, properties, messages: [
         _logic("Transforms").AddTransform(path, slicer.mrmlScene, messages)
     ],
-    "TableFile": _load_stored("vtkMRMLTableNode"),
-    "TextFile": _load_stored("vtkMRMLTextNode"),
+    "TableFile": _load_stored("vtkMRMLTableNode", "vtkMRMLTableStorageNode"),
+    "TextFile": _load_stored("vtkMRMLTextNode", "vtkMRMLTextStorageNode"),
     "ColorTableFile": lambda path, properties, messages: [
         slicer.app.applicationLogic().GetColorLogic().LoadColorFile(path)
     ],
@@ -170,6 +171,7 @@ class qSlicerCoreIOManager(QtCore.QObject):
     def fileWriterExtensions(self, node: Any) -> tuple[str, ...]:
         storage = node.CreateDefaultStorageNode()
         storage.UnRegister(None)
+        storage.SetScene(slicer.mrmlScene)
         types = storage.GetSupportedWriteFileTypes()
         return tuple(types.GetValue(index) for index in range(types.GetNumberOfValues()))
 
@@ -213,6 +215,7 @@ class qSlicerCoreIOManager(QtCore.QObject):
                 copy.HardenTransform()
             storage = copy.CreateDefaultStorageNode()
             storage.UnRegister(None)
+            storage.SetScene(slicer.mrmlScene)
             storage.SetFileName(str(path))
             done.append(bool(storage.WriteData(copy)))
             slicer.mrmlScene.RemoveNode(copy)

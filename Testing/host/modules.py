@@ -17,20 +17,6 @@ from .properties import computed, stored
 from .qmrml_nodes import qMRMLWidget
 
 
-class Described:
-    """Properties of a module that its Python class fills in."""
-
-    title = stored("title", str, "")
-    categories = stored("categories", "QStringList", [])
-    dependencies = stored("dependencies", "QStringList", [])
-    contributors = stored("contributors", "QStringList", [])
-    helpText = stored("helpText", str, "")
-    acknowledgementText = stored("acknowledgementText", str, "")
-    hidden = stored("hidden", bool, False)
-    index = stored("index", int, -1)
-    associatedNodeTypes = stored("associatedNodeTypes", "QStringList", [])
-
-
 class _Module(QtCore.QObject):
     """A module by name with a path and a logic."""
 
@@ -46,6 +32,20 @@ class _Module(QtCore.QObject):
 
     def mrmlScene(self) -> Any:
         return slicer.mrmlScene
+
+
+class _DescribedModule(_Module):
+    """A module with the properties that its Python class fills in."""
+
+    title = stored("title", str, "")
+    categories = stored("categories", "QStringList", [])
+    dependencies = stored("dependencies", "QStringList", [])
+    contributors = stored("contributors", "QStringList", [])
+    helpText = stored("helpText", str, "")
+    acknowledgementText = stored("acknowledgementText", str, "")
+    hidden = stored("hidden", bool, False)
+    index = stored("index", int, -1)
+    associatedNodeTypes = stored("associatedNodeTypes", "QStringList", [])
 
 
 @standin("slicer")
@@ -99,7 +99,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
 
 @standin("slicer")
-class qSlicerScriptedLoadableModule(Described, _Module):
+class qSlicerScriptedLoadableModule(_DescribedModule):
     """The Qt side of a scripted module."""
 
     def __init__(self, name: str, path: str, python: ModuleType):
@@ -112,15 +112,6 @@ class qSlicerScriptedLoadableModule(Described, _Module):
         self._icon = icon
 
     icon = computed(QtGui.QIcon, lambda self: self._icon, _set_icon)
-    title = Described.title
-    categories = Described.categories
-    dependencies = Described.dependencies
-    contributors = Described.contributors
-    helpText = Described.helpText
-    acknowledgementText = Described.acknowledgementText
-    hidden = Described.hidden
-    index = Described.index
-    associatedNodeTypes = Described.associatedNodeTypes
 
     def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget | None:
         """The panel, made when it is first asked for; None for a module without a panel."""
@@ -201,19 +192,31 @@ def finish_startup() -> None:
     slicer.app.startupCompleted.emit()
 
 
+def _quiet(kind: Any, context: Any, text: str) -> None:
+    """Pass Qt's messages on, but for what the offscreen platform says about every window."""
+    if "does not support" not in text:
+        print(text, file=sys.stderr)
+
+
 def grab(panel: Any, path: str | Path, width: int = 480) -> Path:
     """Write a picture of a panel to PNG; `panel` is a LoadedModule or a widget.
 
     The panel is as wide as Slicer's module panel (px) and as high as its contents need.
     """
     widget = panel.panel if isinstance(panel, LoadedModule) else panel
-    widget.ensurePolished()
+    previous = QtCore.qInstallMessageHandler(_quiet)
+    widget.setAttribute(QtCore.Qt.WA_DontShowOnScreen, True)
+    widget.show()  # spin boxes write their text when they are shown
     QtCore.QCoreApplication.processEvents()
-    size = widget.sizeHint.expandedTo(widget.minimumSizeHint)
     width = max(width, widget.minimumSizeHint.width())
-    height = widget.heightForWidth(width) if widget.hasHeightForWidth() else size.height()
+    height = widget.sizeHint.height()
+    if widget.hasHeightForWidth():
+        height = widget.heightForWidth(width)
     widget.resize(width, max(height, widget.minimumSizeHint.height()))
+    QtCore.QCoreApplication.processEvents()
     picture = widget.grab()
+    widget.hide()
+    QtCore.qInstallMessageHandler(previous)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not picture.save(str(path)):

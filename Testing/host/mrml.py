@@ -58,6 +58,7 @@ def _attach_remote_io(scene: Any, application_logic: Any, cache: Path) -> None:
     data_io = slicer.vtkDataIOManagerLogic()
     data_io.SetMRMLApplicationLogic(application_logic)
     data_io.SetAndObserveDataIOManager(remote.GetDataIOManager())
+    remote.GetDataIOManager().SetFileFormatHelper(slicer.vtkDataFileFormatHelper())
     remote.AddDataIOToScene()
     _kept.extend([remote, data_io])
 

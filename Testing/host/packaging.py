@@ -48,9 +48,12 @@ def _parse(reqs: Requirements) -> list[Requirement]:
 
 
 def load_requirements(path: str | Path) -> list[Requirement]:
-    """Requirements of a requirements file; comments and empty lines are left out."""
-    lines = (line.split("#")[0].strip() for line in Path(path).read_text("utf-8").splitlines())
-    return [Requirement(line) for line in lines if line]
+    """Requirements of a requirements file without comment lines, empty lines and pip's options.
+
+    Raises InvalidRequirement for a comment behind a requirement, as Slicer does.
+    """
+    lines = (line.strip() for line in Path(path).read_text("utf-8").splitlines())
+    return [Requirement(line) for line in lines if line and line[0] not in "#-"]
 
 
 def load_pyproject_dependencies(path: str | Path) -> list[Requirement]:

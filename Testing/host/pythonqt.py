@@ -19,6 +19,7 @@ from PySide6 import QtCore
 
 from . import api, record, signals
 from .classes import api_names, class_name, cpp_class, originals, raw, raw_set
+from .properties import accessors
 
 PROPERTY, SIGNAL, RAW, GONE, UNKNOWN = range(5)
 _OWN = frozenset(
@@ -131,6 +132,13 @@ def set_(self: QtCore.QObject, name: str, value: Any) -> None:
         )
 
 
+@cache
+def _own_property(cls: type, name: str) -> tuple[Any, Any] | None:
+    """(getter, setter) of a stand-in's property. Through Qt its errors would only be printed."""
+    found = next((item.__dict__[name] for item in cls.__mro__ if name in item.__dict__), None)
+    return accessors.get(found) if isinstance(found, QtCore.Property) else None
+
+
 _reading: set[tuple[int, str]] = set()
 
 
@@ -140,6 +148,10 @@ def _read_property(obj: QtCore.QObject, name: str) -> Any:
     sizeHint is a property and a virtual method: Qt asks PySide6 for the value, which looks for a
     Python override under that name and comes back here. It gets the plain method.
     """
+    own = _own_property(type(obj), name)
+    if own is not None:
+        value = own[0](obj)
+        return tuple(value) if isinstance(value, list) else value
     key = (id(obj), name)
     if key in _reading:
         return raw(obj, name)
@@ -158,7 +170,10 @@ def _set_property(obj: QtCore.QObject, name: str, value: Any) -> None:
         raise AttributeError(f"{class_name(obj)}.{name} is read-only")
     if isinstance(value, tuple):
         value = list(value)
-    if value is None or not raw(obj, "setProperty")(name, value):
+    own = _own_property(type(obj), name)
+    if own is not None and value is not None:
+        own[1](obj, value)
+    elif value is None or not raw(obj, "setProperty")(name, value):
         raise ValueError(
             f"{class_name(obj)}.{name} is of type {definition.typeName()} and does not accept "
             f"{value!r} ({type(value).__name__})"

@@ -6,7 +6,6 @@ import weakref
 from typing import Any
 
 import shiboken6
-import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .classes import standin
@@ -260,8 +259,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def nodeTypeLabel(self, kind: str) -> str:
         if kind in self._labels:
             return self._labels[kind]
-        cls = getattr(slicer, kind, None)
-        return cls().GetTypeDisplayName() or cls().GetNodeTagName() if cls else kind
+        node = self._scene.CreateNodeByClass(kind) if self._scene is not None else None
+        if node is None:  # an abstract class, such as vtkMRMLVolumeNode
+            return kind.removeprefix("vtkMRML").removesuffix("Node")
+        node.UnRegister(None)
+        return node.GetTypeDisplayName() or node.GetNodeTagName()
 
     def setNodeTypeLabel(self, label: str, kind: str) -> None:
         self._labels[kind] = label

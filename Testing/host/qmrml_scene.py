@@ -123,6 +123,7 @@ class qSlicerSimpleMarkupsWidget(qMRMLWidget):
         self._table = QtWidgets.QTableWidget(0, 4)
         self._table.setHorizontalHeaderLabels(["Label", "R", "A", "S"])
         self._table.setMinimumHeight(90)
+        self._table.horizontalHeader().setSectionResizeMode(QtWidgets.QHeaderView.Stretch)
         self._observers = Observers(self)
         self._top = QtWidgets.QWidget()
         row(self._top, self._selector, self._place).setStretch(0, 1)

@@ -21,7 +21,6 @@ class _WithScene:
     """Widgets that take a scene for its units."""
 
     _scene: Any = None
-    quantity = stored("quantity", str, "")
 
     def setMRMLScene(self, scene: Any) -> None:
         self._scene = scene

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,22 +148,31 @@ class SampleDataLogic:
         checksum: str | None = None,
         forceDownload: bool = False,
     ) -> str:
-        """Fetch a file: URI. Raises ValueError where its checksum is wrong; nothing is left then.
+        """Fetch a file: URI; a file that is there already is kept if its checksum is right.
 
-        Tests stay off the network, so other schemes raise RuntimeError.
+        As in Slicer a fetched file with a wrong checksum is deleted and its path returned.
+        Raises ValueError where the URI cannot be read, and RuntimeError for other schemes, since
+        tests stay off the network.
         """
+        algorithm, digest = slicer.util.extractAlgoAndDigest(checksum)
+        target = Path(destFolderPath) / name
+
+        def right() -> bool:
+            return not algorithm or slicer.util.computeChecksum(algorithm, str(target)) == digest
+
+        if not forceDownload and target.is_file() and target.stat().st_size and right():
+            return str(target)
         parsed = urllib.parse.urlparse(uri)
         if parsed.scheme != "file":
             raise RuntimeError(f"the host fetches file: URIs only, got {uri}")
-        target = Path(destFolderPath) / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(urllib.request.url2pathname(parsed.path), target)
-        if checksum:
-            algorithm, digest = slicer.util.extractAlgoAndDigest(checksum)
-            found = slicer.util.computeChecksum(algorithm, str(target))
-            if found != digest:
-                target.unlink()
-                raise ValueError(f"{uri}: checksum {found}, expected {digest}")
+        try:
+            shutil.copyfile(urllib.request.url2pathname(parsed.path), target)
+        except OSError as error:
+            raise ValueError(f"Failed to download {uri} to {target}: {error}") from error
+        if not right():
+            self.logMessage(f"{uri}: checksum differs from {checksum}")
+            target.unlink()
         return str(target)
 
     def downloadFileIntoCache(
@@ -177,21 +188,54 @@ class SampleDataLogic:
         maximumAttemptsCount: int = 3,
         forceDownload: bool = False,
     ) -> list[Any]:
-        """Fetch a data set and load it; returns nodes, or paths of what is not loaded."""
-        if source.customDownloader is not None:
-            return source.customDownloader(source)
-        results: list[Any] = []
+        """Fetch a data set and load it; returns nodes, or paths of what is not loaded.
+
+        What cannot be fetched or loaded in three attempts is missing from the result.
+        """
+        named = any(source.nodeNames)
+        nodes, paths = [], []
         for index, uri in enumerate(source.uris):
-            path = self.downloadFileIntoCache(
-                uri, source.fileNames[index], source.checksums[index], forceDownload
-            )
-            if source.loadFiles[index] is False or source.nodeNames[index] is None:
-                results.append(path)
-                continue
-            kind = source.loadFileTypes[index]
-            properties = {**source.loadFileProperties, "name": source.nodeNames[index]}
-            results.append(slicer.util.loadNodeFromFile(path, kind, properties))
-        return results
+            file_name = source.fileNames[index] or f"{uuid.uuid4().hex}-{uri.rpartition('/')[2]}"
+            load = source.loadFiles[index] is not False
+            name = source.nodeNames[index] or (None if named else Path(file_name).stem)
+            for _attempt in range(maximumAttemptsCount):
+                try:
+                    path = self.downloadFileIntoCache(
+                        uri, file_name, source.checksums[index], forceDownload
+                    )
+                except ValueError as error:
+                    self.logMessage(str(error), logging.ERROR)
+                    continue
+                if not load or name is None:
+                    (nodes if name else paths).append(path)
+                    break
+                kind, properties = source.loadFileTypes[index], dict(source.loadFileProperties)
+                node = self.loadNode(path, name, kind, properties)
+                if node is not None:
+                    nodes.append(node)
+                    break
+                Path(path).unlink(missing_ok=True)
+        return nodes or paths
+
+    def loadNode(
+        self,
+        uri: str,
+        name: str,
+        fileType: str | None = None,
+        fileProperties: dict[str, Any] = {},  # noqa: B006
+    ) -> Any:
+        """Load a file; returns its first node without storage node, or None."""
+        import vtk
+
+        manager, loaded = slicer.app.coreIOManager(), vtk.vtkCollection()
+        properties = {**fileProperties, "fileName": uri, "name": name}
+        manager.loadNodes(fileType or manager.fileType(uri), properties, loaded)
+        for node in loaded:
+            storage = node.GetStorageNode() if node.IsA("vtkMRMLStorableNode") else None
+            if storage is not None:  # the file lies in the cache
+                slicer.mrmlScene.RemoveNode(storage)
+                node.SetAndObserveStorageNodeID(None)
+        return loaded.GetItemAsObject(0)
 
     def downloadSample(self, sampleName: str) -> Any:
         """Fetch and load a data set by name; returns its first node."""

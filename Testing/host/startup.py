@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,7 @@ def run() -> None:
     )
     _add_standins()
     _start_slicer(folder)
+    _record_unhandled()
 
 
 def _add_standins() -> None:
@@ -71,19 +73,18 @@ def _add_python_layer(source: str | None) -> None:
     """slicer.i18n and the like: Slicer's own files where a checkout is named, else substitutes."""
     import slicer
 
-    from . import sampledata
-
     slicer.modules.sampleDataSources = {}
-    sys.modules["SampleData"] = sampledata
     if source:
         python = Path(source) / "Base" / "Python" / "slicer"
         if not (python / "ScriptedLoadableModule.py").is_file():
             raise FileNotFoundError(f"MEDDL_SLICER_SOURCE: no {python}/ScriptedLoadableModule.py")
         slicer.__path__.insert(0, str(python))
+        sys.path.append(str(Path(source) / "Modules" / "Scripted" / "SampleData"))
         _use_util(python / "util.py")
         return
-    from . import i18n
+    from . import i18n, sampledata
 
+    sys.modules["SampleData"] = sampledata
     _alias("i18n", i18n)
     from . import scripted
 
@@ -106,6 +107,20 @@ def _use_util(path: Path) -> None:
     util = importlib.util.module_from_spec(spec)
     sys.modules["slicer.util"] = slicer.util = util
     spec.loader.exec_module(util)
+
+
+def _record_unhandled() -> None:
+    """Record what VTK observers and painting code raise: both print it and go on."""
+    from . import record
+
+    original = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        record.add_error("".join(traceback.format_exception(kind, error, trace)))
+        if original is not sys.__excepthook__:  # add_error has written it to stderr
+            original(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _alias(name: str, module: ModuleType) -> None:

@@ -25,7 +25,12 @@ MAY_IMPORT = {
     "core/seeding.py": {"torch"},
     "core/training_data.py": {"torch"},
     "core/training_loop.py": {"torch"},
+    "core/video_opencv.py": {"cv2"},
+    "core/video_pyav.py": {"av"},
+    "deepdrr/fanplane.py": {"numba"},
+    "deepdrr/first_hit.py": {"numba"},
     "deepdrr/projector.py": {"numba"},
+    "deepdrr/ray_mesh.py": {"numba"},
 }
 
 

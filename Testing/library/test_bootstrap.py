@@ -108,12 +108,6 @@ class Project:
             "MEDDL_TORCH_INDEX": self.index.as_uri(),
             "PIP_INDEX_URL": self.index.as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
-            # rustup's stand-in for rustc, which pip asks for its version, writes into HOME.
-            "PATH": os.pathsep.join(
-                folder
-                for folder in os.environ["PATH"].split(os.pathsep)
-                if not (Path(folder) / "rustc").exists()
-            ),
         }
         return subprocess.Popen(
             [sys.executable, str(self.root / "meddl"), *arguments],

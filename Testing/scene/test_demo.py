@@ -52,11 +52,11 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [path.name for path in folder.iterdir()] == ["report.html"]
     assert (folder / "report.html").read_text() == "the previous demo"
     assert len(list(folder.parent.iterdir())) == 2  # and what the killed run left
-    process = start("--output", folder)
+    process = start("--output", folder, "--screenshots", folder.parent / "screenshots")
     printed, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert printed.splitlines()[-1] == f"The demo is ready: {folder / 'report.html'}"
-    assert list(folder.parent.iterdir()) == [folder]
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, "screenshots"}
     return folder
 
 
@@ -77,9 +77,11 @@ def test_report_shows_every_figure_and_says_what_it_is_not(output: Path) -> None
     assert "not for clinical use" in text and "CC BY 4.0" in text and "Apache-2.0" in text
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "name", [*(f"deepdrr/{name}.png" for name in FIGURES), "../screenshots/DeepDRRModule.png"]
+)
 def test_figures_are_not_blank(output: Path, name: str) -> None:
-    with Picture.open(output / "deepdrr" / f"{name}.png") as picture:
+    with Picture.open(output / name) as picture:
         grey = np.asarray(picture.convert("L"), dtype=float)
     rows, columns = grey.shape[0] // 2, grey.shape[1] // 3
     blocks = grey[: 2 * rows, : 3 * columns].reshape(2, rows, 3, columns)
@@ -230,3 +232,14 @@ def test_letters_follow_the_patient() -> None:
     assert direction_letters((0.9, -0.4, 0.1)) == ("R", "L")
     assert direction_letters((0.3, -0.9, 0.1)) == ("P", "A")
     assert direction_letters((0, 0, -1)) == ("I", "S")
+
+
+def test_missing_opengl_is_said_in_one_line(
+    no_host_errors: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from demo import views
+
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"  # what VTK does without EGL
+    monkeypatch.setattr(views, "TRIAL", crash)
+    problem = views.offscreen_problem()
+    assert problem is not None and "libegl1" in problem and "\n" not in problem

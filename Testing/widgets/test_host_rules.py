@@ -187,6 +187,14 @@ def test_slot_that_raises_is_recorded(button):
     host.clear()
 
 
+def test_observer_that_raises_is_recorded(scene):
+    node = scene.AddNewNodeByClass("vtkMRMLModelNode")
+    node.AddObserver("ModifiedEvent", lambda *_: {}["missing"])
+    node.SetName("changed")
+    assert len(host.errors()) == 1 and "KeyError: 'missing'" in host.errors()[0]
+    host.clear()
+
+
 def test_worker_thread_may_not_touch_widgets(button):
     seen = []
 

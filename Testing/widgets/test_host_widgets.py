@@ -14,6 +14,11 @@ from host.classes import registry
 
 VIRTUAL = {"paintEvent", "childEvent", "hitButton", "staticMetaObject"}
 STAND_INS = [(module, name) for module, group in registry.items() for name in sorted(group)]
+WIDGETS = [
+    (module, name)
+    for module, name in STAND_INS
+    if issubclass(registry[module][name], qt.QWidget) and not name.startswith("qSlicerScripted")
+]
 
 
 def signals_of(widget, signature):
@@ -32,12 +37,9 @@ def test_stand_in_has_nothing_of_its_own(module, name):
     assert {item for item in vars(cls) if not item.startswith("_")} <= known
 
 
-@pytest.mark.parametrize(("module", "name"), STAND_INS)
+@pytest.mark.parametrize(("module", "name"), WIDGETS)
 def test_stand_in_can_be_made_and_painted(module, name):
-    cls = registry[module][name]
-    if not issubclass(cls, qt.QWidget) or name.startswith("qSlicerScripted"):
-        pytest.skip("no widget of its own")
-    widget = cls()
+    widget = registry[module][name]()
     widget.resize(200, 40)
     assert widget.className() == name
     assert widget.grab().width() >= 200
@@ -213,6 +215,23 @@ def test_node_selector_none_create_and_delete(selector, scene):
     assert selector.currentNode() is None
     selector.addEnabled = selector.removeEnabled = False
     assert texts(selector) == ["None"]
+
+
+def test_node_selector_of_an_abstract_type(scene):
+    widget = slicer.qMRMLNodeComboBox()
+    widget.nodeTypes = ["vtkMRMLVolumeNode"]
+    widget.setMRMLScene(scene)
+    label = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    assert widget.currentNode() is label
+
+
+def test_stand_in_property_refuses_wrong_type():
+    widget = slicer.qMRMLNodeComboBox()
+    for name, value in {"nodeTypes": 3, "noneEnabled": "yes", "baseName": 5}.items():
+        with pytest.raises(ValueError, match=name):
+            setattr(widget, name, value)
+    with pytest.raises(ValueError, match="value"):
+        ctk.ctkSliderWidget().value = "much"
 
 
 def test_node_selector_remembers_a_node_until_it_has_the_scene(scene):

@@ -22,11 +22,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "image": ["Image"],
         "image_io": ["read_image", "write_image"],
         "inference": ["Engine", "load_engine"],
+        "markups": ["Points", "read_points", "write_points"],
         "mesh": ["Mesh", "read_mesh", "write_mesh"],
         "parameters": ["parameter", "read_parameters", "write_parameters"],
         "progress": ["CancelToken", "Progress", "no_progress", "steps", "subprogress"],
         "training": ["Trainer", "TrainingParameters"],
-        "video": ["VideoInfo", "probe_video", "read_frames", "write_frames"],
+        "video": ["VideoInfo", "explain_writer", "probe_video", "read_frames", "write_frames"],
         "weights": ["find_weights", "load_weights", "save_weights"],
     },
 )

@@ -128,8 +128,7 @@ def collect() -> dict[str, Any]:
         "weights": {
             "folder": str(folder),
             "files": [
-                {"name": card.name, "task": card.task, "bytes": card.size_bytes}
-                for card in cards
+                {"name": card.name, "task": card.task, "bytes": card.size_bytes} for card in cards
             ],
         },
         "rendering": {"missing_libraries": missing_libraries()},

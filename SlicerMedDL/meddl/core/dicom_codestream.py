@@ -43,12 +43,13 @@ def check_codestreams(path: Path, shape: tuple[int, int]) -> None:
     """
     import pydicom
     from pydicom.encaps import generate_frames
+    from pydicom.filereader import read_file_meta_info
 
     with reading_dicom(path):
-        data = pydicom.dcmread(path, specific_tags=["NumberOfFrames", "PixelData"])
-        syntax = str(data.file_meta.get("TransferSyntaxUID", ""))
+        syntax = str(read_file_meta_info(path).get("TransferSyntaxUID", ""))
         if syntax not in (*_JPEG_2000, *_JPEG):
             return
+        data = pydicom.dcmread(path, specific_tags=["NumberOfFrames", "PixelData"])
         frame_shape = _jpeg_2000_shape if syntax in _JPEG_2000 else _jpeg_shape
         count = int(data.get("NumberOfFrames") or 1)
         for number, frame in enumerate(generate_frames(data.PixelData, number_of_frames=count)):

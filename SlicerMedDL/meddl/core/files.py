@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.errors import FileError, InputError, MedDLError, one_line
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:
@@ -37,6 +37,8 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
             raise FileError(f"{path} is empty (0 bytes), a {what} was expected")
         with path.open("rb"):
             return path
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a NUL character in the name
@@ -76,6 +78,8 @@ def writable_parent(path: str | Path) -> Path:
             raise FileError(f"the folder {folder} for {path.name} does not exist; make it")
         if path.is_dir():
             raise FileError(f"the output {path} is a folder, a file name was expected")
+    except FileError:
+        raise
     except (OSError, ValueError) as error:
         raise FileError(f"{str(path)!r} cannot be written: {error}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -139,7 +143,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
             os.replace(path, old / path.name)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.rename(old / path.name, path)
+                old.rmdir()
+                raise
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(temporary, path)
@@ -160,13 +169,21 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise FileError(f"{path} is no {what}: not UTF-8 text (byte {error.start})") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of over 4300 digits too
         raise FileError(f"{path} is no valid {what}: {error}") from error
 
 
 def write_json(path: str | Path, data: Any) -> None:
-    """Write ``data`` as indented JSON, atomically."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write ``data`` as indented JSON, atomically.
+
+    Raises:
+        InputError: values that JSON does not hold (NaN, infinity, other types).
+        FileError: a folder that takes no file.
+    """
+    try:
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} cannot be written as JSON: {error}") from error
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -76,8 +76,16 @@ def compose(
 
 
 def rotation(axis: ArrayLike, degrees: float) -> Matrix:
-    """4x4 rotation about ``axis`` (3,) by ``degrees``, right-handed (Rodrigues' formula)."""
-    x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
+    """4x4 rotation about ``axis`` (3,) by ``degrees``, right-handed (Rodrigues' formula).
+
+    Raises:
+        GeometryError: an axis that is zero or not finite.
+    """
+    vector = np.asarray(axis, dtype=np.float64)
+    length = np.linalg.norm(vector)
+    if not (np.isfinite(length) and length > 0):
+        raise GeometryError(f"rotation axis {vector.tolist()}: a direction was expected")
+    x, y, z = vector / length
     angle = np.deg2rad(degrees)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     matrix = np.eye(4)

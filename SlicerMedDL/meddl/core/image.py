@@ -51,6 +51,10 @@ class Image:
         object.__setattr__(self, "ras_from_ijk", affine(self.ras_from_ijk, "ras_from_ijk"))
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only mappings cannot be pickled, and images travel to worker processes.
+        return type(self), (self.array, self.ras_from_ijk, dict(self.metadata))
+
     @property
     def size(self) -> tuple[int, int, int]:
         """Number of voxels along i, j, k."""

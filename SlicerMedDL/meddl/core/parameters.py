@@ -70,7 +70,7 @@ def _number(value: Any, kind: type, name: str) -> Any:
         if isinstance(value, bool):
             raise ValueError
         number = kind(value)
-        if not math.isfinite(number) or (kind is int and number != float(value)):
+        if (isinstance(value, float) and number != value) or not -math.inf < number < math.inf:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         wanted = "a whole number" if kind is int else "a finite number"

@@ -106,10 +106,12 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], list[str]]:
         if first.photometric in (tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.MINISWHITE):
             raise FileError(f"{path} is {first.photometric.name.lower()}; save it as grey or RGB")
         for page in file.pages:
+            if page.axes not in ("YX", "YXS", "SYX"):
+                raise FileError(f"{path} has TIFF axes {page.axes[:9]}, rows x columns expected")
             if (page.shape, page.dtype) != (first.shape, first.dtype):
+                one, other = (f"{p.shape} {p.dtype}"[:40] for p in (first, page))
                 raise FileError(
-                    f"{path} has pages of {first.shape} {first.dtype} and {page.shape} "
-                    f"{page.dtype}; split it into one file each"
+                    f"{path} has pages of {one} and {other}; split it into one file each"
                 )
         names = [page.description for page in file.pages]
         _check_size(path, sum(page.nbytes for page in file.pages))
@@ -117,11 +119,7 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], list[str]]:
             array = _read_itk(path, "TIFFImageIO")  # tifffile would want another package
             return (array if len(names) > 1 else array[None]), names
         array = np.stack([page.asarray() for page in file.pages])
-        if first.axes == "SYX":
-            array = np.moveaxis(array, 1, -1)
-        elif first.axes not in ("YX", "YXS"):
-            raise FileError(f"{path} has TIFF axes {first.axes}, pages of rows x columns expected")
-        return array, names
+        return (np.moveaxis(array, 1, -1) if first.axes == "SYX" else array), names
 
 
 def write_picture(path: str | Path, image: Image) -> None:

@@ -76,6 +76,18 @@ def find_material(text: str) -> Material:
         ) from None
 
 
+def split_material(text: str, option: str) -> tuple[str, str]:
+    """``FILE:MATERIAL`` as two texts; the colon of a drive letter does not count.
+
+    Raises:
+        InputError: no colon; the message names ``option``.
+    """
+    rest, colon, material = text[2:].partition(":")
+    if not colon:
+        raise InputError(f"{option} is {text!r}, FILE:MATERIAL was expected, as in wire.stl:iron")
+    return text[:2] + rest, material
+
+
 def mass_attenuation(
     material: str, energies: NDArray[np.float64], kind: str = "total"
 ) -> NDArray[np.float64]:

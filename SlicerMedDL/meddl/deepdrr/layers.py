@@ -11,17 +11,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.geometry import Matrix, apply
+from meddl.core.geometry import Matrix, apply, inverse
 from meddl.core.image import Image
-from meddl.deepdrr.compositions import find_material
+from meddl.core.image_io import read_image
+from meddl.deepdrr.compositions import find_material, split_material
 from meddl.deepdrr.materials import MaterialParameters, MaterialVolume, decompose
 
 SUBPOINTS = 3  # per axis of a voxel
+
+
+class DensityGrid(NamedTuple):
+    """A volume as a projector takes it.
+
+    Attributes:
+        values: (K, J, I, C) float32 density in g/cm3, C-contiguous.
+        components: which of the rendering's materials each of the C is.
+        ijk_from_ras: 4x4.
+        box: lower and upper ijk corner of what is not empty.
+    """
+
+    values: NDArray[np.float32]
+    components: tuple[int, ...]
+    ijk_from_ras: Matrix
+    box: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +80,18 @@ def mask_layer(mask: Image, material: str) -> Layer:
     return Layer(volume, mask.ras_from_ijk, inside)
 
 
+def parse_mask(text: str) -> Layer:
+    """The layer of ``FILE:MATERIAL``.
+
+    Raises:
+        InputError: another form, an unknown material, or an empty mask.
+        FileError: no volume file.
+    """
+    path, material = split_material(text, "--mask")
+    find_material(material)
+    return mask_layer(read_image(path), material)
+
+
 def stack_layers(layers: Sequence[Layer]) -> list[Layer]:
     """Empty every layer where a higher one covers it.
 
@@ -85,6 +115,23 @@ def stack_layers(layers: Sequence[Layer]) -> list[Layer]:
     return result
 
 
+def density_grids(layers: Sequence[Layer]) -> tuple[tuple[str, ...], list[DensityGrid]]:
+    """What a projector takes of stacked layers: the names of all materials, and one grid a layer.
+
+    The names of the last layer, the CT, come first, in the order of its decomposition.
+    """
+    from meddl.deepdrr.projector import occupied_box
+
+    names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
+    grids = []
+    for layer in layers:
+        values = layer.materials.stacked()
+        components = tuple(names.index(name) for name in layer.materials.names)
+        ijk_from_ras = inverse(layer.ras_from_ijk)
+        grids.append(DensityGrid(values, components, ijk_from_ras, occupied_box(values)))
+    return names, grids
+
+
 def _coverage(lower: Layer, upper: Layer) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
     """Which part of ``lower``'s voxels may be covered, and how much of each (0 to 1)."""
     from scipy.ndimage import affine_transform
@@ -92,7 +139,7 @@ def _coverage(lower: Layer, upper: Layer) -> tuple[tuple[slice, ...], NDArray[np
     shape = lower.materials.density.shape
     upper_shape = upper.materials.density.shape
     covers = np.ones(upper_shape, bool) if upper.covers is None else upper.covers
-    lower_from_upper = np.linalg.inv(lower.ras_from_ijk) @ upper.ras_from_ijk
+    lower_from_upper = inverse(lower.ras_from_ijk) @ upper.ras_from_ijk
     corners = np.array(list(product(*[(-0.5, n - 0.5) for n in upper_shape[::-1]])))
     reached = apply(lower_from_upper, corners)[:, ::-1]  # k, j, i
     low = np.clip(np.floor(reached.min(axis=0)), 0, shape).astype(int)
@@ -102,7 +149,7 @@ def _coverage(lower: Layer, upper: Layer) -> tuple[tuple[slice, ...], NDArray[np
     covered = np.zeros(size, np.float32)
     if not covered.size:
         return part, covered
-    matrix = np.linalg.inv(lower_from_upper)[::-1, ::-1]  # upper from lower, in (1, k, j, i)
+    matrix = inverse(lower_from_upper)[::-1, ::-1]  # upper from lower, in (1, k, j, i)
     linear, offset = matrix[1:, 1:], matrix[1:, 0]
     points = (np.arange(SUBPOINTS) + 0.5) / SUBPOINTS - 0.5
     for shift in product(points, repeat=3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import Matrix, apply, inverse
+from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -21,10 +21,11 @@ from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.labels import Labels
-from meddl.deepdrr.layers import Layer, stack_layers
+from meddl.deepdrr.layers import DensityGrid, Layer, density_grids, stack_layers
 from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
 from meddl.deepdrr.reading import photons_of, reading
-from meddl.deepdrr.spectrum import Spectrum, SpectrumParameters, tube_spectrum
+from meddl.deepdrr.solids import Solid, insert_solids
+from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def render(
     *,
     labels: Labels | None = None,
     over: Sequence[Layer] = (),
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -94,6 +96,7 @@ def render(
         parameters: the record; ``options`` replace single fields, as in ``quantity="path"``.
         labels: structures of the CT, in place of a label map that ``parameters.materials`` names.
         over: volumes that replace the CT where they are, highest priority first.
+        solids: bodies in the place of all volumes; a later one displaces an earlier one.
 
     Returns:
         float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
@@ -113,6 +116,7 @@ def render(
         parameters,
         labels=labels,
         over=over,
+        solids=solids,
         progress=progress,
         cancel=cancel,
         **options,
@@ -127,6 +131,7 @@ def render_views(
     *,
     labels: Labels | None = None,
     over: Sequence[Layer] = (),
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -137,90 +142,144 @@ def render_views(
     before the first picture is asked for.
     """
     parameters = replace(parameters or RenderParameters(), **options)
+    if parameters.quantity == "integral" and (over or solids):
+        raise InputError(
+            "--quantity integral is of the CT alone, other volumes and solids have no voxel values "
+            "of its kind; use path, intensity, energy or neglog"
+        )
     ct = ct.require_volume("CT").require_finite("CT")
-    cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
     labels = labels or labels_of(parameters)
+    cameras = [_camera(view, ct) for view in views]
     spectrum = tube_spectrum(parameters)
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
-    if parameters.quantity == "integral":
-        components = 1
-        if over:
-            raise InputError("--quantity integral is of one volume; choose path for several")
-    else:
-        components = len(set(labels.materials.values())) + 6 if labels else 3
+    components = len(set(labels.materials.values())) + 6 if labels else 3
+    components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, spectrum, labels, over, progress, cancel)
+    choose_device(
+        "cpu",
+        4 * ct.array.size * (components + 2) + pixels * (8 * (components + 2 * len(solids)) + 48),
+    )
+    return _render_views(ct, views, parameters, labels, over, solids, progress, cancel)
 
 
 def _render_views(
     ct: Image,
     views: Sequence[CArm | Camera],
-    cameras: Sequence[Camera],
     parameters: RenderParameters,
-    spectrum: Spectrum,
     labels: Labels | None,
     over: Sequence[Layer],
+    solids: Sequence[Solid],
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
-    from meddl.deepdrr.projector import line_integrals
-
     progress(0.0, "preparing materials")
-    ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
-    names, volumes = _volumes(ct, parameters, labels, over)
-    for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
-        if cancel is not None:
-            cancel.check()
-        _warn_if_outside(ct, camera, number)
-        start, stop = number / len(cameras), (number + 1) / len(cameras)
-        integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
-        for index, (volume, which, ijk_from_ras, box) in enumerate(volumes):
-            share = 0.95 * (stop - start) / len(volumes)
-            integrals[..., which] += line_integrals(
-                volume,
-                ijk_from_ras,
-                camera.source,
-                camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
-                camera.size,
-                box,
-                subprogress(progress, start + index * share, start + (index + 1) * share),
-                cancel,
-            )
-        if parameters.quantity == "integral":
-            values = integrals[..., 0]
-        else:
-            values = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
-        if parameters.quantity not in ("integral", "path"):
-            generator = np.random.default_rng([parameters.seed, number])
-            values = reading(values, names, spectrum, parameters, view, camera, generator)
-        progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, names, view, camera, parameters)
+    prepared = prepare(ct, parameters, labels, over)
+    for number, view in enumerate(views):
+        part = subprogress(progress, number / len(views), (number + 1) / len(views))
+        yield render_prepared(
+            prepared, view, parameters, number, solids=solids, progress=part, cancel=cancel
+        )
+        part(1.0, f"view {number + 1}/{len(views)}")
 
 
-def _volumes(
-    ct: Image, parameters: RenderParameters, labels: Labels | None, over: Sequence[Layer]
-) -> tuple[tuple[str, ...], list[tuple[NDArray[np.float32], list[int], Matrix, Any]]]:
-    """What the projector takes: names of all materials; and of each volume the densities
-    (K, J, I, M), which of the names its components are, ``ijk_from_ras`` and its occupied box."""
+@dataclass(frozen=True, eq=False)
+class PreparedCT:
+    """A CT as the projector takes it, for views of which each has its own tube and noise.
+
+    Attributes:
+        ct: scalar volume in corrected HU.
+        names: M materials; none for the quantity ``integral``.
+        grids: densities in g/cm3 on one grid per volume, or the voxel values.
+    """
+
+    ct: Image
+    names: tuple[str, ...]
+    grids: Sequence[DensityGrid]
+
+
+# Fields of RenderParameters that may change from view to view of one PreparedCT.
+READING_FIELDS = frozenset(
+    item.name for part in (SpectrumParameters, DetectorParameters) for item in fields(part)
+)
+
+
+def prepare(
+    ct: Image,
+    parameters: RenderParameters,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
+) -> PreparedCT:
+    """Correct the values and decompose them into materials.
+
+    Args:
+        ct: scalar volume in HU without NaN.
+        parameters: all fields but :data:`READING_FIELDS` decide.
+        labels, over: see :func:`render`.
+    """
     from meddl.deepdrr.projector import occupied_box
 
+    ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     if parameters.quantity == "integral":
         raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
-        return (), [(raw, [0], ct.ijk_from_ras, occupied_box(raw))]
+        return PreparedCT(ct, (), [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))])
     for warning in inspect_values(ct):
         logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
     layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
-    # The names of the CT first, in the order that its decomposition has.
-    names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
-    volumes = []
-    for layer in layers:
-        stacked = layer.materials.stacked()
-        which = [names.index(name) for name in layer.materials.names]
-        volumes.append((stacked, which, inverse(layer.ras_from_ijk), occupied_box(stacked)))
-    return names, volumes
+    return PreparedCT(ct, *density_grids(layers))
+
+
+def render_prepared(
+    prepared: PreparedCT,
+    view: CArm | Camera,
+    parameters: RenderParameters,
+    number: int = 0,
+    *,
+    solids: Sequence[Solid] = (),
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Image:
+    """Render one view of a prepared CT; see :func:`render`.
+
+    Args:
+        parameters: equal to those of :func:`prepare` but for :data:`READING_FIELDS`.
+        number: with noise, the view uses the seed sequence (parameters.seed, number).
+    """
+    from meddl.deepdrr.projector import line_integrals
+
+    if cancel is not None:
+        cancel.check()
+    camera = _camera(view, prepared.ct)
+    _warn_if_outside(prepared.ct, camera, number)
+    names, grids = prepared.names, prepared.grids
+    integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
+    for index, grid in enumerate(grids):
+        integrals[..., list(grid.components)] += line_integrals(
+            grid.values,
+            grid.ijk_from_ras,
+            camera.source,
+            camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
+            camera.size,
+            grid.box,
+            subprogress(progress, 0.95 * index / len(grids), 0.95 * (index + 1) / len(grids)),
+            cancel,
+        )
+    if solids:
+        integrals, names = insert_solids(integrals, names, solids, camera, grids, cancel=cancel)
+    if parameters.quantity == "integral":
+        return _as_image(integrals[..., 0], names, view, camera, parameters, solids)
+    paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
+    if parameters.quantity == "path":
+        return _as_image(paths, names, view, camera, parameters, solids)
+    generator = np.random.default_rng([parameters.seed, number])
+    spectrum = tube_spectrum(parameters)
+    values = reading(paths, names, spectrum, parameters, view, camera, generator)
+    return _as_image(values, names, view, camera, parameters, solids)
+
+
+def _camera(view: CArm | Camera, ct: Image) -> Camera:
+    return view.camera(ct.center) if isinstance(view, CArm) else view
 
 
 def _as_image(
@@ -229,9 +288,9 @@ def _as_image(
     view: CArm | Camera,
     camera: Camera,
     parameters: RenderParameters,
+    solids: Sequence[Solid],
 ) -> Image:
-    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
-    metadata = {
+    metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
         "camera": camera.to_dict(),
@@ -240,9 +299,17 @@ def _as_image(
     if values.ndim == 3:
         bins = bin_names(parameters.detector)
         metadata["pages"] = list(names) if parameters.quantity == "path" else bins
+    if solids:
+        metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
-    return Image(values[None], np.diag([-spacing, -spacing, 1.0, 1.0]), metadata)
+    return Image(values[None], picture_geometry(view), metadata)
+
+
+def picture_geometry(view: CArm | Camera) -> Matrix:
+    """``ras_from_ijk`` that stands a picture upright in a slice view, spaced as the detector."""
+    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
+    return np.diag([-spacing, -spacing, 1.0, 1.0])
 
 
 def _warn_if_outside(ct: Image, camera: Camera, number: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from meddl.core import Image, InputError
 from meddl.core.geometry import compose, rotation
-from meddl.deepdrr import CArm, Layer, ct_layer, find_material, mask_layer, render
+from meddl.deepdrr import CArm, Layer, Solid, ct_layer, find_material, k_wire, mask_layer, render
 from meddl.deepdrr.layers import stack_layers
 
 VIEW = CArm(detector_size=(21, 21), pixel_spacing=4.0, source_detector=1000, source_isocenter=600)
@@ -67,7 +67,7 @@ def test_the_first_of_two_wins():
     thin = mask_layer(block(1, (10, 10, 10), 2), "titanium")  # 20 mm
     thick = mask_layer(block(1, (30, 30, 30), 2), "aluminium")  # 60 mm around it
     path = center_path(water, over=[thin, thick])
-    assert path["titanium"] == pytest.approx(2 * 4.54, rel=1e-4)
+    assert path["titanium"] == pytest.approx(2 * 4.506, rel=1e-4)
     assert path["aluminium"] == pytest.approx(4 * 2.699, rel=1e-4)
     assert path["soft tissue"] == pytest.approx(14.0, rel=1e-3)
 
@@ -102,3 +102,13 @@ def test_bad_masks_are_refused():
             quantity="integral",
             over=[ct_layer(block(0, (3, 3, 3), 1))],
         )
+
+
+def test_a_mesh_displaces_every_volume():
+    water = block(0, (50, 50, 50), 4)
+    mask = mask_layer(block(1, (30, 30, 30), 2), "aluminium")  # 60 mm
+    wire = Solid(k_wire((0, -15, 0), (0, 15, 0), 4), "gold")  # 30 mm along the central ray
+    path = center_path(water, over=[mask], solids=[wire])
+    assert path["gold"] == pytest.approx(3 * 19.3, rel=0.1)  # its ends are pointed
+    rest = path["soft tissue"] + path["aluminium"] / 2.699 + path["gold"] / 19.3
+    assert rest == pytest.approx(20.0, rel=1e-4)

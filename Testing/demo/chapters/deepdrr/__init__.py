@@ -18,7 +18,7 @@ from demo.chapters.deepdrr import drawings, measures
 from demo.figures import Tile
 from demo.report import Chapter, Number, Picture
 from demo.scene import stage
-from meddl.core import Image, read_image, read_json
+from meddl.core import Image, read_image
 from meddl.core.geometry import apply
 from meddl.deepdrr import CArm, render, render_views
 from SlicerMedDLLib import (
@@ -27,7 +27,7 @@ from SlicerMedDLLib import (
     set_window,
     volume_from_image,
 )
-from SlicerMedDLLib.segmentations import Segment
+from SlicerMedDLLib.segmentations import Segment, read_segments
 
 CT, LABELS, TABLE = (
     "abdomen_pelvis_ct.nii.gz",
@@ -152,11 +152,7 @@ def carm(angles: tuple[float, float], scale: int = 1, pixels: int = 512) -> CArm
 def _load(context: Context) -> Case:
     ct, labels = read_image(context.data / CT), read_image(context.data / LABELS)
     present = set(np.unique(labels.array).tolist())
-    segments = [
-        Segment(int(label), one["name"], tuple(one["color"]), one["terminology"])
-        for label, one in read_json(context.data / TABLE, "table of labels").items()
-        if int(label) in present
-    ]
+    segments = [one for one in read_segments(context.data / TABLE) if one.label in present]
     volume = volume_from_image(ct, "Abdomen CT")
     set_window(volume, -160, 240)
     segmentation = segmentation_from_labels(labels, segments, "Abdomen structures")

@@ -1,0 +1,93 @@
+"""Video through OpenCV: reading, and Motion JPEG without sound."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+# Read by OpenCV when it is loaded or first opens a video; damage is reported by us, not on stderr.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import FileError
+
+Frame = NDArray[np.uint8]
+_CODECS = {"avc1": "h264", "FMP4": "mpeg4", "mp4v": "mpeg4", "MJPG": "mjpeg", "hev1": "hevc"}
+_MAX_AVI_BYTES = 3_900_000_000  # offsets in an AVI have 32 bits
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise FileError(f"{path} is no readable video")
+    return capture
+
+
+def probe(path: Path) -> tuple[int, float, str, bool | None]:
+    """Frames by the header, frames per second, codec; OpenCV does not tell whether it has sound."""
+    capture = _open(path)
+    frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+    code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+    name = code.decode("latin-1").strip("\0 ")
+    rate = float(capture.get(cv2.CAP_PROP_FPS))
+    capture.release()
+    return frames, rate, _CODECS.get(name, name.lower()), None
+
+
+def frames(path: Path) -> Iterator[Callable[[], Frame]]:
+    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next."""
+    capture = _open(path)
+    try:
+        while capture.grab():
+            yield lambda: _rgb(path, capture)
+    finally:
+        capture.release()
+
+
+def _rgb(path: Path, capture: cv2.VideoCapture) -> Frame:
+    found, picture = capture.retrieve()
+    if not found:
+        raise FileError(f"{path} has a frame that cannot be decoded")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
+    """Encode ``pictures`` (all of one size) as Motion JPEG of quality 95 in AVI.
+
+    Raises:
+        FileError: OpenCV cannot write here, or the file reaches AVI's 4 GB.
+    """
+    first = next(pictures)
+    size = (first.shape[1], first.shape[0])
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_OPENCV_MJPEG, code, rate, size)
+    if not writer.isOpened():
+        raise FileError(f"{path} cannot be written by OpenCV ({size[0]}x{size[1]}, {rate:g} /s)")
+    writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 95)
+    try:
+        writer.write(cv2.cvtColor(first, cv2.COLOR_RGB2BGR))
+        for picture in pictures:
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            if path.stat().st_size > _MAX_AVI_BYTES:
+                raise FileError(f"{path.name} reaches the 4 GB of an AVI; write .mp4 (PyAV)")
+    finally:
+        writer.release()
+    _set_rate(path, rate)
+
+
+def _set_rate(path: Path, rate: float) -> None:
+    """Correct the rate in an AVI header: OpenCV's writer rounds it to whole frames per second."""
+    fraction = Fraction(rate).limit_denominator(1001)
+    with path.open("r+b") as file:
+        head = file.read(1024)
+        file.seek(head.index(b"avih") + 8)  # MainAVIHeader.dwMicroSecPerFrame
+        file.write(struct.pack("<I", round(1e6 / rate)))
+        file.seek(head.index(b"strh") + 28)  # AVIStreamHeader.dwScale, dwRate
+        file.write(struct.pack("<2I", fraction.denominator, fraction.numerator))

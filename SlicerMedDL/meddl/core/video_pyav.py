@@ -1,0 +1,157 @@
+"""Video through PyAV: reading, and H.264 with sound.
+
+PyAV brings FFmpeg with x264 (GPL); it is used where the user installed it and never redistributed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.container import InputContainer, OutputContainer
+from numpy.typing import NDArray
+
+from meddl.core.errors import FileError
+
+logger = logging.getLogger(__name__)
+
+Frame = NDArray[np.uint8]
+# BT.601 (SMPTE 170M) with limited range, as swscale converts by default; said in the file, since
+# players take untagged high-definition video for BT.709.
+_BT601, _LIMITED_RANGE = 6, 1
+_AUDIO_RATE = 48000
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path.absolute()))
+    except (av.FFmpegError, ValueError) as error:
+        raise FileError(f"{path} is no readable video: {error}") from error
+
+
+def probe(path: Path) -> tuple[int, float, str, bool | None]:
+    """Frames by the header (0: it does not say), frames per second, codec, whether it has sound."""
+    with _open(path) as container:
+        if not container.streams.video:
+            raise FileError(f"{path} has no picture, only {len(container.streams)} other streams")
+        stream = container.streams.video[0]
+        rate = float(stream.average_rate or stream.base_rate or 0)
+        frames = stream.frames
+        if not frames and stream.duration and stream.time_base:
+            frames = round(stream.duration * float(stream.time_base) * rate)
+        return frames, rate, stream.codec_context.name, bool(container.streams.audio)
+
+
+def frames(path: Path) -> Iterator[Callable[[], Frame]]:
+    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next."""
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        damaged = 0
+        size: tuple[int, int] | None = None
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except av.FFmpegError:  # the container ends in the middle
+                damaged += 1
+                break
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                damaged += 1
+                continue
+            for frame in decoded:
+                size = size or (frame.width, frame.height)
+                yield partial(_rgb, frame, size)
+        if damaged:
+            logger.warning("%s: %d damaged packets were left out", path, damaged)
+
+
+def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> Frame:
+    picture = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
+    turns = round(frame.rotation / 90) % 4  # telephones store pictures lying on their side
+    return np.ascontiguousarray(np.rot90(picture, turns))
+
+
+def has_h264() -> bool:
+    """Whether this build of PyAV encodes H.264."""
+    return "libx264" in av.codecs_available
+
+
+def write_h264(
+    path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path | None = None
+) -> None:
+    """Encode ``pictures`` (all of one size) as H.264 in MP4, with the sound of another file as AAC.
+
+    Odd sizes keep their pixels by storing colour at full resolution (yuv444p).
+
+    Raises:
+        FileError: FFmpeg cannot encode or write.
+    """
+    try:
+        _encode(path, pictures, rate, sound_from)
+    except av.FFmpegError as error:
+        raise FileError(f"{path.name} cannot be encoded: {error}") from error
+
+
+def _encode(path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path | None) -> None:
+    first = next(pictures)
+    height, width = first.shape[:2]
+    with av.open(str(path.absolute()), "w", format="mp4") as output:
+        fraction = Fraction(rate).limit_denominator(1001)
+        stream = output.add_stream("libx264", rate=fraction, options={"crf": "18"})
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        stream.codec_context.colorspace = _BT601
+        stream.codec_context.color_range = _LIMITED_RANGE
+        sound = _Sound(output, sound_from) if sound_from is not None else None
+        for index, picture in enumerate(chain([first], pictures)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts = index
+            frame.time_base = 1 / fraction
+            output.mux(stream.encode(frame))
+            if sound is not None:
+                sound.write_until((index + 1) / rate)
+        output.mux(stream.encode(None))
+        if sound is not None:
+            sound.close()
+
+
+class _Sound:
+    """The sound of a file, written in step with the pictures so that a player need not search."""
+
+    def __init__(self, output: OutputContainer, source: Path) -> None:
+        self.output = output
+        self.container = _open(source)
+        self.stream = output.add_stream("aac", rate=_AUDIO_RATE, layout="stereo")
+        self.frames = self._resampled()
+        self.pending = next(self.frames, None)
+
+    def _resampled(self) -> Iterator[AudioFrame]:
+        resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_AUDIO_RATE)
+        try:
+            for frame in self.container.decode(audio=0):
+                yield from resampler.resample(frame)
+        except av.FFmpegError as error:
+            logger.warning("the sound ends early: %s", error)
+        yield from resampler.resample(None)
+
+    def write_until(self, seconds: float) -> None:
+        while self.pending is not None and (self.pending.time or 0.0) < seconds:
+            self.output.mux(self.stream.encode(self.pending))
+            self.pending = next(self.frames, None)
+
+    def close(self) -> None:
+        self.output.mux(self.stream.encode(None))
+        self.frames.close()  # type: ignore[attr-defined]
+        self.container.close()
