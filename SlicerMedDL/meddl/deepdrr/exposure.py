@@ -30,11 +30,16 @@ STEEPEST = 0.30  # tangent of the angle to the central ray up to which the heel 
 
 
 def kerma_spectrum(spectrum: Spectrum) -> NDArray[np.float64]:
-    """(E,) air kerma of each bin in Gy per photon and mm2; cubic log-log interpolation."""
+    """(E,) air kerma of each bin in Gy per photon and mm2; cubic log-log interpolation.
+
+    Below 4 keV, where a metre of air stops half of the photons and more, the value at 4 keV is
+    taken.
+    """
     from scipy.interpolate import PchipInterpolator
 
     logs = np.log(list(AIR_ABSORPTION)), np.log(list(AIR_ABSORPTION.values()))
-    absorption = np.exp(PchipInterpolator(*logs)(np.log(spectrum.energies)))
+    energies = np.maximum(spectrum.energies, min(AIR_ABSORPTION))
+    absorption = np.exp(PchipInterpolator(*logs)(np.log(energies)))
     per_square_centimetre = spectrum.fractions * spectrum.energies * absorption
     kerma: NDArray[np.float64] = 100 * GRAY_PER_KEV_PER_GRAM * per_square_centimetre
     return kerma
@@ -137,7 +142,7 @@ def heel_profile(
     if parameters.spectrum not in SHIPPED:
         raise InputError("--heel needs a known tube: give --kvp or a shipped spectrum")
     kvp, own, _ = SHIPPED[parameters.spectrum]
-    return _heel_profile(kvp, f"{own},{parameters.filtration}".removesuffix(",None"), 12.0)
+    return _heel_profile(kvp, ",".join(filter(None, (own, parameters.filtration))), 12.0)
 
 
 @lru_cache(maxsize=8)

@@ -98,6 +98,7 @@ def test_water_has_the_density_of_its_hu():
         ("renal pelvis", "soft tissue"),
         ("Liver", "soft tissue"),
         ("gluteus_maximus_left", "muscle"),
+        ("heart_myocardium", "muscle"),
         ("hip prosthesis", "titanium"),
         ("subcutaneous_fat", "fat"),
         ("trachea", "threshold"),
