@@ -17,6 +17,7 @@ The volume ends at the outer faces of its voxels; in the outermost half voxel th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numba
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 
 from meddl.core.geometry import Matrix
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepdrr.projector import line_integrals, occupied_box, run_blocks
+from meddl.deepdrr import projector
+from meddl.deepdrr.projector import occupied_box, run_blocks
 
 FINER = 1.5  # virtual pixels per voxel in the middle of the volume
 STEEPEST = 3.0  # slope of a ray against the layers' normal beyond which layers undersample it
@@ -55,7 +57,7 @@ class PreparedVolume:
     """A volume with what projecting it from any side needs, computed once when first needed.
 
     Attributes:
-        values: (K, J, I) float32.
+        values: (K, J, I) float32, of any memory layout.
     """
 
     values: NDArray[np.float32]
@@ -273,6 +275,36 @@ def choose_axes(rays: NDArray[np.float64]) -> tuple[int, int, int] | None:
     return layers, rows, columns
 
 
+def prepare(volume: NDArray[np.float32]) -> list[PreparedVolume]:
+    """The components of a (K, J, I, M) volume, each with its own occupied rows."""
+    return [PreparedVolume(volume[..., component]) for component in range(volume.shape[3])]
+
+
+def line_integrals(
+    volumes: Sequence[PreparedVolume],
+    ijk_from_world: Matrix,
+    source: NDArray[np.float64],
+    world_per_pixel: NDArray[np.float64],
+    size: tuple[int, int],
+    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> NDArray[np.float32]:
+    """(H, W, M) float32: :func:`project` for what :func:`prepare` returned.
+
+    ``box`` is not used: each component has a tighter one.
+    """
+    width, height = size
+    out = np.zeros((height, width, len(volumes)), np.float32)
+    for number, volume in enumerate(volumes):
+        share = subprogress(progress, number / len(volumes), (number + 1) / len(volumes))
+        if (volume.box[1] > volume.box[0]).all():
+            out[..., number] = project(
+                volume, ijk_from_world, source, world_per_pixel, size, share, cancel
+            )
+    return out
+
+
 def project(
     volume: PreparedVolume,
     ijk_from_world: Matrix,
@@ -304,11 +336,9 @@ def project(
     if axes is not None:
         plan = _virtual_detector(volume, axes, origin, rays, size)
     if axes is None or plan is None:
-        exact = line_integrals(
-            volume.values[..., None], ijk_from_world, source, world_per_pixel, size, volume.box,
-            progress, cancel,
-        )  # fmt: skip
-        return exact[..., 0]
+        values = np.ascontiguousarray(volume.values[..., None])
+        camera = (ijk_from_world, source, world_per_pixel, size)
+        return projector.line_integrals(values, *camera, volume.box, progress, cancel)[..., 0]
     pitch, start, shape = plan
     rows = volume.rows(axes)
     virtual = np.zeros(shape, np.float32)

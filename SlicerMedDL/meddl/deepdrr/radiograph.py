@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
@@ -48,7 +48,8 @@ class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameter
     """
 
     quantity: str = parameter("intensity", "what the picture holds", choices=tuple(UNITS))
-    backend: str = parameter("auto", "projector", choices=("auto", "numba"))
+    backend: str = parameter("auto", "projector; auto is exact for small work", choices=BACKENDS)
+    device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
@@ -101,8 +102,8 @@ def render(
     Returns:
         float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
         energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
-        view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters and the
-        names of the components (``pages``).
+        view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters,
+        backend, device and the names of the components (``pages``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
@@ -157,11 +158,11 @@ def render_views(
     components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device(
-        "cpu",
-        4 * ct.array.size * (components + 2) + pixels * (8 * (components + 2 * len(solids)) + 48),
-    )
-    return _render_views(ct, views, parameters, labels, over, solids, progress, cancel)
+    needed = 4 * ct.array.size * (components + 2)
+    needed += pixels * (8 * (components + 2 * len(solids)) + 48)
+    shape = (*ct.array.shape, components)
+    backend = choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
+    return _render_views(ct, views, parameters, labels, over, solids, backend, progress, cancel)
 
 
 def _render_views(
@@ -171,11 +172,12 @@ def _render_views(
     labels: Labels | None,
     over: Sequence[Layer],
     solids: Sequence[Solid],
+    backend: Backend,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
     progress(0.0, "preparing materials")
-    prepared = prepare(ct, parameters, labels, over)
+    prepared = prepare(ct, parameters, labels, over, backend)
     for number, view in enumerate(views):
         part = subprogress(progress, number / len(views), (number + 1) / len(views))
         yield render_prepared(
@@ -192,11 +194,15 @@ class PreparedCT:
         ct: scalar volume in corrected HU.
         names: M materials; none for the quantity ``integral``.
         grids: densities in g/cm3 on one grid per volume, or the voxel values.
+        backend: the projector.
+        volumes: what the projector made of each grid's values.
     """
 
     ct: Image
     names: tuple[str, ...]
     grids: Sequence[DensityGrid]
+    backend: Backend
+    volumes: Sequence[Any]
 
 
 # Fields of RenderParameters that may change from view to view of one PreparedCT.
@@ -210,6 +216,7 @@ def prepare(
     parameters: RenderParameters,
     labels: Labels | None = None,
     over: Sequence[Layer] = (),
+    backend: Backend | None = None,
 ) -> PreparedCT:
     """Correct the values and decompose them into materials.
 
@@ -217,17 +224,24 @@ def prepare(
         ct: scalar volume in HU without NaN.
         parameters: all fields but :data:`READING_FIELDS` decide.
         labels, over: see :func:`render`.
+        backend: by default the one that suits ``parameters`` and a picture of 512 x 512.
     """
     from meddl.deepdrr.projector import occupied_box
 
+    if backend is None:
+        shape = (*ct.array.shape, 1)
+        backend = choose_backend(parameters.backend, parameters.device, shape, 512 * 512, 0)
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     if parameters.quantity == "integral":
         raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
-        return PreparedCT(ct, (), [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))])
+        names: tuple[str, ...] = ()
+        grids = [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))]
+        return PreparedCT(ct, names, grids, backend, [backend.prepare(raw)])
     for warning in inspect_values(ct):
         logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
     layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
-    return PreparedCT(ct, *density_grids(layers))
+    names, grids = density_grids(layers)
+    return PreparedCT(ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids])
 
 
 def render_prepared(
@@ -246,17 +260,15 @@ def render_prepared(
         parameters: equal to those of :func:`prepare` but for :data:`READING_FIELDS`.
         number: with noise, the view uses the seed sequence (parameters.seed, number).
     """
-    from meddl.deepdrr.projector import line_integrals
-
     if cancel is not None:
         cancel.check()
     camera = _camera(view, prepared.ct)
     _warn_if_outside(prepared.ct, camera, number)
     names, grids = prepared.names, prepared.grids
     integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
-    for index, grid in enumerate(grids):
-        integrals[..., list(grid.components)] += line_integrals(
-            grid.values,
+    for index, (grid, volume) in enumerate(zip(grids, prepared.volumes, strict=True)):
+        integrals[..., list(grid.components)] += prepared.backend.line_integrals(
+            volume,
             grid.ijk_from_ras,
             camera.source,
             camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
@@ -268,14 +280,16 @@ def render_prepared(
     if solids:
         integrals, names = insert_solids(integrals, names, solids, camera, grids, cancel=cancel)
     if parameters.quantity == "integral":
-        return _as_image(integrals[..., 0], names, view, camera, parameters, solids)
+        return _as_image(
+            integrals[..., 0], names, view, camera, parameters, solids, prepared.backend
+        )
     paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
     if parameters.quantity == "path":
-        return _as_image(paths, names, view, camera, parameters, solids)
+        return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
     values = reading(paths, names, spectrum, parameters, view, camera, generator)
-    return _as_image(values, names, view, camera, parameters, solids)
+    return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
 
 
 def _camera(view: CArm | Camera, ct: Image) -> Camera:
@@ -289,12 +303,15 @@ def _as_image(
     camera: Camera,
     parameters: RenderParameters,
     solids: Sequence[Solid],
+    backend: Backend,
 ) -> Image:
     metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
+        "backend": backend.name,
+        "device": backend.device,
     }
     if values.ndim == 3:
         bins = bin_names(parameters.detector)
