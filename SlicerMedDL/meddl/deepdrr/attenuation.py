@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,44 @@ from numpy.typing import NDArray
 from meddl.deepdrr.materials import mass_attenuation
 from meddl.deepdrr.spectrum import Spectrum
 
+BeerLambert = Callable[
+    [NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
+]
 ROWS_PER_CHUNK = 16  # 16 rows x 512 columns x 90 energies x 8 bytes = 6 MB at a time
 
 
+def beer_lambert(
+    paths: NDArray[np.float32],
+    coefficients: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Weighted sums over the photon energies behind the object.
+
+    sums[r] = sum_E weights[r, E] exp(-sum_m coefficients[m, E] paths[..., m]).
+
+    Args:
+        paths: (H, W, M) mass per area of each material, g/cm2.
+        coefficients: (M, E) cm2/g.
+        weights: (R, E), R sums at once.
+
+    Returns:
+        (R, H, W) float64.
+    """
+    height, width, _ = paths.shape
+    sums = np.empty((len(weights), height, width))
+    for row in range(0, height, ROWS_PER_CHUNK):
+        chunk = paths[row : row + ROWS_PER_CHUNK].astype(np.float64)
+        sums[:, row : row + ROWS_PER_CHUNK] = np.moveaxis(
+            np.exp(-chunk @ coefficients) @ weights.T, -1, 0
+        )
+    return sums
+
+
 def spectral_moments(
-    paths: NDArray[np.float32], materials: Sequence[str], spectrum: Spectrum
+    paths: NDArray[np.float32],
+    materials: Sequence[str],
+    spectrum: Spectrum,
+    beer_lambert: BeerLambert = beer_lambert,
 ) -> NDArray[np.float64]:
     """Transmitted photons and their energy, per emitted photon.
 
@@ -24,6 +57,7 @@ def spectral_moments(
     Args:
         paths: (H, W, M) mass per area of each material, g/cm2.
         materials: M names.
+        beer_lambert: what computes the sums; a backend may bring its own.
 
     Returns:
         (3, H, W) float64: survival probability, energy (keV), energy squared (keV2).
@@ -31,14 +65,7 @@ def spectral_moments(
     energies = spectrum.energies
     coefficients = np.array([mass_attenuation(name, energies) for name in materials])  # (M, E)
     weights = spectrum.fractions * np.array([np.ones_like(energies), energies, energies**2])
-    height, width, _ = paths.shape
-    moments = np.empty((3, height, width))
-    for row in range(0, height, ROWS_PER_CHUNK):
-        chunk = paths[row : row + ROWS_PER_CHUNK].astype(np.float64)
-        moments[:, row : row + ROWS_PER_CHUNK] = np.moveaxis(
-            np.exp(-chunk @ coefficients) @ weights.T, -1, 0
-        )
-    return moments
+    return beer_lambert(paths, coefficients, weights)
 
 
 def detected_energy(

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device
+from meddl.core.devices import require_memory
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.attenuation import detected_energy, spectral_moments
+from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.coarsen import coarsen
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
 from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
@@ -49,7 +51,11 @@ class RenderParameters:
         100_000.0, "photons emitted towards each pixel, with noise on", minimum=1, maximum=1e12
     )
     noise: bool = parameter(False, "quantum noise")
-    backend: str = parameter("auto", "projector", choices=("auto", "numba"))
+    backend: str = parameter("auto", "projector", choices=BACKENDS)
+    device: str = parameter("auto", "where the projector computes", metavar="auto|cpu|cuda:N")
+    coarsen: int = parameter(
+        1, "average blocks of N voxels along each axis, to save memory", minimum=1, maximum=16
+    )
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
@@ -85,11 +91,12 @@ def render(
     Returns:
         float32 image (1, H, W), or (1, H, W, 3) for ``path``, with the unit of
         :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice view, spaced as the detector.
-        ``metadata`` holds quantity, unit, materials, camera and parameters.
+        ``metadata`` holds quantity, unit, backend, device, materials, camera and parameters.
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
-        DeviceError: too little memory.
+        DependencyError: what the backend needs is not installed.
+        DeviceError: no such device, or too little memory.
         Cancelled: no result.
     """
     views = render_views(ct, [view], parameters, progress=progress, cancel=cancel, **options)
@@ -116,8 +123,10 @@ def render_views(
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, progress, cancel)
+    needed = 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48)
+    require_memory(needed, "the radiograph")
+    backend = choose_backend(parameters.backend, parameters.device)
+    return _render_views(ct, views, cameras, parameters, backend, progress, cancel)
 
 
 def _render_views(
@@ -125,10 +134,11 @@ def _render_views(
     views: Sequence[CArm | Camera],
     cameras: Sequence[Camera],
     parameters: RenderParameters,
+    backend: Backend,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
-    from meddl.deepdrr.projector import line_integrals, occupied_box
+    from meddl.deepdrr.projector import occupied_box
 
     progress(0.0, "preparing materials")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
@@ -138,15 +148,18 @@ def _render_views(
         for warning in inspect_values(ct):
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
         volume = material_densities(ct)
+    volume, ijk_from_ras = coarsen(volume, ct.ijk_from_ras, parameters.coarsen)
     box = occupied_box(volume)
+    pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
+    uploaded = backend.upload(volume, pixels)
     for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
         if cancel is not None:
             cancel.check()
         _warn_if_outside(ct, camera, number)
         start, stop = number / len(cameras), (number + 1) / len(cameras)
-        integrals = line_integrals(
-            volume,
-            ct.ijk_from_ras,
+        integrals = backend.line_integrals(
+            uploaded,
+            ijk_from_ras,
             camera.source,
             camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
             camera.size,
@@ -154,13 +167,17 @@ def _render_views(
             subprogress(progress, start, start + 0.95 * (stop - start)),
             cancel,
         )
-        values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
+        generator = np.random.default_rng([parameters.seed, number])
+        values = _reading(integrals, parameters, generator, backend)
         progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, view, camera, parameters)
+        yield _as_image(values, view, camera, parameters, backend)
 
 
 def _reading(
-    integrals: NDArray[np.float32], parameters: RenderParameters, generator: np.random.Generator
+    integrals: NDArray[np.float32],
+    parameters: RenderParameters,
+    generator: np.random.Generator,
+    backend: Backend,
 ) -> NDArray[np.float32]:
     """(H, W, M) line integrals to (H, W) or (H, W, M) of the wanted quantity."""
     if parameters.quantity == "integral":
@@ -169,7 +186,7 @@ def _reading(
     if parameters.quantity == "path":
         return paths
     spectrum = load_spectrum(parameters.spectrum)
-    moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
+    moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum, backend.beer_lambert)
     energy, floor = moments[1], float(np.finfo(np.float64).tiny)
     if parameters.noise:
         energy = detected_energy(moments, parameters.photons, generator)
@@ -185,12 +202,18 @@ def _reading(
 
 
 def _as_image(
-    values: NDArray[np.float32], view: CArm | Camera, camera: Camera, parameters: RenderParameters
+    values: NDArray[np.float32],
+    view: CArm | Camera,
+    camera: Camera,
+    parameters: RenderParameters,
+    backend: Backend,
 ) -> Image:
     spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
     metadata = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
+        "backend": backend.name,
+        "device": backend.device.name,
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
     }
