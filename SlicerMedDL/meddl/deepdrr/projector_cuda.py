@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from meddl.core.devices import choose_device, megabytes
 from meddl.core.errors import DeviceError
 from meddl.core.optional import require
-from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.cuda.driver import PURPOSE, CudaDevice, open_device
 
 logger = logging.getLogger(__name__)
@@ -171,47 +171,54 @@ def project(
         (H, W, M) float32 tensor, value x mm.
     """
     torch = require("torch", PURPOSE)
-    slices, rows_of_voxels, columns_of_voxels, components = volume.voxels.shape
-    faces = np.array([columns_of_voxels, rows_of_voxels, slices]) - 0.5
-    low, high = (np.full(3, -0.5), faces) if box is None else box
-    (width, height), device = size, volume.device
-    picture = torch.zeros((height, width, components), device=device.name)
-    for number, (first_slice, last_slice) in enumerate(volume.slabs):
+    slices, rows, columns, components = volume.voxels.shape
+    low, high = (np.full(3, -0.5), np.array([columns, rows, slices]) - 0.5) if box is None else box
+    width, height = size
+    picture = torch.zeros((height, width, components), device=volume.device.name)
+    for number, slab in enumerate(volume.slabs):
         slab_low, slab_high = low.copy(), high.copy()
-        if first_slice > 0:
-            slab_low[2] = max(low[2], first_slice)
-        if last_slice < slices - 1:
-            slab_high[2] = min(high[2], last_slice)
-        if slab_low[2] >= slab_high[2]:
-            continue
-        rays = pack_rays(ijk_from_world, source, world_per_pixel, slab_low, slab_high)
-        textures = volume.textures((first_slice, last_slice))
-        for row in range(0, height, ROWS_PER_LAUNCH):
-            if cancel is not None:
-                cancel.check()
-            stop = min(row + ROWS_PER_LAUNCH, height)
-            for texture, (start, count, channels) in zip(
-                textures, component_groups(components), strict=True
-            ):
-                device.launch(
-                    f"project_{channels}",
-                    (-(-width // BLOCK), -(-(stop - row) // BLOCK)),
-                    (BLOCK, BLOCK),
-                    rays,
-                    texture,
-                    picture,
-                    first_slice,
-                    row,
-                    stop,
-                    width,
-                    components,
-                    start,
-                    count,
-                )
-            device.synchronize()
-            progress((number + stop / height) / len(volume.slabs), "projecting")
-        del textures  # before the next slab takes their place
+        if slab[0] > 0:
+            slab_low[2] = max(low[2], slab[0])
+        if slab[1] < slices - 1:
+            slab_high[2] = min(high[2], slab[1])
+        if slab_low[2] < slab_high[2]:
+            rays = pack_rays(ijk_from_world, source, world_per_pixel, slab_low, slab_high)
+            start, stop = (n / len(volume.slabs) for n in (number, number + 1))
+            _add_slab(volume, slab, rays, picture, subprogress(progress, start, stop), cancel)
     return picture
+
+
+def _add_slab(
+    volume: CudaVolume,
+    slab: tuple[int, int],
+    rays: bytes,
+    picture: Any,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> None:
+    """Add the integrals over one slab to the picture (H, W, M)."""
+    height, width, components = picture.shape
+    device = volume.device
+    textures = volume.textures(slab)  # gone at the return, before the next slab takes their place
+    for row in range(0, height, ROWS_PER_LAUNCH):
+        if cancel is not None:
+            cancel.check()
+        stop = min(row + ROWS_PER_LAUNCH, height)
+        blocks = (-(-width // BLOCK), -(-(stop - row) // BLOCK))
+        for texture, (first, count, channels) in zip(
+            textures, component_groups(components), strict=True
+        ):
+            device.launch(
+                f"project_{channels}",
+                blocks,
+                (BLOCK, BLOCK),
+                rays,
+                texture,
+                picture,
+                *(slab[0], row, stop, width, components, first, count),
+            )
+        device.synchronize()
+        progress(stop / height, "projecting")
 
 
 def line_integrals(

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import tempfile
+import weakref
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,7 +48,10 @@ class CpuTexture(ctypes.Structure):
 
 
 class CpuDevice:
-    """What projector_cuda uses of a CudaDevice; ``bits`` of the texture filter, 0 is exact."""
+    """What projector_cuda uses of a CudaDevice; ``bits`` of the texture filter, 0 is exact.
+
+    Counts launches, and the bytes of the textures that live.
+    """
 
     name = "cpu"
 
@@ -60,8 +64,13 @@ class CpuDevice:
         assert voxels.shape == (*shape, channels) and voxels.is_contiguous()
         texture = CpuTexture(voxels.data_ptr(), *shape, channels, self.bits)
         texture.keep = voxels
-        self.most_alive = max(self.most_alive, voxels.numel() * 4)
+        self._count(voxels.nbytes)
+        weakref.finalize(texture, self._count, -voxels.nbytes)
         return texture
+
+    def _count(self, change: int) -> None:
+        self.alive += change
+        self.most_alive = max(self.most_alive, self.alive)
 
     def launch(self, kernel, blocks, threads, *arguments):
         self.launches += 1
