@@ -2,9 +2,9 @@
 
 The rays are :mod:`meddl.deepdrr.projector`'s (``cuda/ray.h``): two Gauss points per cell and ray.
 Voxels lie in textures of up to four components, so that one fetch interpolates them all. The
-texture unit rounds places within a cell to 1/256, which costs the picture less than 1e-3 of its
-norm (emulated on a CPU, ``Docs/validation.md``); the eight fetches of an exact interpolation would
-cost eight times the bandwidth.
+texture unit rounds places within a cell to 1/256. Emulated on a CPU, that costs noise 1.5e-4 of its
+norm and the radiographs of a CT at most 1e-4 (``Docs/validation.md``), a fiftieth of what backends
+may differ by; interpolating exactly would take eight fetches in the place of one.
 
 A volume that exceeds the device's memory is projected slab by slab along k. Neighbouring slabs meet
 at a slice that both hold, so that their integrals add up exactly.
