@@ -5,6 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.deepdrr.layers import DensityGrid
+
+
+def coarsen_grid(grid: DensityGrid, factor: int) -> DensityGrid:
+    """A grid with averages of factor x factor x factor voxels; 1 returns the grid itself."""
+    from meddl.deepdrr.projector import occupied_box
+
+    if factor == 1:
+        return grid
+    values, ijk_from_ras = coarsen(grid.values, grid.ijk_from_ras, factor)
+    return DensityGrid(values, grid.components, ijk_from_ras, occupied_box(values))
+
 
 def coarsen(
     volume: NDArray[np.float32], ijk_from_world: NDArray[np.float64], factor: int
@@ -17,13 +29,11 @@ def coarsen(
     Args:
         volume: (K, J, I, M).
         ijk_from_world: 4x4 of the volume.
-        factor: at least 1; 1 returns the volume itself.
+        factor: at least 1.
 
     Returns:
         (ceil(K / factor), ceil(J / factor), ceil(I / factor), M) and its 4x4 ``ijk_from_world``.
     """
-    if factor == 1:
-        return volume, ijk_from_world
     slices, rows, columns, components = volume.shape
     size = [-(-n // factor) for n in (slices, rows, columns)]
     result = np.zeros((*size, components), np.float32)

@@ -13,17 +13,18 @@ at a slice that both hold, so that their integrals add up exactly.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device, megabytes
+from meddl.core.devices import Device, choose_device, megabytes
 from meddl.core.errors import DeviceError
 from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.deepdrr.compositions import mass_attenuation
 from meddl.deepdrr.cuda.driver import PURPOSE, CudaDevice, open_device
 
 logger = logging.getLogger(__name__)
@@ -108,25 +109,43 @@ def plan_slabs(slices: int, bytes_per_slice: int, budget: int) -> list[tuple[int
     return [(first, min(first + most - 1, slices - 1)) for first in range(0, slices - 1, most - 1)]
 
 
+def _estimate(volume: Sequence[int], pixels: int) -> tuple[int, int]:
+    """Bytes of one slice's textures, and of what the work needs beside the textures."""
+    _, height, width, components = volume
+    per_slice = 4 * height * width * sum(group[2] for group in component_groups(components))
+    # The picture, its paths and sums; voxels on their way: as they come, and padded.
+    picture = 4 * pixels * (2 * components + SUMS_PER_LAUNCH)
+    return per_slice, picture + 2 * max(CHUNK_BYTES, per_slice)
+
+
+def choose(device: str, volume: Sequence[int], pixels: int) -> Device:
+    """A CUDA device on which the kernels run, with memory for two slices at least.
+
+    Args:
+        device: ``"auto"``, ``"cuda"`` or ``"cuda:N"``.
+        volume: (K, J, I, M).
+        pixels: of the largest picture.
+
+    Raises:
+        DependencyError: PyTorch, PyCUDA or nvcc is missing.
+        DeviceError: no such device, or too little memory.
+    """
+    per_slice, beside = _estimate(volume, pixels)
+    chosen = choose_device("cuda" if device == "auto" else device, beside + 2 * per_slice)
+    open_device(chosen.name)
+    return chosen
+
+
 def upload(volume: Any, device: str = "auto", pixels: int = 0) -> CudaVolume:
     """Put a volume on a CUDA device, or plan to project it in slabs, said in the log.
 
     Args:
         volume: (K, J, I, M) float32, array or tensor; a tensor on the device never leaves it.
-        device: ``"auto"``, ``"cuda"`` or ``"cuda:N"``.
-        pixels: of the largest picture, for the estimate.
-
-    Raises:
-        DependencyError: PyTorch, PyCUDA or nvcc is missing.
-        DeviceError: no such device, or too little memory for two slices.
+        device, pixels: as :func:`choose`, which see for the errors.
     """
-    slices, height, width, components = volume.shape
-    channels = sum(group[2] for group in component_groups(components))
-    per_slice = 4 * height * width * channels
-    # The picture, its paths and sums; voxels on their way: as they come, and padded.
-    beside = 4 * pixels * (2 * components + SUMS_PER_LAUNCH) + 2 * max(CHUNK_BYTES, per_slice)
-    chosen = choose_device("cuda" if device == "auto" else device, beside + 2 * per_slice)
-    opened = open_device(chosen.name)
+    chosen = choose(device, volume.shape, pixels)
+    per_slice, beside = _estimate(volume.shape, pixels)
+    slices = volume.shape[0]
     slabs = plan_slabs(slices, per_slice, int((1 - RESERVE) * chosen.free_bytes) - beside)
     if len(slabs) > 1:
         logger.warning(
@@ -137,7 +156,7 @@ def upload(volume: Any, device: str = "auto", pixels: int = 0) -> CudaVolume:
             megabytes(chosen.free_bytes),
             len(slabs),
         )
-    return CudaVolume(volume, opened, slabs)
+    return CudaVolume(volume, open_device(chosen.name), slabs)
 
 
 def pack_rays(
@@ -240,17 +259,19 @@ def line_integrals(
     return picture.cpu().numpy()
 
 
-def beer_lambert(
+def transmitted(
     paths: Any,
-    coefficients: NDArray[np.float64],
+    materials: Sequence[str],
+    energies: NDArray[np.float64],
     weights: NDArray[np.float64],
     device: str,
 ) -> NDArray[np.float64]:
-    """As :func:`meddl.deepdrr.attenuation.beer_lambert`, in float32 on the device.
+    """As :func:`meddl.deepdrr.attenuation.transmitted`, on the device.
 
     Args:
         paths: (H, W, M) mass per area of each material, g/cm2; array, or tensor on the device.
-        coefficients: (M, E) cm2/g.
+        materials: M names.
+        energies: (E,) keV.
         weights: (R, E), R sums at once.
         device: ``"cuda:N"``.
 
@@ -259,11 +280,12 @@ def beer_lambert(
     """
     torch = require("torch", PURPOSE)
     opened = open_device(device)
+    coefficients = np.array([mass_attenuation(name, energies) for name in materials])  # (M, E)
     paths, table, rows = (
         torch.as_tensor(values, dtype=torch.float32, device=opened.name).contiguous()
         for values in (paths, coefficients, weights)
     )
-    height, width, materials = paths.shape
+    height, width, _ = paths.shape
     sums = torch.empty((len(rows), height, width), device=opened.name)
     threads = BLOCK * BLOCK
     for row in range(0, len(rows), SUMS_PER_LAUNCH):
@@ -271,13 +293,9 @@ def beer_lambert(
             "transmit",
             (-(-height * width // threads), 1),
             (threads, 1),
-            paths,
-            table,
-            rows[row:],
-            sums[row:],
-            height * width,
-            materials,
-            table.shape[1],
+            *(paths, table, rows[row:], sums[row:]),
+            *(height * width, len(materials), len(energies)),
             min(SUMS_PER_LAUNCH, len(rows) - row),
         )
-    return sums.cpu().numpy().astype(np.float64)
+    result: NDArray[np.float64] = sums.cpu().numpy().astype(np.float64)
+    return result

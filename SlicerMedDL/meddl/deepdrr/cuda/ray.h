@@ -109,7 +109,7 @@ MEDDL_SHARED void integrate(const Rays& rays, int column, int row, const Fetch& 
   for (int n = 0; n < N; ++n) total[n] *= mm_per_voxel;
 }
 
-// The weighted sums over the energies behind the object (attenuation.spectral_moments):
+// The weighted sums over the energies behind the object (attenuation.transmitted):
 // sums[r] = sum_E weights[r, E] exp(-sum_m coefficients[m, E] path[m]), for up to four r.
 MEDDL_SHARED void beer_lambert(const float* path, int materials, const float* coefficients,
                                const float* weights, int energies, int rows, float sums[4]) {
