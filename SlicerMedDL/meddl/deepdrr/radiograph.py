@@ -240,14 +240,11 @@ def prepare(
         raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
         names: tuple[str, ...] = ()
         grids = [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))]
-        grids = [coarsen_grid(grid, parameters.coarsen) for grid in grids]
-        return PreparedCT(
-            ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids]
-        )
-    for warning in inspect_values(ct):
-        logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-    layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
-    names, grids = density_grids(layers)
+    else:
+        for warning in inspect_values(ct):
+            logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
+        layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+        names, grids = density_grids(layers)
     grids = [coarsen_grid(grid, parameters.coarsen) for grid in grids]
     return PreparedCT(ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids])
 
@@ -296,8 +293,9 @@ def render_prepared(
         return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
+    transmitted = prepared.backend.transmitted
     values = reading(
-        paths, names, spectrum, parameters, view, camera, generator, prepared.backend.transmitted
+        paths, names, spectrum, parameters, view, camera, generator, transmitted=transmitted
     )
     return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
 

@@ -41,8 +41,8 @@ def reading(
     view: CArm | Camera,
     camera: Camera,
     generator: np.random.Generator,
-    transmitted: Callable[..., NDArray[np.float64]] = transmitted,
     scatter: NDArray[np.float64] | None = None,
+    transmitted: Callable[..., NDArray[np.float64]] = transmitted,
 ) -> NDArray[np.float32]:
     """Intensity, energy, negative logarithm or counts of one view.
 
@@ -52,8 +52,8 @@ def reading(
         spectrum: what the tube emits.
         view: the C-arm or camera, as the user gave it; ``camera`` is what it means.
         generator: source of the noise.
-        transmitted: a backend's own, in place of the CPU's.
         scatter: (H, W) keV of scattered photons per emitted photon, before the grid.
+        transmitted: the backend's own, in place of the CPU's.
 
     Returns:
         (H, W) float32, or (H, W, B) with B > 1 energy bins.
