@@ -52,7 +52,7 @@ class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameter
     backend: str = parameter("auto", "projector; auto is exact for small work", choices=BACKENDS)
     device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
     coarsen: int = parameter(
-        1, "average blocks of N voxels along each axis, to save memory", minimum=1, maximum=16
+        1, "average N x N x N voxels, to save memory", minimum=1, maximum=16, metavar="N"
     )
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
