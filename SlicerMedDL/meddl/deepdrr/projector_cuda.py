@@ -75,11 +75,11 @@ def _chunks(
 ) -> Iterator[Any]:
     """Slices first..last of some components on the device, padded to the texture's channels."""
     torch = require("torch", PURPOSE)
-    _, height, width, components = voxels.shape
-    step = max(1, CHUNK_BYTES // (4 * height * width * max(components, channels)))
+    _, height, width, _ = voxels.shape
+    step = max(1, CHUNK_BYTES // (4 * height * width * channels))
     for k in range(first, last + 1, step):
-        part = voxels[k : min(k + step, last + 1)]
-        part = torch.as_tensor(part, device=device)[..., start : start + count]
+        part = voxels[k : min(k + step, last + 1), :, :, start : start + count]
+        part = torch.as_tensor(part, device=device)
         yield torch.nn.functional.pad(part, (0, channels - count)).contiguous()
 
 
@@ -156,7 +156,10 @@ def upload(volume: Any, device: str = "auto", pixels: int = 0) -> CudaVolume:
             megabytes(chosen.free_bytes),
             len(slabs),
         )
-    return CudaVolume(volume, open_device(chosen.name), slabs)
+    uploaded = CudaVolume(volume, open_device(chosen.name), slabs)
+    if len(slabs) == 1:
+        uploaded.textures(slabs[0])  # now: the estimate of the next volume counts them
+    return uploaded
 
 
 def pack_rays(

@@ -107,6 +107,15 @@ def test_slabs_of_a_volume_that_does_not_fit_add_up(monkeypatch, caplog, seed):
     assert (device.alive, device.most_alive) == (0, 5 * slice_bytes)
 
 
+def test_a_second_volume_is_planned_beside_the_first(monkeypatch):
+    """The textures are made at the upload, so that the free memory asked for next counts them."""
+    device = stand_in(monkeypatch)
+    uploaded = projector_cuda.upload(scene(0, 3)[0])
+    assert device.alive == 4 * 4 * 19 * 21 * 23
+    del uploaded
+    assert device.alive == 0
+
+
 def test_two_slices_that_do_not_fit_are_refused():
     with pytest.raises(DeviceError, match="two slices of the volume need 200 MB"):
         projector_cuda.plan_slabs(10, 10**8, 10**8 + 1)

@@ -45,9 +45,9 @@ def test_volume_on_the_device_and_another_stream():
 
 def test_slabs_add_up():
     volume, arguments = scene(1, 3)
-    uploaded = projector_cuda.upload(volume)
-    uploaded.slabs = [(0, 6), (6, 12), (12, 18)]
-    found = projector_cuda.line_integrals(uploaded, *arguments)
+    device = projector_cuda.open_device("cuda:0")
+    slabs = projector_cuda.CudaVolume(volume, device, [(0, 6), (6, 12), (12, 18)])
+    found = projector_cuda.line_integrals(slabs, *arguments)
     assert relative(found, projector.line_integrals(volume, *arguments)) < 1e-3
 
 
