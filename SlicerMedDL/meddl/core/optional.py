@@ -39,6 +39,7 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "onnx"),
     "pycolmap": ("pycolmap", "sfm"),
     "spekpy": ("spekpy", "spectra"),
+    "pycuda": ("pycuda", "cuda"),
     "dask": ("dask", "cluster"),
     "distributed": ("distributed", "cluster"),
 }

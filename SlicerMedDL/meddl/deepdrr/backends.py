@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device
-from meddl.core.errors import InputError
+from meddl.core.devices import choose_device, list_devices
+from meddl.core.errors import DependencyError, DeviceError, InputError
+from meddl.core.optional import is_installed
+from meddl.deepdrr.attenuation import transmitted
 
-BACKENDS = ("auto", "exact", "numba")
+logger = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "exact", "numba", "pycuda")
 
 # Steps through voxels (pixels x voxels along the three axes) up to which auto takes the exact
 # projector: about half a second on two cores.
@@ -25,16 +31,18 @@ class Backend:
 
     Attributes:
         name: ``"exact"`` (:mod:`meddl.deepdrr.projector`), ``"numba"``
-            (:mod:`meddl.deepdrr.fanplane`).
+            (:mod:`meddl.deepdrr.fanplane`) or ``"pycuda"`` (:mod:`meddl.deepdrr.projector_cuda`).
         device: as torch writes it.
         prepare: (K, J, I, M) float32 volume -> what ``line_integrals`` takes as its volume.
         line_integrals: signature and result of :func:`meddl.deepdrr.projector.line_integrals`.
+        transmitted: signature and result of :func:`meddl.deepdrr.attenuation.transmitted`.
     """
 
     name: str
     device: str
     prepare: Callable[[NDArray[np.float32]], Any]
     line_integrals: Callable[..., NDArray[np.float32]]
+    transmitted: Callable[..., NDArray[np.float64]] = transmitted
 
 
 def choose_backend(
@@ -42,20 +50,30 @@ def choose_backend(
 ) -> Backend:
     """Pick a projector with enough memory.
 
-    ``auto`` is ``exact`` for small work and ``numba`` otherwise.
+    ``auto`` is ``pycuda`` where PyTorch sees a CUDA device and the kernels compile; elsewhere it is
+    ``exact`` for small work and ``numba`` otherwise.
 
     Args:
         name: one of :data:`BACKENDS`.
-        device: ``"auto"`` or ``"cpu"``.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         volume: (K, J, I, M).
         pixels: of the largest picture.
         needed_bytes: main memory of the whole work without the projector's own.
 
     Raises:
-        InputError: a projector of the CPU on an accelerator.
+        InputError: a projector of the CPU on an accelerator, or the other way round.
+        DependencyError: a package or compiler of the projector is missing.
         DeviceError: the device is absent, or too little memory.
     """
     choose_device("cpu", needed_bytes)
+    cuda = device.partition(":")[0] == "cuda"
+    if name == "pycuda" or (name == "auto" and cuda):
+        return _pycuda(device, volume, pixels)
+    if (name, device) == ("auto", "auto") and is_installed("pycuda") and _sees_cuda():
+        try:
+            return _pycuda(device, volume, pixels)
+        except (DependencyError, DeviceError) as error:
+            logger.info("projecting on the CPU: %s", error)
     if device not in ("auto", "cpu"):
         raise InputError(f"--backend {name} computes on the CPU, not on {device}")
     if name == "auto":
@@ -67,3 +85,22 @@ def choose_backend(
     from meddl.deepdrr import fanplane
 
     return Backend(name, "cpu", fanplane.prepare, fanplane.line_integrals)
+
+
+def _sees_cuda() -> bool:
+    return any(device.name.startswith("cuda") for device in list_devices())
+
+
+def _pycuda(device: str, volume: tuple[int, ...], pixels: int) -> Backend:
+    from meddl.deepdrr import projector_cuda
+
+    if device.partition(":")[0] not in ("auto", "cuda"):
+        raise InputError(f"--backend pycuda computes on a CUDA device, not on {device}")
+    name = projector_cuda.choose(device, volume, pixels).name
+    return Backend(
+        "pycuda",
+        name,
+        partial(projector_cuda.upload, device=name, pixels=pixels),
+        projector_cuda.line_integrals,
+        partial(projector_cuda.transmitted, device=name),
+    )

@@ -18,6 +18,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.coarsen import coarsen_grid
 from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.labels import Labels
@@ -50,6 +51,9 @@ class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameter
     quantity: str = parameter("intensity", "what the picture holds", choices=tuple(UNITS))
     backend: str = parameter("auto", "projector; auto is exact for small work", choices=BACKENDS)
     device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
+    coarsen: int = parameter(
+        1, "average N x N x N voxels, to save memory", minimum=1, maximum=16, metavar="N"
+    )
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
@@ -236,11 +240,12 @@ def prepare(
         raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
         names: tuple[str, ...] = ()
         grids = [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))]
-        return PreparedCT(ct, names, grids, backend, [backend.prepare(raw)])
-    for warning in inspect_values(ct):
-        logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-    layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
-    names, grids = density_grids(layers)
+    else:
+        for warning in inspect_values(ct):
+            logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
+        layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+        names, grids = density_grids(layers)
+    grids = [coarsen_grid(grid, parameters.coarsen) for grid in grids]
     return PreparedCT(ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids])
 
 
@@ -288,7 +293,10 @@ def render_prepared(
         return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
-    values = reading(paths, names, spectrum, parameters, view, camera, generator)
+    transmitted = prepared.backend.transmitted
+    values = reading(
+        paths, names, spectrum, parameters, view, camera, generator, transmitted=transmitted
+    )
     return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,7 @@ def reading(
     camera: Camera,
     generator: np.random.Generator,
     scatter: NDArray[np.float64] | None = None,
+    transmitted: Callable[..., NDArray[np.float64]] = transmitted,
 ) -> NDArray[np.float32]:
     """Intensity, energy, negative logarithm or counts of one view.
 
@@ -51,6 +53,7 @@ def reading(
         view: the C-arm or camera, as the user gave it; ``camera`` is what it means.
         generator: source of the noise.
         scatter: (H, W) keV of scattered photons per emitted photon, before the grid.
+        transmitted: the backend's own, in place of the CPU's.
 
     Returns:
         (H, W) float32, or (H, W, B) with B > 1 energy bins.

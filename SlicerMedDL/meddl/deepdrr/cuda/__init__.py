@@ -1,0 +1,1 @@
+"""CUDA kernels of DeepDRR and the device that runs them."""

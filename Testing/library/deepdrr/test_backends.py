@@ -1,0 +1,70 @@
+"""Choosing a backend, and larger voxels on request."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from meddl.core import DeviceError, Image, InputError
+from meddl.core.devices import Device
+from meddl.deepdrr import CArm, backends, render
+from meddl.deepdrr.backends import choose_backend
+from meddl.deepdrr.coarsen import coarsen
+
+from .cuda_on_cpu import stand_in
+from .phantoms import oblique_geometry, random_volume
+
+WORK = (9, 11, 13, 3), 64 * 64, 10**6  # volume, pixels, bytes
+
+
+def test_auto_takes_the_cuda_device_that_works(monkeypatch):
+    stand_in(monkeypatch)
+    monkeypatch.setattr(backends, "is_installed", lambda name: True)
+    assert choose_backend("auto", "auto", *WORK).name == "pycuda"
+    assert choose_backend("auto", "cuda:0", *WORK).device == "cuda:0"
+    assert choose_backend("auto", "cpu", *WORK).device == "cpu"
+
+
+def test_auto_goes_on_with_numba_where_cuda_does_not(monkeypatch, caplog):
+    cuda = Device("cuda:0", "one that is gone a moment later", 0, 0)
+    monkeypatch.setattr(backends, "list_devices", lambda: [cuda])
+    monkeypatch.setattr(backends, "is_installed", lambda name: True)
+    with caplog.at_level("INFO"):
+        backend = choose_backend("auto", "auto", *WORK)
+    assert (backend.name, backend.device) == ("exact", "cpu")
+    assert "projecting on the CPU: there is no device 'cuda'" in caplog.text
+    with pytest.raises(DeviceError, match="no device 'cuda:0'"):
+        choose_backend("auto", "cuda:0", *WORK)
+
+
+@pytest.mark.parametrize(
+    ("name", "device"), [("numba", "cuda:0"), ("exact", "cuda"), ("pycuda", "cpu"), ("auto", "tpu")]
+)
+def test_backend_on_a_device_of_another_kind_is_refused(name, device):
+    with pytest.raises(InputError, match=f"--backend {name} computes on"):
+        choose_backend(name, device, *WORK)
+
+
+@pytest.mark.parametrize("shape", [(12, 8, 16), (11, 7, 13)])
+def test_coarse_voxels_keep_mass_and_place(shape):
+    g = np.random.default_rng(0)
+    volume = g.uniform(0, 1, (*shape, 2)).astype(np.float32)
+    world_from_ijk = oblique_geometry(3)
+    coarse, ijk_from_world = coarsen(volume, np.linalg.inv(world_from_ijk), 4)
+    assert coarse.shape == (3, 2, 4, 2)
+    np.testing.assert_allclose(64 * coarse.sum((0, 1, 2)), volume.sum((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(coarse[1, 0, 2], volume[4:8, :4, 8:12].mean((0, 1, 2)), rtol=1e-5)
+    middle = world_from_ijk @ [9.5, 1.5, 5.5, 1]  # of that block
+    np.testing.assert_allclose(ijk_from_world @ middle, [2, 0, 1, 1], atol=1e-9)
+
+
+def test_coarse_radiograph_of_a_smooth_body_is_nearly_the_fine_one():
+    axes = np.meshgrid(*[np.linspace(-1, 1, 48)] * 3, indexing="ij")
+    ct = Image(np.exp(-8 * sum(a**2 for a in axes)).astype(np.float32), oblique_geometry(1))
+    view = CArm(primary_angle=20, detector_size=(40, 40), pixel_spacing=4)
+    fine = render(ct, view, quantity="integral").array
+    coarse = render(ct, view, quantity="integral", coarsen=2).array
+    error = np.linalg.norm(coarse - fine) / np.linalg.norm(fine)
+    assert 1e-4 < error < 0.02
+    with pytest.raises(InputError, match="coarsen"):
+        render(random_volume(0), view, coarsen=0)
