@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device, list_devices
-from meddl.core.errors import DependencyError, DeviceError, InputError
-from meddl.core.optional import is_installed
+from meddl.core.devices import choose_device
+from meddl.core.errors import InputError
 from meddl.deepdrr.attenuation import transmitted
-
-logger = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "exact", "numba", "pycuda")
 
@@ -50,8 +46,9 @@ def choose_backend(
 ) -> Backend:
     """Pick a projector with enough memory.
 
-    ``auto`` is ``pycuda`` where PyTorch sees a CUDA device and the kernels compile; elsewhere it is
-    ``exact`` for small work and ``numba`` otherwise.
+    ``auto`` is ``exact`` for small work and ``numba`` otherwise; it is ``pycuda`` only where
+    ``device`` names a CUDA device, because the kernels have been compiled and compared on the CPU,
+    and not yet run on a GPU.
 
     Args:
         name: one of :data:`BACKENDS`.
@@ -69,11 +66,6 @@ def choose_backend(
     cuda = device.partition(":")[0] == "cuda"
     if name == "pycuda" or (name == "auto" and cuda):
         return _pycuda(device, volume, pixels)
-    if (name, device) == ("auto", "auto") and is_installed("pycuda") and _sees_cuda():
-        try:
-            return _pycuda(device, volume, pixels)
-        except (DependencyError, DeviceError) as error:
-            logger.info("projecting on the CPU: %s", error)
     if device not in ("auto", "cpu"):
         raise InputError(f"--backend {name} computes on the CPU, not on {device}")
     if name == "auto":
@@ -85,10 +77,6 @@ def choose_backend(
     from meddl.deepdrr import fanplane
 
     return Backend(name, "cpu", fanplane.prepare, fanplane.line_integrals)
-
-
-def _sees_cuda() -> bool:
-    return any(device.name.startswith("cuda") for device in list_devices())
 
 
 def _pycuda(device: str, volume: tuple[int, ...], pixels: int) -> Backend:

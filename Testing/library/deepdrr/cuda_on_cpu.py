@@ -15,7 +15,7 @@ import torch
 
 from meddl.core import devices
 from meddl.core.devices import Device
-from meddl.deepdrr import backends, projector_cuda
+from meddl.deepdrr import projector_cuda
 from meddl.deepdrr.cuda.driver import SOURCES
 
 
@@ -95,6 +95,5 @@ def stand_in(monkeypatch, bits: int = 0, free_bytes: int = 10**12) -> CpuDevice:
     cuda = Device("cuda:0", "stand-in", free_bytes, free_bytes)
     there = [cuda, *devices.list_devices()]
     monkeypatch.setattr(devices, "list_devices", lambda: there)
-    monkeypatch.setattr(backends, "list_devices", lambda: there)
     monkeypatch.setattr(projector_cuda, "open_device", lambda name: device)
     return device

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from meddl.core import DeviceError, Image, InputError
-from meddl.core.devices import Device
-from meddl.deepdrr import CArm, backends, render
+from meddl.deepdrr import CArm, render
 from meddl.deepdrr.backends import choose_backend
 from meddl.deepdrr.coarsen import coarsen
 
@@ -17,24 +16,22 @@ from .phantoms import oblique_geometry, random_volume
 WORK = (9, 11, 13, 3), 64 * 64, 10**6  # volume, pixels, bytes
 
 
-def test_auto_takes_the_cuda_device_that_works(monkeypatch):
+def test_auto_takes_cuda_only_where_it_is_named(monkeypatch):
     stand_in(monkeypatch)
-    monkeypatch.setattr(backends, "is_installed", lambda name: True)
-    assert choose_backend("auto", "auto", *WORK).name == "pycuda"
-    assert choose_backend("auto", "cuda:0", *WORK).device == "cuda:0"
+    assert choose_backend("auto", "auto", *WORK).name == "exact"
+    assert choose_backend("auto", "cuda:0", *WORK).name == "pycuda"
+    assert choose_backend("pycuda", "auto", *WORK).device == "cuda:0"
     assert choose_backend("auto", "cpu", *WORK).device == "cpu"
 
 
-def test_auto_goes_on_with_numba_where_cuda_does_not(monkeypatch, caplog):
-    cuda = Device("cuda:0", "one that is gone a moment later", 0, 0)
-    monkeypatch.setattr(backends, "list_devices", lambda: [cuda])
-    monkeypatch.setattr(backends, "is_installed", lambda name: True)
-    with caplog.at_level("INFO"):
-        backend = choose_backend("auto", "auto", *WORK)
-    assert (backend.name, backend.device) == ("exact", "cpu")
-    assert "projecting on the CPU: there is no device 'cuda'" in caplog.text
-    with pytest.raises(DeviceError, match="no device 'cuda:0'"):
-        choose_backend("auto", "cuda:0", *WORK)
+def test_auto_is_exact_for_small_work_and_fast_for_large():
+    assert choose_backend("auto", "auto", (100, 100, 100, 3), 256 * 256, 0).name == "exact"
+    assert choose_backend("auto", "auto", (256, 256, 256, 3), 512 * 512, 0).name == "numba"
+
+
+def test_an_absent_cuda_device_is_said():
+    with pytest.raises(DeviceError, match="no device 'cuda:7'"):
+        choose_backend("auto", "cuda:7", *WORK)
 
 
 @pytest.mark.parametrize(
