@@ -25,7 +25,12 @@ MAY_IMPORT = {
     "core/seeding.py": {"torch"},
     "core/training_data.py": {"torch"},
     "core/training_loop.py": {"torch"},
+    "deepdrr/pose_gradient.py": {"numba", "torch"},
     "deepdrr/projector.py": {"numba"},
+    "deepdrr/projector_torch.py": {"torch"},
+    "deepdrr/registration.py": {"torch"},
+    "deepdrr/rigid_motion.py": {"torch"},
+    "deepdrr/similarity.py": {"torch"},
 }
 
 

@@ -146,8 +146,8 @@ def run_render(args: argparse.Namespace) -> int:
                 "quantity": parameters.quantity,
                 "unit": radiograph.metadata["unit"],
                 "size": list(radiograph.size[:2]),
-                "device": "cpu",
-                "backend": "numba",
+                "device": radiograph.metadata["device"],
+                "backend": radiograph.metadata["backend"],
                 "seconds": {
                     "read": round(loaded - start, 4),
                     "render": round(rendered - loaded, 4),

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.attenuation import detected_energy, spectral_moments
+from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
@@ -49,7 +49,8 @@ class RenderParameters:
         100_000.0, "photons emitted towards each pixel, with noise on", minimum=1, maximum=1e12
     )
     noise: bool = parameter(False, "quantum noise")
-    backend: str = parameter("auto", "projector", choices=("auto", "numba"))
+    backend: str = parameter("auto", "projector", choices=BACKENDS)
+    device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
@@ -116,8 +117,11 @@ def render_views(
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, progress, cancel)
+    needed = 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48)
+    backend = choose_backend(
+        parameters.backend, parameters.device, (*ct.array.shape, components), pixels, needed
+    )
+    return _render_views(ct, views, cameras, parameters, backend, progress, cancel)
 
 
 def _render_views(
@@ -125,10 +129,11 @@ def _render_views(
     views: Sequence[CArm | Camera],
     cameras: Sequence[Camera],
     parameters: RenderParameters,
+    backend: Backend,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
-    from meddl.deepdrr.projector import line_integrals, occupied_box
+    from meddl.deepdrr.projector import occupied_box
 
     progress(0.0, "preparing materials")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
@@ -139,13 +144,14 @@ def _render_views(
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
         volume = material_densities(ct)
     box = occupied_box(volume)
+    prepared = backend.prepare(volume)
     for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
         if cancel is not None:
             cancel.check()
         _warn_if_outside(ct, camera, number)
         start, stop = number / len(cameras), (number + 1) / len(cameras)
-        integrals = line_integrals(
-            volume,
+        integrals = backend.line_integrals(
+            prepared,
             ct.ijk_from_ras,
             camera.source,
             camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
@@ -156,7 +162,7 @@ def _render_views(
         )
         values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
         progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, view, camera, parameters)
+        yield _as_image(values, view, camera, parameters, backend)
 
 
 def _reading(
@@ -185,7 +191,11 @@ def _reading(
 
 
 def _as_image(
-    values: NDArray[np.float32], view: CArm | Camera, camera: Camera, parameters: RenderParameters
+    values: NDArray[np.float32],
+    view: CArm | Camera,
+    camera: Camera,
+    parameters: RenderParameters,
+    backend: Backend,
 ) -> Image:
     spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
     metadata = {
@@ -193,6 +203,8 @@ def _as_image(
         "unit": UNITS[parameters.quantity],
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
+        "backend": backend.name,
+        "device": backend.device,
     }
     if parameters.quantity == "path":
         metadata["pages"] = list(THRESHOLD_MATERIALS)
