@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from meddl.cli import drr_register
+
 RENDER_HELP = """\
 Render one radiograph of a CT volume.
 
@@ -67,6 +69,7 @@ def configure(subparsers: Any) -> None:
     )
     spectrum.add_argument("--output", required=True, metavar="OUT.csv", help="energy, fraction")
     spectrum.set_defaults(run=run_spectrum)
+    drr_register.configure(commands)
 
 
 def _configure_render(parser: argparse.ArgumentParser) -> None:

@@ -21,6 +21,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "materials": ["mass_attenuation", "material_densities"],
         "output": ["write_radiograph"],
         "radiograph": ["RenderParameters", "render", "render_views"],
+        "registration": ["Registration", "register"],
+        "registration_parameters": ["RegistrationParameters"],
         "spectrum": ["Spectrum", "load_spectrum"],
     },
 )

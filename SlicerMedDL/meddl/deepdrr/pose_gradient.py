@@ -138,7 +138,10 @@ class _LineIntegrals(torch.autograd.Function):
             rows = slice(row, row + ROWS_PER_BLOCK)
             _rows(volume, o, matrix, mm, low, high, samples, row, values[rows], jacobian[rows])
 
-        run_blocks(block, range(0, height, ROWS_PER_BLOCK), no_progress, None)
+        if height <= ROWS_PER_BLOCK:  # a thread would take longer to start than to compute
+            block(0)
+        else:
+            run_blocks(block, range(0, height, ROWS_PER_BLOCK), no_progress, None)
         ctx.jacobian = torch.from_numpy(jacobian)
         return torch.from_numpy(values)
 
