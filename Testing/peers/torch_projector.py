@@ -46,8 +46,10 @@ def accuracy(name: str, ct: Image) -> None:
     for step in (0.5, 1.0, 2.0):
         with torch.no_grad():
             found = project(*arguments, step=step)[0].numpy()
-        errors = np.linalg.norm(found - exact, axis=(0, 1)) / np.linalg.norm(exact, axis=(0, 1))
-        print(f"| {name} | {step} | {100 * errors[1]:.3f} % | {100 * errors[2]:.3f} % |")
+        wanted = exact[..., 1:]  # soft tissue, bone
+        errors = np.linalg.norm(found[..., 1:] - wanted, axis=(0, 1))
+        errors /= np.linalg.norm(wanted, axis=(0, 1))
+        print(f"| {name} | {step} | {100 * errors[0]:.3f} % | {100 * errors[1]:.3f} % |")
 
 
 def gradient_times(ct: Image) -> None:
@@ -90,7 +92,7 @@ def main() -> None:
     print("| CT | step (voxels) | error, soft tissue | error, bone |\n|---|---|---|---|")
     accuracy("abdomen, 3 mm", abdomen)
     accuracy("pelvis, 1.5 mm", pelvis)
-    print("\n| picture | compiled (ms) | torch (ms) | differences of the exact one (ms) |")
+    print("\n| picture | compiled (ms) | torch (ms) | finite differences (ms) |")
     print("|---|---|---|---|")
     gradient_times(abdomen)
 

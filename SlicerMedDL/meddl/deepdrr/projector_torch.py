@@ -5,7 +5,7 @@ convention is :mod:`meddl.deepdrr.projector`'s: the volume ends at the outer fac
 the outermost half voxel the edge value holds, pixel centres are integers.
 
 Midpoint sums differ from the exact integral by what the interpolant's kinks contribute: on the
-bundled CT at 0.5 voxel per step by 2e-4 of the picture's norm (``Docs/validation.md``).
+bundled CTs at 0.5 voxel per step by 0.2 % of its norm (``Docs/validation.md``).
 """
 
 from __future__ import annotations
