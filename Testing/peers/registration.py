@@ -102,7 +102,7 @@ def measure(name: str, starts: int, photons: float, seed: int) -> list[dict[str,
         start = start_pose(camera, np.array(carm.isocenter), points, wanted, direction)
         guess = Camera(camera.K, start, camera.size)
         record: dict[str, Any] = {"before": wanted}
-        for kind, options in (("search", {}), ("local", {"candidates": 1})):
+        for kind, options in (("search", {}), ("local", {"candidates": 1, "rounds": 1})):
             clock, wall = time.process_time(), time.perf_counter()
             found = register(ct, picture, guess, **options)
             after = error(points, found.camera.camera_from_world, camera.camera_from_world)

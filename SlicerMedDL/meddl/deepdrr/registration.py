@@ -3,7 +3,8 @@
 The CT becomes a map of linear attenuation, whose projection is compared with the radiograph's
 negative logarithm by gradient correlation (:mod:`meddl.deepdrr.similarity`). From coarse to fine:
 random poses around the start are ranked at the coarsest level, the best ones are improved there by
-L-BFGS, and fewer and fewer of them at each finer level. The intrinsics stay.
+L-BFGS, again with new ones until the score can be trusted, and fewer at each finer level. The
+intrinsics stay.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +51,13 @@ PACE = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 5.0])
 SAME = 0.5  # degrees and mm (depth: five times) within which two poses count as one
 DARKEST = 1e-5  # of the brightest reading: darker pixels carry no information
 
-Found = tuple[float, NDArray[np.float64]]  # score, motion
+
+class _Found(NamedTuple):
+    """A motion (6,) with its score, and whether its optimiser stopped by itself."""
+
+    score: float
+    motion: NDArray[np.float64]
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,21 +142,15 @@ def register(
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     levels = _levels(attenuation_map(ct), target, start, depth / start.K[0, 0], device)
     search = _Search(start.camera_from_world, center, cancel)
-    generator = np.random.default_rng(parameters.seed)
-    spread = np.repeat([parameters.search_angle, parameters.search_shift], 3)
-    guesses = generator.normal(size=(parameters.candidates, 6)) * spread
-    guesses[0] = 0.0  # the start itself
     with _one_torch_thread():
-        (score, found), stopped = search.coarse_to_fine(
-            levels, guesses, parameters.starts, progress
-        )
-        pose = search.pose(torch.from_numpy(found))
+        best = search.coarse_to_fine(levels, parameters, progress)
+        pose = search.pose(torch.from_numpy(best.motion))
         coarse_score = float(levels[0].score(pose))
     return Registration(
         replace(start, camera_from_world=pose.numpy()),
-        score,
+        best.score,
         coarse_score,
-        stopped and coarse_score >= ACCEPTED,
+        best.stopped and coarse_score >= ACCEPTED,
         motion_between(start.camera_from_world, pose.numpy(), center),
         device,
         parameters,
@@ -282,42 +283,51 @@ class _Search:
         return moved_pose(self.camera_from_world, found, self.center)
 
     def coarse_to_fine(
-        self, levels: list[_Level], guesses: NDArray[np.float64], starts: int, progress: Progress
-    ) -> tuple[Found, bool]:
-        """Best motion at the finest level, and whether its optimiser stopped by itself.
+        self, levels: list[_Level], parameters: RegistrationParameters, progress: Progress
+    ) -> _Found:
+        """Best motion at the finest level.
 
-        ``starts`` guesses are improved at the first level, a quarter of them (at least two) at the
-        next, and so on.
+        Rounds of random starts at the coarsest level until one can be trusted; the start itself is
+        among the first. At each finer level a quarter as many are improved, at least two.
         """
-        stages = len(levels) + 1
-        part = subprogress(progress, 0, 1 / stages)
-        followed = self.ranked(levels[0], guesses, part)[:starts]
-        stopped = True
-        for number, level in enumerate(levels):
-            part = subprogress(progress, (number + 1) / stages, (number + 2) / stages)
-            followed, stopped = self.improved(level, followed, part)
-            followed = followed[: max(2, starts // 4 ** (number + 1))]
-        return followed[0], stopped
+        generator = np.random.default_rng(parameters.seed)
+        spread = np.repeat([parameters.search_angle, parameters.search_shift], 3)
+        followed: list[_Found] = []
+        for number in range(parameters.rounds):
+            guesses = generator.normal(size=(parameters.candidates, 6)) * spread
+            if number == 0:
+                guesses[0] = 0.0
+            done, share = 0.5 * number / parameters.rounds, 0.25 / parameters.rounds
+            ranked = self.ranked(levels[0], guesses, subprogress(progress, done, done + share))
+            part = subprogress(progress, done + share, done + 2 * share)
+            followed += self.improved(levels[0], ranked[: parameters.starts], part)
+            followed.sort(key=_worst_last)
+            if followed[0].score >= ACCEPTED:
+                break
+        for number, level in enumerate(levels[1:], start=1):
+            followed = _distinct(followed)[: max(2, parameters.starts // 4**number)]
+            done, share = 0.5 + 0.5 * (number - 1) / len(levels), 0.5 / len(levels)
+            part = subprogress(progress, done, done + share)
+            followed = self.improved(level, followed, part)
+        return followed[0]
 
     def ranked(
         self, level: _Level, guesses: NDArray[np.float64], progress: Progress
-    ) -> list[Found]:
+    ) -> list[_Found]:
         """Guesses and their scores, best first."""
         scored = []
         message = "ranking random starts"
         for guess in steps(guesses, len(guesses), message, progress, self.cancel):
             with torch.no_grad():
-                scored.append((float(level.score(self.pose(torch.from_numpy(guess)))), guess))
-        return sorted(scored, key=lambda pair: -pair[0])
+                scored.append(_Found(float(level.score(self.pose(torch.from_numpy(guess)))), guess))
+        return sorted(scored, key=_worst_last)
 
-    def improved(
-        self, level: _Level, guesses: list[Found], progress: Progress
-    ) -> tuple[list[Found], bool]:
-        """Guesses after L-BFGS, best first, and whether the best one's stopped by itself."""
+    def improved(self, level: _Level, guesses: list[_Found], progress: Progress) -> list[_Found]:
+        """Guesses after L-BFGS, best first."""
         results = []
         message = f"improving at {level.target.shape[1]}x{level.target.shape[0]} pixels, start"
-        for _, guess in steps(guesses, len(guesses), message, progress, self.cancel):
-            scaled = torch.from_numpy(guess / PACE).requires_grad_()
+        for guess in steps(guesses, len(guesses), message, progress, self.cancel):
+            scaled = torch.from_numpy(guess.motion / PACE).requires_grad_()
             optimiser = torch.optim.LBFGS(
                 [scaled],
                 max_iter=EVALUATIONS,
@@ -339,15 +349,19 @@ class _Search:
             found = scaled.detach().numpy() * PACE
             with torch.no_grad():
                 score = float(level.score(self.pose(torch.from_numpy(found))))
-            results.append((score, found, optimiser.state[scaled]["func_evals"] < EVALUATIONS))
-        results.sort(key=lambda result: -result[0])
-        return _distinct([(score, found) for score, found, _ in results]), results[0][2]
+            stopped = optimiser.state[scaled]["func_evals"] < EVALUATIONS
+            results.append(_Found(score, found, stopped))
+        return sorted(results, key=_worst_last)
 
 
-def _distinct(results: list[Found]) -> list[Found]:
+def _worst_last(found: _Found) -> float:
+    return -found.score
+
+
+def _distinct(results: list[_Found]) -> list[_Found]:
     """Without those that ended where a better one did."""
-    kept: list[Found] = []
-    for score, found in results:
-        if all(np.abs((found - other) / PACE).max() > SAME for _, other in kept):
-            kept.append((score, found))
+    kept: list[_Found] = []
+    for one in results:
+        if all(np.abs((one.motion - other.motion) / PACE).max() > SAME for other in kept):
+            kept.append(one)
     return kept

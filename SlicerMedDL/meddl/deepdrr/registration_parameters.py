@@ -28,8 +28,15 @@ class RegistrationParameters:
     search_shift: float = parameter(
         25.0, "standard deviation of the random starts' shifts", "mm", minimum=0, maximum=500
     )
-    candidates: int = parameter(800, "random starts that are ranked", minimum=1, maximum=100_000)
-    starts: int = parameter(32, "best starts that are followed up", minimum=1, maximum=1000)
+    candidates: int = parameter(
+        200, "random starts that are ranked in a round", minimum=1, maximum=100_000
+    )
+    starts: int = parameter(
+        12, "best starts of a round that are followed up", minimum=1, maximum=1000
+    )
+    rounds: int = parameter(
+        6, "rounds of random starts, until one is trusted", minimum=1, maximum=1000
+    )
     seed: int = parameter(0, "seed of the random starts", minimum=0, maximum=2**63 - 1)
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(

@@ -151,7 +151,7 @@ def test_phantom_is_found_whatever_the_gain(phantom):
     ct, camera, picture = phantom
     start = moved(camera, OFFSET, ct.center)
     brighter = Image(picture.array * 1e-4)
-    options = {"quantity": "intensity", "candidates": 60, "starts": 6}
+    options = {"quantity": "intensity", "candidates": 60, "starts": 6, "seed": 4}
     found = register(ct, brighter, start, **options)
     assert found.converged and found.score > 0.9
     assert error(found.camera, camera, ct) < 1.0 < 10 < error(start, camera, ct)
@@ -167,7 +167,7 @@ def test_bundled_ct_is_found_from_far_away():
     camera = carm.camera(ct.center)
     picture = render(ct, carm, quantity="neglog", noise=True, photons=1e5)
     start = moved(camera, np.array([9.0, -8, 10, 20, -15, 30]), ct.center)
-    found = register(ct, picture, start, candidates=200, starts=12)
+    found = register(ct, picture, start)
     assert error(start, camera, ct) > 35
     assert found.converged
     assert error(found.camera, camera, ct) < 0.5
@@ -176,7 +176,7 @@ def test_bundled_ct_is_found_from_far_away():
 def test_a_picture_of_something_else_does_not_converge(phantom):
     ct, camera, picture = phantom
     other = Image(picture.array[:, ::-1, ::-1].copy())
-    found = register(ct, other, camera, quantity="intensity", candidates=20, starts=3)
+    found = register(ct, other, camera, quantity="intensity", candidates=20, starts=3, rounds=2)
     assert not found.converged
 
 
