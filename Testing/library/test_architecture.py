@@ -29,8 +29,13 @@ MAY_IMPORT = {
     "core/video_pyav.py": {"av"},
     "deepdrr/fanplane.py": {"numba"},
     "deepdrr/first_hit.py": {"numba"},
+    "deepdrr/pose_gradient.py": {"numba", "torch"},
     "deepdrr/projector.py": {"numba"},
+    "deepdrr/projector_torch.py": {"torch"},
     "deepdrr/ray_mesh.py": {"numba"},
+    "deepdrr/registration.py": {"torch"},
+    "deepdrr/rigid_motion.py": {"torch"},
+    "deepdrr/similarity.py": {"torch"},
 }
 
 

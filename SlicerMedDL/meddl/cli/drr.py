@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meddl.cli import drr_register
+
 if TYPE_CHECKING:
     from meddl.deepdrr import Camera, CArm
 
@@ -93,6 +95,7 @@ def configure(subparsers: Any) -> None:
             formatter_class=formatter,
         )
     )
+    drr_register.configure(commands)
 
 
 def _configure_spectrum(parser: argparse.ArgumentParser) -> None:

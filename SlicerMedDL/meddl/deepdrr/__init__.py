@@ -30,6 +30,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "output": ["write_radiograph"],
         "presets": ["Preset", "load_preset", "preset_names"],
         "radiograph": ["RenderParameters", "render", "render_views"],
+        "registration": ["Registration", "register"],
+        "registration_parameters": ["RegistrationParameters"],
         "shadows": [
             "contour_lines",
             "first_hit_depth",

@@ -111,12 +111,14 @@ def test_a_camera_file_replaces_the_c_arm(ct, tmp_path, factor):
     np.testing.assert_allclose(tifffile.imread(out), expected, atol=1e-4)
 
 
-def test_json_line_reports_timings_device_backend(ct, tmp_path, capsys):
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_json_line_reports_timings_device_backend(ct, tmp_path, capsys, backend):
     out = str(tmp_path / "o.tiff")
-    assert main(["drr", "render", ct, "--output", out, "--backend", "numba", "--json", *SMALL]) == 0
+    options = ["--backend", backend, "--device", "cpu", "--json", *SMALL]
+    assert main(["drr", "render", ct, "--output", out, *options]) == 0
     (line,) = capsys.readouterr().out.strip().splitlines()
     report = json.loads(line)
-    assert (report["device"], report["backend"]) == ("cpu", "numba")
+    assert (report["device"], report["backend"]) == ("cpu", backend)
     assert 0 < report["seconds"]["render"] <= report["seconds"]["total"]
 
 
