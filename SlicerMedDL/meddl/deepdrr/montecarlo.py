@@ -74,18 +74,20 @@ def cells(size: tuple[int, int], longest: int = LONGEST_SIDE) -> tuple[int, int]
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def attenuation_bound(densities: NDArray[np.float32], total: Array) -> Array:
-    """(E,) 1/mm, not less than the attenuation of any voxel.
+def block_maxima(densities: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Largest density of each material in blocks of voxels.
 
     Args:
         densities: (K, J, I, M) g/cm3.
-        total: (M, E) cm2/g.
+        block: voxels along each side; the last ones may be smaller.
+
+    Returns:
+        (K', J', I', M) float32.
     """
-    largest = densities.reshape(-1, densities.shape[-1]).max(axis=0).astype(np.float64)
-    bounds = largest[:, None] * total
-    pure = all(int(np.count_nonzero(slab, axis=-1).max()) <= 1 for slab in densities)
-    bound: Array = 0.1 * (bounds.max(axis=0) if pure else bounds.sum(axis=0))
-    return bound
+    for axis in range(3):
+        starts = np.arange(0, densities.shape[axis], block)
+        densities = np.maximum.reduceat(densities, starts, axis=axis)
+    return np.ascontiguousarray(densities)
 
 
 def simulate(
@@ -125,7 +127,7 @@ def simulate(
         Cancelled: between blocks.
     """
     from meddl.deepdrr.projector import run_blocks
-    from meddl.deepdrr.transport import run_histories
+    from meddl.deepdrr.transport import BLOCK, run_histories
 
     if histories < BLOCKS:
         raise InputError(f"{histories} photons for scatter, at least {BLOCKS} were expected")
@@ -164,7 +166,7 @@ def simulate(
         tables.form_integral,
         tables.scattering_function,
         tables.incoherent_norm,
-        attenuation_bound(densities, tables.total),
+        block_maxima(densities, BLOCK),
         np.uint64(seed),
     )
 

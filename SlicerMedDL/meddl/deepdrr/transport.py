@@ -1,11 +1,11 @@
 """Monte-Carlo transport of photons through voxels of several materials, on the CPU by numba.
 
-A photon flies by Woodcock's delta tracking (Woodcock et al. 1965): free paths are drawn with the
-largest attenuation of the volume, and a collision counts with the probability that the attenuation
-there has of it. At a real collision one material of the voxel and one interaction are drawn. The
-photoelectric effect ends the history. Compton angles are drawn from Klein and Nishina's formula by
-the method of Butcher and Messel (1960) and accepted by S(x); Rayleigh angles by inverting the
-integral of F(x)^2 and accepting by Thomson's formula.
+A photon flies by Woodcock's delta tracking (Woodcock et al. 1965) from block to block of voxels:
+free paths are drawn with an upper bound of the attenuation in the block, and a collision counts
+with the probability that the attenuation there has of it. At a real collision one material of the
+voxel and one interaction are drawn. The photoelectric effect ends the history. Compton angles are
+drawn from Klein and Nishina's formula by the method of Butcher and Messel (1960) and accepted by
+S(x); Rayleigh angles by inverting the integral of F(x)^2 and accepting by Thomson's formula.
 
 What reaches the detector is scored by expectation, not by chance hits. After a Compton collision a
 random point of the detector receives the probability of being aimed at times the transmission on
@@ -30,7 +30,8 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 SHIFT_30, SHIFT_27, SHIFT_31, SHIFT_11 = (np.uint64(n) for n in (30, 27, 31, 11))
 UNIT = 1.0 / 9007199254740992.0  # 2^-53
-EPSILON = 1e-9
+EPSILON = 1e-7  # mm beyond a border, so that the next block is entered
+BLOCK = 8  # voxels along each side of a block
 
 # Indices of the tally: energies in keV.
 EMITTED, ABSORBED, UNSCATTERED, ESCAPED = range(4)
@@ -265,7 +266,7 @@ def run_histories(  # type: ignore[no-untyped-def]
     form_integral,
     scattering_function,
     incoherent_norm,
-    majorant,
+    bounds,
     seed,
     first,
     count,
@@ -285,7 +286,8 @@ def run_histories(  # type: ignore[no-untyped-def]
         spectrum: (2, S) energies in keV and their cumulative probability.
         grid: (4,) lowest energy, entries per keV, entries per 1/Angstrom, cut-off in keV.
         total .. incoherent_norm: see meddl.deepdrr.cross_sections.Interactions.
-        majorant: (E,) 1/mm, at least the attenuation of every voxel.
+        bounds: (K', J', I', M) float32 g/cm3, largest density of each material in each block of
+            BLOCK voxels a side.
         pictures: (4, h, w) keV: Compton once, Rayleigh once, multiple, analogue.
         tally: (4,) keV: emitted, absorbed, escaped unscattered, escaped scattered.
         dose: (K, J, I) keV absorbed in each voxel; an empty array is left alone.
@@ -300,6 +302,7 @@ def run_histories(  # type: ignore[no-untyped-def]
     offset = np.empty(3)
     pixel = np.empty(2)
     mass = np.empty(materials)
+    attenuation = np.empty(materials)  # 1/mm per g/cm3
     at = np.empty(3, np.int64)
     material = 0
     cross_x = detector[1, 1] * detector[2, 2] - detector[1, 2] * detector[2, 1]
@@ -340,24 +343,40 @@ def run_histories(  # type: ignore[no-untyped-def]
         order = 0
         while True:
             index = (energy - grid[0]) * grid[1]
-            largest = table(majorant, index)
+            for m in range(materials):
+                attenuation[m] = 0.1 * table(total[m], index)
             # Fly to the next real collision.
-            inside = True
             kind = -1.0
             while True:
-                distance = -math.log(uniform(state)) / largest
+                inside = True
+                border = math.inf
                 for axis in range(3):
-                    position[axis] += distance * step[axis]
                     at[axis] = math.floor(position[axis] + 0.5)
                     if at[axis] < 0 or at[axis] >= size[axis]:
                         inside = False
+                    face = BLOCK * (at[axis] // BLOCK + (step[axis] > 0.0))
+                    face = min(face, size[axis]) - 0.5
+                    if abs(step[axis]) > 1e-14:
+                        border = min(border, (face - position[axis]) / step[axis])
                 if not inside:
                     break
+                largest = 0.0
+                for m in range(materials):
+                    bound = bounds[at[2] // BLOCK, at[1] // BLOCK, at[0] // BLOCK, m]
+                    largest += bound * attenuation[m]
+                distance = -math.log(uniform(state)) / largest if largest > 0.0 else math.inf
+                if distance >= border:
+                    for axis in range(3):
+                        position[axis] += (max(border, 0.0) + EPSILON) * step[axis]
+                    continue
+                for axis in range(3):
+                    position[axis] += distance * step[axis]
+                    at[axis] = math.floor(position[axis] + 0.5)
+                    at[axis] = min(max(at[axis], 0), size[axis] - 1)
                 here = 0.0
                 chance = uniform(state) * largest
-                kind = -1.0
                 for m in range(materials):
-                    share = 0.1 * densities[at[2], at[1], at[0], m] * table(total[m], index)
+                    share = densities[at[2], at[1], at[0], m] * attenuation[m]
                     if kind < 0.0 and chance < here + share:
                         material = m
                         kind = (chance - here) / share  # again uniform in 0..1
@@ -367,8 +386,6 @@ def run_histories(  # type: ignore[no-untyped-def]
             if not inside:
                 tally[ESCAPED if order else UNSCATTERED] += energy
                 if order:
-                    for axis in range(3):  # back inside: the detector may lie nearer than the step
-                        position[axis] -= distance * step[axis]
                     _offset(mm_from_ijk, position, source, offset)
                     if _strike(detector, offset, direction, pixel):
                         _add(pictures[ANALOGUE], pixel[0], pixel[1], width, height, energy)
