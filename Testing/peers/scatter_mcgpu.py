@@ -85,7 +85,7 @@ def slab_of_water(thickness: float):
 
 
 def ours(spectrum: Spectrum, thickness: float, gap: float, histories: int) -> np.ndarray:
-    """Ratio to the primary of Compton once, Rayleigh once, multiple, all, and the latter's error."""
+    """Ratios to the primary: Compton once, Rayleigh once, multiple, their sum and its error."""
     view = CArm(
         isocenter=(0, 0, 0),
         source_detector=SOURCE_DETECTOR,

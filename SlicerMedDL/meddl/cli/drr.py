@@ -20,6 +20,7 @@ examples:
   meddl drr render ct.nii.gz --output ap.tiff
   meddl drr render dicom_folder --output lao30.png --primary-angle 30
   meddl drr render ct.nrrd --output paths.nrrd --quantity path --isocenter -10,20,30
+  meddl drr render ct.nii.gz --output scatter.tiff --scatter montecarlo --scatter-photons 5e6
   meddl drr render bone.nrrd --output bone.tiff --hu-below 1:-1000 --noise on --photons 5e4
 
 CAMERA.json (world is RAS in mm; x right, y down, looking along +z; pixel centres at integers):
@@ -57,6 +58,9 @@ def configure(subparsers: Any) -> None:
     points.add_argument("--camera", required=True, metavar="CAMERA.json", help="the camera")
     points.add_argument("--output", required=True, metavar="OUT.csv", help="label,u,v,depth")
     points.set_defaults(run=run_points)
+    from meddl.cli.drr_scatter import configure_scatter
+
+    configure_scatter(commands)
     spectrum = commands.add_parser("spectrum", help="compute a tube spectrum (needs SpekPy)")
     spectrum.add_argument("--kvp", type=float, required=True, metavar="KV", help="tube voltage")
     spectrum.add_argument(

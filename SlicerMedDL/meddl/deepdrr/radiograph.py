@@ -21,6 +21,7 @@ from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
+from meddl.deepdrr.scatter import METHODS, PHOTONS, View, add_scatter, scatter
 from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,17 @@ class RenderParameters:
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
     )
     seed: int = parameter(0, "seed of the noise", minimum=0, maximum=2**63 - 1)
+    scatter: str = parameter("none", "scattered radiation", choices=METHODS)
+    scatter_photons: int = parameter(
+        PHOTONS, "photons that --scatter montecarlo follows", minimum=1000, maximum=10**10
+    )
+    detector_distance: float | None = parameter(
+        None,
+        "distance from source to detector, which scatter needs with a camera; a C-arm has its own",
+        "mm",
+        minimum=1,
+        maximum=10000,
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -63,6 +75,11 @@ class RenderParameters:
             raise InputError(
                 f"--noise on has no meaning for --quantity {self.quantity}; "
                 "quantum noise is in intensity, energy and neglog"
+            )
+        if self.scatter != "none" and self.quantity in ("path", "integral"):
+            raise InputError(
+                f"--scatter {self.scatter} has no meaning for --quantity {self.quantity}; "
+                "scatter is in intensity, energy and neglog"
             )
 
 
@@ -114,6 +131,9 @@ def render_views(
     ct = ct.require_volume("CT").require_finite("CT")
     components = 1 if parameters.quantity == "integral" else len(THRESHOLD_MATERIALS)
     cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
+    if parameters.scatter != "none":
+        for view in views:
+            _detector_distance(view, parameters)
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
     choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
@@ -139,6 +159,7 @@ def _render_views(
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
         volume = material_densities(ct)
     box = occupied_box(volume)
+    share = 0.95 if parameters.scatter == "none" else 0.5  # of the projection in a view's time
     for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
         if cancel is not None:
             cancel.check()
@@ -151,18 +172,50 @@ def _render_views(
             camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
             camera.size,
             box,
-            subprogress(progress, start, start + 0.95 * (stop - start)),
+            subprogress(progress, start, start + share * (stop - start)),
             cancel,
         )
-        values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
+        added = None
+        if parameters.scatter != "none":
+            added = scatter(
+                View(
+                    volume,
+                    THRESHOLD_MATERIALS,
+                    ct.ijk_from_ras,
+                    camera,
+                    _detector_distance(view, parameters),
+                    load_spectrum(parameters.spectrum),
+                ),
+                parameters.scatter,
+                photons=parameters.scatter_photons,
+                seed=parameters.seed + number,
+                progress=subprogress(progress, start + 0.5 * (stop - start), stop),
+                cancel=cancel,
+            ).signal
+        generator = np.random.default_rng([parameters.seed, number])
+        values = _reading(integrals, parameters, generator, added)
         progress(stop, f"view {number + 1}/{len(cameras)}")
         yield _as_image(values, view, camera, parameters)
 
 
+def _detector_distance(view: CArm | Camera, parameters: RenderParameters) -> float:
+    if isinstance(view, CArm):
+        return view.source_detector
+    if parameters.detector_distance is None:
+        raise InputError(
+            f"--scatter {parameters.scatter} with a camera needs --detector-distance MM, "
+            "since a camera matrix does not say how far away the detector is"
+        )
+    return parameters.detector_distance
+
+
 def _reading(
-    integrals: NDArray[np.float32], parameters: RenderParameters, generator: np.random.Generator
+    integrals: NDArray[np.float32],
+    parameters: RenderParameters,
+    generator: np.random.Generator,
+    added: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    """(H, W, M) line integrals to (H, W) or (H, W, M) of the wanted quantity."""
+    """(H, W, M) line integrals and (H, W) scatter to (H, W) or (H, W, M) of the quantity."""
     if parameters.quantity == "integral":
         return integrals[..., 0]
     paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
@@ -170,6 +223,8 @@ def _reading(
         return paths
     spectrum = load_spectrum(parameters.spectrum)
     moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
+    if added is not None:
+        moments = add_scatter(moments, added, spectrum)
     energy, floor = moments[1], float(np.finfo(np.float64).tiny)
     if parameters.noise:
         energy = detected_energy(moments, parameters.photons, generator)

@@ -6,8 +6,9 @@ kernels that depend on the object's thickness, Sun and Star-Lack 2010). The kern
 :mod:`meddl.deepdrr.montecarlo` for slabs of water, by photon energy, thickness and air gap, so that
 they serve any spectrum and C-arm.
 
-A real object is no wide slab. Where it is thinner at the receiving pixel than at the beam, scatter
-leaves it with less attenuation: the kernel is multiplied by exp(EDGE (t_beam - t_pixel)).
+A real object is no wide slab. A beam's scatter is therefore multiplied by exp(EDGE (t_beam -
+t_pixel)), with one EDGE for pixels behind less and one for pixels behind more material than the
+beam, fitted on random torsos.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -37,7 +39,7 @@ KERNEL_ENERGIES = np.array([15, 20, 25, 30, 40, 50, 65, 80, 100, 120, 150], floa
 THICKNESSES = np.array([1, 3, 6, 10, 15, 20, 25, 30, 36, 44], float)  # g/cm2
 GAPS = np.array([20, 60, 140, 260, 420, 650], float)  # mm, slab to detector
 RADII = np.array([0, 8, 16, 25, 35, 48, 65, 85, 110, 140, 180, 230, 290, 350], float)  # mm
-EDGE = 0.012  # per g/cm2
+EDGE = (-0.01, 0.05)  # per g/cm2, where the pixel's ray is thinner and thicker than the beam
 WATER_ENERGY = 55.0  # keV at which other materials are turned into water
 
 
@@ -141,7 +143,8 @@ def _superpose(  # type: ignore[no-untyped-def]
                     line = kernels[it + a, ig + c, ir] * (1.0 - fr)
                     line += kernels[it + a, ig + c, ir + 1] * fr
                     value += (ft if a else 1.0 - ft) * (fg if c else 1.0 - fg) * line
-            total += value * math.exp(edge * (beam_thickness[b] - thickness[n]))
+            thinner = beam_thickness[b] - thickness[n]
+            total += value * math.exp(thinner * (edge[0] if thinner > 0.0 else edge[1]))
         out[n] = total
 
 
@@ -151,7 +154,7 @@ def superpose(
     middle: Array,
     cell: tuple[float, float],
     grid: tuple[int, int],
-    edge: float = EDGE,
+    edge: tuple[float, float] = EDGE,
 ) -> Array:
     """Scatter of slabs on a coarse grid.
 
@@ -178,7 +181,7 @@ def superpose(
     out = np.zeros(grid[0] * grid[1])
     _superpose(
         *(kernels, np.array(FINE), thickness.ravel(), gap.ravel(), beams),
-        *(here.ravel(), at, edge, out),
+        *(here.ravel(), at, np.array(edge), out),
     )
     return out.reshape(grid) * cell[0] * cell[1]
 
@@ -252,7 +255,12 @@ def fit_kernels(
     jobs = list(np.ndindex(shape))
     for e, t, g in steps(jobs, len(jobs), "kernel", progress, cancel):
         result[e, t, g] = _slab_kernel(
-            KERNEL_ENERGIES[e], THICKNESSES[t], GAPS[g], histories, seed, cancel
+            float(KERNEL_ENERGIES[e]),
+            float(THICKNESSES[t]),
+            float(GAPS[g]),
+            histories,
+            seed,
+            cancel,
         )
     return result
 
@@ -302,7 +310,7 @@ def _slab_kernel(
     return np.maximum(result, 1e-12 * energy)
 
 
-def save_kernels(table: Array, folder: str, histories: int, seed: int, command: str) -> Card:
+def save_kernels(table: Array, folder: Path, histories: int, seed: int, command: str) -> Card:
     """Write the kernels and their card into a folder."""
     import torch
 
@@ -324,7 +332,7 @@ def save_kernels(table: Array, folder: str, histories: int, seed: int, command: 
         command=command,
     )
     kernels = torch.from_numpy(table.astype(np.float32))
-    return save_weights({"kernels": kernels}, f"{folder}/{NAME}.safetensors", card)
+    return save_weights({"kernels": kernels}, folder / f"{NAME}.safetensors", card)
 
 
 def block_mean(picture: Array, grid: tuple[int, int]) -> Array:

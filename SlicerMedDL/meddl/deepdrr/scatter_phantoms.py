@@ -32,9 +32,9 @@ def random_torso(generator: np.random.Generator) -> Image:
     if generator.random() < 0.5:
         top = generator.uniform(40, 150)
         for side in (-1, 1):
-            centre = (side * wide * 0.45, 0.1 * deep, top)
             axes = (wide * 0.34, deep * 0.65, generator.uniform(80, 160))
-            hu[_inside(grid, centre, axes) & muscle] = LUNG + generator.uniform(-80, 80)
+            lung = _inside(grid, (side * wide * 0.45, 0.1 * deep, top), axes)
+            hu[lung & muscle] = LUNG + generator.uniform(-80, 80)
     for _ in range(generator.integers(0, 5)):  # gas and fluid in the bowel
         centre = generator.uniform(-0.5, 0.5, 3) * (wide, deep, 180)
         part = _inside(grid, centre, generator.uniform(10, 35, 3)) & muscle
@@ -58,9 +58,9 @@ def _add_bones(
     if generator.random() < 0.6:  # pelvis and femoral heads
         low = generator.uniform(-150, -40)
         for side in (-1, 1):
-            centre = (side * wide * 0.5, -0.1 * deep, low)
-            wing = _inside(grid, centre, (wide * 0.32, deep * 0.5, 80))
-            wing &= ~_inside(grid, centre, (wide * 0.25, deep * 0.42, 74))
+            hip = (side * wide * 0.5, -0.1 * deep, low)
+            wing = _inside(grid, hip, (wide * 0.32, deep * 0.5, 80))
+            wing &= ~_inside(grid, hip, (wide * 0.25, deep * 0.42, 74))
             wing |= _inside(grid, (side * wide * 0.52, 0, low - 60), (26, 26, 26))
             hu[wing & muscle] = generator.uniform(400, 1000)
     if generator.random() < 0.5:  # ribs: rings in tilted planes
