@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 TRAIN_HELP = """\
@@ -16,7 +17,7 @@ The files NAME.safetensors and NAME.json can be imported with `meddl weights imp
 TRAIN_EXAMPLES = """\
 examples:
   meddl drr scatter train --model kernel --output kernels --photons 200000
-  meddl drr scatter train --model network --output scatter_run --examples 200 --epochs 150
+  meddl drr scatter train --model network --output scatter_run --examples 200 --epochs 100
   meddl drr scatter train --model network --output scatter_run --resume
 """
 
@@ -44,23 +45,18 @@ def configure_scatter(commands: Any) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Simulate and fit; returns 0."""
-    from pathlib import Path
-
     from meddl.cli.console import print_json
-    from meddl.core.files import writable_parent
     from meddl.core.parameters import from_arguments
+    from meddl.core.run_record import command_line, make_folder
     from meddl.deepdrr.scatter_parameters import ScatterTraining
 
     parameters = from_arguments(ScatterTraining, args)
-    folder = Path(args.output)
-    writable_parent(folder)
+    folder = make_folder(Path(args.output))
     if args.model == "kernel":
-        from meddl.core.run_record import command_line
         from meddl.deepdrr.scatter_kernel import fit_kernels, save_kernels
 
         seed = parameters.seed
         table = fit_kernels(parameters.photons, seed, args.progress, args.cancel)
-        folder.mkdir(exist_ok=True)
         card = save_kernels(table, folder, parameters.photons, seed, command_line())
         result: dict[str, Any] = {"output": str(card.path)}
     else:

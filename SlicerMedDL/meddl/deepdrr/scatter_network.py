@@ -15,6 +15,8 @@ from meddl.core.weights import load_weights
 
 NAME = "scatter-network"
 INPUTS = 5
+MEANS = (0.6, 0.9, -0.4, 0.8, 0.95)  # of the inputs over random torsos, and their spread
+SPREADS = (0.35, 0.3, 0.35, 0.23, 0.15)
 
 
 class ScatterNet(nn.Module):
@@ -35,12 +37,16 @@ class ScatterNet(nn.Module):
         self.up_second = _block(wide + wider, wide)
         self.up_first = _block(width + wide, width)
         self.last = nn.Conv2d(width, 1, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)  # it starts as the kernel model
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, 5, h, w) to (N, h, w); any h and w from 4 on."""
-        first = self.first(inputs)
+        means = inputs.new_tensor(MEANS)[:, None, None]
+        first = self.first((inputs - means) / inputs.new_tensor(SPREADS)[:, None, None])
         second = self.second(functional.avg_pool2d(first, 2, ceil_mode=True))
         third = self.third(functional.avg_pool2d(second, 2, ceil_mode=True))
         second = self.up_second(torch.cat([second, _like(third, second)], 1))

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.core.run_record import make_folder
 from meddl.core.weights import Card
+from meddl.deepdrr.scatter import smooth
 from meddl.deepdrr.scatter_examples import random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
@@ -20,19 +22,30 @@ HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
 
 
 class Views:
-    """Samples (inputs, kernel, truth), both maps over the mean truth; drawn with random flips."""
+    """Samples (inputs, kernel, truth, weight), both maps over the mean truth.
+
+    The truth is smoothed as in a radiograph. Views whose Monte Carlo is noisier weigh less: by the
+    inverse of the squared relative standard error, plus that of 10 %, over its mean.
+    Drawn samples are turned and mirrored at random.
+    """
 
     def __init__(self, table: Mapping[str, NDArray[Any]], chosen: slice) -> None:
-        scale = table["truth"][chosen].mean(axis=(1, 2), keepdims=True)
+        pairs = zip(table["truth"][chosen], table["error"][chosen], strict=True)
+        smoothed = [smooth(truth, error) for truth, error in pairs]
+        truth, error = (np.array(parts) for parts in zip(*smoothed, strict=True))
+        scale = truth.mean(axis=(1, 2), keepdims=True)
+        noise = ((error / scale) ** 2).mean(axis=(1, 2), keepdims=True)
+        weight = 1 / (noise + 0.01)
         self.inputs = table["inputs"][chosen].astype(np.float32)
         self.kernel = (table["kernel"][chosen] / scale).astype(np.float32)
-        self.truth = (table["truth"][chosen] / scale).astype(np.float32)
+        self.truth = (truth / scale).astype(np.float32)
+        self.weight = np.broadcast_to(weight / weight.mean(), truth.shape).astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], ...]:
-        return self.inputs[index], self.kernel[index], self.truth[index]
+        return self.inputs[index], self.kernel[index], self.truth[index], self.weight[index]
 
     def draw(self, index: int, generator: np.random.Generator) -> tuple[NDArray[Any], ...]:
         """The sample turned by a multiple of 90 degrees and mirrored at random."""
@@ -89,8 +102,7 @@ def train_network(
 ) -> list[dict[str, Any]]:
     """Simulate the examples, train, and return the history; see meddl.core.training.
 
-    The loss is the mean square difference to the Monte Carlo over the square of its mean. The
-    truth is not smoothed: its noise adds a constant to the loss and does not bias the result.
+    The loss is the weighted mean square difference to the Monte Carlo over the square of its mean.
 
     Args:
         folder: of the run; ``examples.npz`` in it keeps the simulations.
@@ -104,8 +116,7 @@ def train_network(
     held_out = max(1, round(HELD_OUT * parameters.examples))
     if parameters.examples <= held_out:
         raise InputError(f"{parameters.examples} examples are too few")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(folder))
     table = load_examples(
         folder / "examples.npz",
         parameters.examples,
@@ -120,14 +131,14 @@ def train_network(
     steps = parameters.epochs * max(1, len(training) // parameters.batch_size)
 
     def loss(model: Any, batch: Any) -> Any:
-        inputs, kernel, truth = batch
-        return ((kernel * model(inputs).exp() - truth) ** 2).mean()
+        inputs, kernel, truth, weight = batch
+        return (weight * (kernel * model(inputs).exp() - truth) ** 2).mean()
 
     def scores(model: Any, batch: Any) -> dict[str, Any]:
-        _, kernel, truth = batch
+        _, kernel, truth, weight = batch
         return {
             "loss": loss(model, batch),
-            "kernel_loss": ((kernel - truth) ** 2).mean(),
+            "kernel_loss": (weight * (kernel - truth) ** 2).mean(),
         }
 
     trainer = Trainer(

@@ -312,7 +312,6 @@ def run_histories(  # type: ignore[no-untyped-def]
     area = pixel_area * width * height
     for history in range(first, first + count):
         seed_history(seed, np.uint64(history), state)
-        energy = spectrum[0, 0]
         chance = uniform(state)
         low, high = 0, spectrum.shape[1] - 1
         while low < high:
