@@ -17,7 +17,7 @@ The files NAME.safetensors and NAME.json can be imported with `meddl weights imp
 TRAIN_EXAMPLES = """\
 examples:
   meddl drr scatter train --model kernel --output kernels --photons 200000
-  meddl drr scatter train --model network --output scatter_run --examples 200 --epochs 100
+  meddl drr scatter train --model network --output scatter_run --examples 150 --epochs 60
   meddl drr scatter train --model network --output scatter_run --resume
 """
 

@@ -28,7 +28,7 @@ class ScatterNet(nn.Module):
         width: channels of the first level; the others have twice and three times as many.
     """
 
-    def __init__(self, width: int = 24) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
         wide, wider = 2 * width, 3 * width
         self.first = _block(INPUTS, width)

@@ -18,6 +18,8 @@ from meddl.deepdrr.scatter import smooth
 from meddl.deepdrr.scatter_examples import random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
+JITTER = 0.1  # standard deviation of the offsets of the inputs
+WEIGHT_DECAY = 0.3
 HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
 
 
@@ -26,7 +28,6 @@ class Views:
 
     The truth is smoothed as in a radiograph. Views whose Monte Carlo is noisier weigh less: by the
     inverse of the squared relative standard error, plus that of 10 %, over its mean.
-    Drawn samples are turned and mirrored at random.
     """
 
     def __init__(self, table: Mapping[str, NDArray[Any]], chosen: slice) -> None:
@@ -48,13 +49,11 @@ class Views:
         return self.inputs[index], self.kernel[index], self.truth[index], self.weight[index]
 
     def draw(self, index: int, generator: np.random.Generator) -> tuple[NDArray[Any], ...]:
-        """The sample turned by a multiple of 90 degrees and mirrored at random."""
-        turns, mirror = int(generator.integers(4)), generator.integers(2)
-        result = []
-        for picture in self[index]:
-            turned = np.rot90(picture, turns, axes=(-2, -1))
-            result.append(np.ascontiguousarray(turned[..., ::-1] if mirror else turned))
-        return tuple(result)
+        """The sample mirrored at random; each input is offset, against overfitting few torsos."""
+        rows, columns = (slice(None, None, way) for way in generator.choice([-1, 1], 2))
+        inputs, *maps = (np.ascontiguousarray(part[..., rows, columns]) for part in self[index])
+        jitter = generator.normal(0, JITTER, (len(inputs), 1, 1)).astype(np.float32)
+        return inputs + jitter, *maps
 
 
 def load_examples(
@@ -126,7 +125,9 @@ def train_network(
     )
     seed_everything(parameters.seed)
     network = ScatterNet(parameters.width)
-    optimizer = torch.optim.AdamW(network.parameters(), parameters.learning_rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), parameters.learning_rate, weight_decay=WEIGHT_DECAY
+    )
     training = Views(table, slice(held_out, None))
     steps = parameters.epochs * max(1, len(training) // parameters.batch_size)
 

@@ -21,6 +21,7 @@ from meddl.deepdrr.scatter import (
 )
 from meddl.deepdrr.scatter_examples import random_examples, relative_error
 from meddl.deepdrr.scatter_kernel import slabs, spectral_kernels
+from meddl.deepdrr.scatter_network import correct
 from meddl.deepdrr.scatter_phantoms import random_torso
 
 UNSEEN = 90_001  # no fitted torso has this seed
@@ -53,11 +54,14 @@ def truth(torso):
     return view, *smooth(found.scatter, found.standard_error)
 
 
-def test_kernel_model_is_near_monte_carlo(truth):
+def test_fast_models_are_near_monte_carlo(truth):
     view, expected, error = truth
-    _, kernel = features(view)
+    inputs, kernel = features(view)
     assert relative_error(kernel, expected) < 0.15
-    assert np.sqrt((error**2).mean()) < 0.08 * expected.mean()
+    assert relative_error(correct(inputs, kernel), expected) < 0.15
+    network = scatter(view, "network").signal
+    assert network.mean() == pytest.approx(expected.mean(), rel=0.1)
+    assert np.sqrt((error**2).mean()) < 0.1 * expected.mean()
 
 
 def test_scatter_does_not_depend_on_the_pixels(torso):
@@ -156,7 +160,6 @@ def test_examples_depend_on_their_seed_alone():
 
 
 def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):
-    from meddl.deepdrr.scatter_network import correct
     from meddl.deepdrr.scatter_parameters import ScatterTraining
     from meddl.deepdrr.scatter_training import train_network
 
