@@ -35,7 +35,10 @@ MAY_IMPORT = {
     "deepdrr/ray_mesh.py": {"numba"},
     "deepdrr/registration.py": {"torch"},
     "deepdrr/rigid_motion.py": {"torch"},
+    "deepdrr/scatter_kernel.py": {"numba"},
+    "deepdrr/scatter_network.py": {"torch"},
     "deepdrr/similarity.py": {"torch"},
+    "deepdrr/transport.py": {"numba"},
 }
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meddl.cli import drr_register
+from meddl.cli import drr_register, drr_scatter
 
 if TYPE_CHECKING:
     from meddl.deepdrr import Camera, CArm
@@ -33,6 +33,7 @@ examples:
   meddl drr render ct.nii.gz --output same_pose.dcm --geometry angiogram.dcm --quantity neglog
   meddl drr render ct.nrrd --output paths.nrrd --quantity path --isocenter -10,20,30
   meddl drr render ct.nrrd --output wire.png --instrument k-wire:0,0,0:0,-90,20 --mesh cup.stl:iron
+  meddl drr render ct.nii.gz --output scatter.tiff --scatter montecarlo --scatter-photons 5e6
   meddl drr render bone.nrrd --output bone.tiff --hu-below 1:-1000 --noise on --photons 5e4
   meddl drr render ct.nii.gz --output o.png --materials labels.nii.gz --kvp 80 --clahe on
   meddl drr render ct.nii.gz --output bins.tiff --quantity counts --detector bins:20,50,80 --mas 2
@@ -96,6 +97,7 @@ def configure(subparsers: Any) -> None:
         )
     )
     drr_register.configure(commands)
+    drr_scatter.configure_scatter(commands)
 
 
 def _configure_spectrum(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +119,7 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
         DisplayParameters,
         MaterialParameters,
         RenderParameters,
+        ScatterParameters,
         SpectrumParameters,
         preset_names,
     )
@@ -166,7 +169,8 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
     )
     add_arguments(parser.add_argument_group("X-ray tube"), SpectrumParameters)
     add_arguments(parser.add_argument_group("detector"), DetectorParameters)
-    parts = (MaterialParameters, SpectrumParameters, DetectorParameters)
+    add_arguments(parser.add_argument_group("scatter"), ScatterParameters)
+    parts = (MaterialParameters, SpectrumParameters, DetectorParameters, ScatterParameters)
     inherited = [f.name for part in parts for f in fields(part)]
     picture = parser.add_argument_group("picture")
     add_arguments(picture, RenderParameters, skip=inherited)

@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "radiograph": ["RenderParameters", "render", "render_views"],
         "registration": ["Registration", "register"],
         "registration_parameters": ["RegistrationParameters"],
+        "scatter": ["ScatterParameters"],
         "shadows": [
             "contour_lines",
             "first_hit_depth",

@@ -25,6 +25,7 @@ from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.layers import DensityGrid, Layer, density_grids, stack_layers
 from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
 from meddl.deepdrr.reading import photons_of, reading
+from meddl.deepdrr.scatter import ScatterParameters, View, scatter
 from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
 
@@ -41,7 +42,9 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameters):
+class RenderParameters(
+    MaterialParameters, SpectrumParameters, DetectorParameters, ScatterParameters
+):
     """What is rendered and how; the fields of materials, tube and detector are inherited.
 
     Raises:
@@ -67,6 +70,11 @@ class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameter
             raise InputError(
                 f"--noise on has no meaning for --quantity {self.quantity}; "
                 "quantum noise is in intensity, energy, neglog and counts"
+            )
+        if self.scatter != "none" and self.quantity in ("path", "integral"):
+            raise InputError(
+                f"--scatter {self.scatter} has no meaning for --quantity {self.quantity}; "
+                "scatter is in intensity, energy, neglog and counts"
             )
         if self.quantity == "energy" and self.detector != "energy":
             raise InputError("--quantity energy is what --detector energy reads; choose counts")
@@ -158,6 +166,7 @@ def render_views(
     spectrum = tube_spectrum(parameters)
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
+        _detector_distance(view, parameters)
     components = len(set(labels.materials.values())) + 6 if labels else 3
     components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
@@ -211,7 +220,9 @@ class PreparedCT:
 
 # Fields of RenderParameters that may change from view to view of one PreparedCT.
 READING_FIELDS = frozenset(
-    item.name for part in (SpectrumParameters, DetectorParameters) for item in fields(part)
+    item.name
+    for part in (SpectrumParameters, DetectorParameters, ScatterParameters)
+    for item in fields(part)
 )
 
 
@@ -271,6 +282,7 @@ def render_prepared(
     _warn_if_outside(prepared.ct, camera, number)
     names, grids = prepared.names, prepared.grids
     integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
+    share = 0.95 if parameters.scatter == "none" else 0.5  # of the projection in the time
     for index, (grid, volume) in enumerate(zip(grids, prepared.volumes, strict=True)):
         integrals[..., list(grid.components)] += prepared.backend.line_integrals(
             volume,
@@ -279,7 +291,7 @@ def render_prepared(
             camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
             camera.size,
             grid.box,
-            subprogress(progress, 0.95 * index / len(grids), 0.95 * (index + 1) / len(grids)),
+            subprogress(progress, share * index / len(grids), share * (index + 1) / len(grids)),
             cancel,
         )
     if solids:
@@ -294,10 +306,45 @@ def render_prepared(
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
     transmitted = prepared.backend.transmitted
+    added = None
+    if parameters.scatter != "none":
+        grid = grids[-1]  # the CT: what lies over it scatters little beside it
+        object_in_view = View(
+            grid.values,
+            [prepared.names[index] for index in grid.components],
+            grid.ijk_from_ras,
+            camera,
+            _detector_distance(view, parameters),
+            spectrum,
+        )
+        added = scatter(
+            object_in_view,
+            parameters.scatter,
+            photons=parameters.scatter_photons,
+            seed=parameters.seed + number,
+            progress=subprogress(progress, share, 1.0),
+            cancel=cancel,
+        ).signal.astype(np.float64)
     values = reading(
-        paths, names, spectrum, parameters, view, camera, generator, transmitted=transmitted
+        paths, names, spectrum, parameters, view, camera, generator, added, transmitted=transmitted
     )
     return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
+
+
+def _detector_distance(view: CArm | Camera, parameters: RenderParameters) -> float:
+    """Source to detector in mm; 0 where nobody needs it.
+
+    Raises:
+        InputError: scatter is wanted and the distance unknown.
+    """
+    if isinstance(view, CArm):
+        return view.source_detector
+    if parameters.scatter != "none" and parameters.detector_distance is None:
+        raise InputError(
+            f"--scatter {parameters.scatter} with a camera needs --detector-distance MM, "
+            "since a camera matrix does not say how far away the detector is"
+        )
+    return parameters.detector_distance or 0.0
 
 
 def _camera(view: CArm | Camera, ct: Image) -> Camera:

@@ -46,6 +46,26 @@ def test_tiff_holds_the_unscaled_float32_values(ct, tmp_path, capsys):
     np.testing.assert_array_equal(values, render(read_image(ct), view).array[0])
 
 
+def test_scatter_brightens_the_picture_and_is_recorded(ct, tmp_path):
+    out = tmp_path / "out.nrrd"
+    options = ["--output", str(out), "--scatter", "kernel", *SMALL]
+    assert main(["drr", "render", ct, *options]) == 0
+    primary = render(read_image(ct), CArm(detector_size=(40, 30), pixel_spacing=6)).array
+    assert (read_image(out).array > primary).all()
+    assert json.loads((tmp_path / "out.json").read_text())["parameters"]["scatter"] == "kernel"
+
+
+def test_scatter_network_is_trained_by_command(tmp_path, capsys):
+    run = ["drr", "scatter", "train", "--model", "network", "--output", str(tmp_path / "run")]
+    small = ["--examples", "8", "--photons", "1000", "--epochs", "1", "--width", "4"]
+    assert main([*run, *small, "--device", "cpu", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "run/run/best/scatter-network.safetensors").is_file()
+    assert result["validation/loss"] > 0
+    assert main([*run, "--examples", "1"]) == 2
+    assert "--examples" in error_line(capsys)
+
+
 def test_path_has_one_named_page_per_material(ct, tmp_path):
     out = tmp_path / "out.tiff"
     assert main(["drr", "render", ct, "--output", str(out), "--quantity", "path", *SMALL]) == 0

@@ -1,0 +1,100 @@
+"""Monte-Carlo examples of scatter on random torsos, for fitting and judging fast models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.image import Image
+from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
+from meddl.deepdrr.montecarlo import LONGEST_SIDE, simulate
+from meddl.deepdrr.scatter import View, features
+from meddl.deepdrr.scatter_phantoms import random_torso
+from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One view: what a fast model sees and what the Monte Carlo says.
+
+    Attributes:
+        inputs: (C, h, w) float32, see :func:`meddl.deepdrr.scatter.features`.
+        kernel: (h, w) scatter of the kernel model, keV per emitted photon.
+        truth, error: (h, w) scatter by Monte Carlo and its standard error, not smoothed.
+    """
+
+    inputs: NDArray[np.float32]
+    kernel: Array
+    truth: Array
+    error: Array
+
+
+def random_view(ct: Image, generator: np.random.Generator) -> tuple[Camera, float, str]:
+    """Camera, source-detector distance (mm) and spectrum of a random C-arm.
+
+    Any primary angle, secondary angles to 30 degrees, 900 to 1300 mm from source to detector,
+    280 to 550 mm of it behind the isocentre, square detectors of 150 to 430 mm.
+    """
+    distance = generator.uniform(900, 1300)
+    side = generator.uniform(150, 430)
+    carm = CArm(
+        primary_angle=generator.uniform(-180, 180),
+        secondary_angle=generator.uniform(-30, 30),
+        source_detector=distance,
+        source_isocenter=distance - generator.uniform(280, 550),
+        isocenter=tuple(ct.center + generator.uniform(-50, 50, 3)),
+        detector_size=(LONGEST_SIDE, LONGEST_SIDE),
+        pixel_spacing=side / LONGEST_SIDE,
+    )
+    return carm.camera(), distance, str(generator.choice(SPECTRA))
+
+
+def make_example(
+    ct: Image,
+    camera: Camera,
+    distance: float,
+    spectrum_name: str,
+    photons: int,
+    seed: int = 0,
+    cancel: CancelToken | None = None,
+) -> Example:
+    """Simulate one view of a CT."""
+    spectrum = load_spectrum(spectrum_name)
+    densities = material_densities(ct)
+    view = View(densities, THRESHOLD_MATERIALS, ct.ijk_from_ras, camera, distance, spectrum)
+    inputs, kernel = features(view)
+    found = simulate(
+        *(densities, THRESHOLD_MATERIALS, ct.ijk_from_ras, camera, distance, spectrum, photons),
+        seed=seed,
+        cancel=cancel,
+    )
+    return Example(inputs, kernel, found.scatter, found.standard_error)
+
+
+def random_examples(
+    seeds: Sequence[int],
+    photons: int,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> list[Example]:
+    """One view of one random torso per seed; the same seed gives the same example."""
+    result = []
+    for seed in steps(seeds, len(seeds), "simulating view", progress, cancel):
+        generator = np.random.default_rng(seed)
+        torso = random_torso(generator)
+        view = random_view(torso, generator)
+        result.append(make_example(torso, *view, photons, seed, cancel))
+    return result
+
+
+def relative_error(found: Array, truth: Array) -> float:
+    """Root mean square difference over the mean of the truth."""
+    return float(np.sqrt(((found - truth) ** 2).mean()) / truth.mean())

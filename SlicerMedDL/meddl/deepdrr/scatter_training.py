@@ -1,0 +1,168 @@
+"""Training of the scatter network on Monte-Carlo examples of random torsos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import atomic_path
+from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.core.run_record import make_folder
+from meddl.core.weights import Card
+from meddl.deepdrr.scatter import smooth
+from meddl.deepdrr.scatter_examples import random_examples
+from meddl.deepdrr.scatter_parameters import ScatterTraining
+
+JITTER = 0.1  # standard deviation of the offsets of the inputs
+WEIGHT_DECAY = 0.3
+HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
+
+
+class Views:
+    """Samples (inputs, kernel, truth, weight), both maps over the mean truth.
+
+    The truth is smoothed as in a radiograph. Views whose Monte Carlo is noisier weigh less: by the
+    inverse of the squared relative standard error, plus that of 10 %, over its mean.
+    """
+
+    def __init__(self, table: Mapping[str, NDArray[Any]], chosen: slice) -> None:
+        pairs = zip(table["truth"][chosen], table["error"][chosen], strict=True)
+        smoothed = [smooth(truth, error) for truth, error in pairs]
+        truth, error = (np.array(parts) for parts in zip(*smoothed, strict=True))
+        scale = truth.mean(axis=(1, 2), keepdims=True)
+        noise = ((error / scale) ** 2).mean(axis=(1, 2), keepdims=True)
+        weight = 1 / (noise + 0.01)
+        self.inputs = table["inputs"][chosen].astype(np.float32)
+        self.kernel = (table["kernel"][chosen] / scale).astype(np.float32)
+        self.truth = (truth / scale).astype(np.float32)
+        self.weight = np.broadcast_to(weight / weight.mean(), truth.shape).astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], ...]:
+        return self.inputs[index], self.kernel[index], self.truth[index], self.weight[index]
+
+    def draw(self, index: int, generator: np.random.Generator) -> tuple[NDArray[Any], ...]:
+        """The sample mirrored at random; each input is offset, against overfitting few torsos."""
+        rows, columns = (slice(None, None, way) for way in generator.choice([-1, 1], 2))
+        inputs, *maps = (np.ascontiguousarray(part[..., rows, columns]) for part in self[index])
+        jitter = generator.normal(0, JITTER, (len(inputs), 1, 1)).astype(np.float32)
+        return inputs + jitter, *maps
+
+
+def load_examples(
+    path: str | Path,
+    count: int,
+    photons: int,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> dict[str, NDArray[Any]]:
+    """The examples of a file, simulated and written to it if it is not there.
+
+    Returns:
+        inputs (N, 5, h, w), kernel, truth and error (N, h, w).
+
+    Raises:
+        FileError: the file holds others.
+    """
+    path = Path(path)
+    if path.exists():
+        with np.load(path, allow_pickle=False) as file:
+            table = dict(file)
+        if table["truth"].shape[0] != count or int(table["photons"]) != photons:
+            raise FileError(
+                f"{path} holds {table['truth'].shape[0]} examples of {int(table['photons'])} "
+                f"photons, {count} of {photons} were asked for; choose another --output"
+            )
+        return table
+    found = random_examples(range(count), photons, progress, cancel)
+    table = {
+        name: np.array([getattr(example, name) for example in found])
+        for name in ("inputs", "kernel", "truth", "error")
+    }
+    table["photons"] = np.array(photons)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **table)
+    return table
+
+
+def train_network(
+    folder: str | Path,
+    parameters: ScatterTraining,
+    resume: bool = False,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> list[dict[str, Any]]:
+    """Simulate the examples, train, and return the history; see meddl.core.training.
+
+    The loss is the weighted mean square difference to the Monte Carlo over the square of its mean.
+
+    Args:
+        folder: of the run; ``examples.npz`` in it keeps the simulations.
+    """
+    import torch
+
+    from meddl.core.seeding import seed_everything
+    from meddl.core.training import Trainer
+    from meddl.deepdrr.scatter_network import NAME, ScatterNet
+
+    held_out = max(1, round(HELD_OUT * parameters.examples))
+    if parameters.examples <= held_out:
+        raise InputError(f"{parameters.examples} examples are too few")
+    folder = make_folder(Path(folder))
+    table = load_examples(
+        folder / "examples.npz",
+        parameters.examples,
+        parameters.photons,
+        subprogress(progress, 0, 0.8),
+        cancel,
+    )
+    seed_everything(parameters.seed)
+    network = ScatterNet(parameters.width)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), parameters.learning_rate, weight_decay=WEIGHT_DECAY
+    )
+    training = Views(table, slice(held_out, None))
+    steps = parameters.epochs * max(1, len(training) // parameters.batch_size)
+
+    def loss(model: Any, batch: Any) -> Any:
+        inputs, kernel, truth, weight = batch
+        return (weight * (kernel * model(inputs).exp() - truth) ** 2).mean()
+
+    def scores(model: Any, batch: Any) -> dict[str, Any]:
+        _, kernel, truth, weight = batch
+        return {
+            "loss": loss(model, batch),
+            "kernel_loss": (weight * (kernel - truth) ** 2).mean(),
+        }
+
+    trainer = Trainer(
+        model=network,
+        optimizer=optimizer,
+        scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps),
+        training_step=loss,
+        training_data=training,
+        validation_step=scores,
+        validation_data=Views(table, slice(0, held_out)),
+        folder=folder / "run",
+        parameters=parameters,
+        card=Card(
+            name=NAME,
+            task="corrects the kernel model of scattered X-rays on a coarse picture",
+            architecture="ScatterNet",
+            arguments={"width": parameters.width},
+            input_range="detectors of 150 to 430 mm a side with any pixel size, 900 to 1300 mm from"
+            " source to detector, 60 to 120 kV, objects up to 45 g/cm2",
+            units="features of meddl.deepdrr.scatter in, log(scatter / kernel model) out",
+            training_data=f"{parameters.examples} random torsos, Monte-Carlo transport of this "
+            f"library, {parameters.photons} photons each",
+            licence="Apache-2.0",
+        ),
+    )
+    return trainer.fit(resume, subprogress(progress, 0.8, 1), cancel)

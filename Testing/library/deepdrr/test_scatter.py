@@ -1,0 +1,160 @@
+"""Scatter in a radiograph: kernel model and network against Monte Carlo, units, noise, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from meddl.core import FileError, Image, InputError
+from meddl.deepdrr import CArm, RenderParameters, load_spectrum, render
+from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
+from meddl.deepdrr.montecarlo import simulate
+from meddl.deepdrr.scatter import (
+    View,
+    coarse_camera,
+    features,
+    resample,
+    scatter,
+    smooth,
+)
+from meddl.deepdrr.scatter_examples import random_examples, relative_error
+from meddl.deepdrr.scatter_kernel import slabs, spectral_kernels
+from meddl.deepdrr.scatter_network import correct
+from meddl.deepdrr.scatter_phantoms import random_torso
+
+UNSEEN = 90_001  # no fitted torso has this seed
+
+
+@pytest.fixture(scope="module")
+def torso() -> Image:
+    return random_torso(np.random.default_rng(UNSEEN))
+
+
+def view_of(ct: Image, carm: CArm, spectrum: str = "90kV") -> View:
+    return View(
+        material_densities(ct),
+        THRESHOLD_MATERIALS,
+        ct.ijk_from_ras,
+        carm.camera(ct.center),
+        carm.source_detector,
+        load_spectrum(spectrum),
+    )
+
+
+@pytest.fixture(scope="module")
+def truth(torso):
+    """A view of the torso, and its smoothed Monte Carlo."""
+    view = view_of(torso, CArm(primary_angle=30, detector_size=(30, 24), pixel_spacing=11))
+    found = simulate(
+        *(view.densities, view.materials, view.ijk_from_world, view.camera, view.distance),
+        *(view.spectrum, 100_000),
+    )
+    return view, *smooth(found.scatter, found.standard_error)
+
+
+def test_fast_models_are_near_monte_carlo(truth):
+    view, expected, error = truth
+    inputs, kernel = features(view)
+    assert relative_error(kernel, expected) < 0.15
+    assert relative_error(correct(inputs, kernel), expected) < 0.15
+    network = scatter(view, "network").signal
+    assert network.mean() == pytest.approx(expected.mean(), rel=0.1)
+    assert np.sqrt((error**2).mean()) < 0.1 * expected.mean()
+
+
+def test_scatter_does_not_depend_on_the_pixels(torso):
+    coarse = view_of(torso, CArm(detector_size=(48, 48), pixel_spacing=6))
+    fine = view_of(torso, CArm(detector_size=(240, 240), pixel_spacing=1.2))
+    small, large = (scatter(view, "kernel").signal for view in (coarse, fine))
+    blocks = large.reshape(48, 5, 48, 5).mean(axis=(1, 3))
+    np.testing.assert_allclose(blocks, small, rtol=0.01)
+
+
+def test_slabs_of_a_box_are_its_thickness_and_its_middle():
+    density = np.full((10, 10, 10, 1), 1.2, np.float32)
+    ijk_from_world = np.diag([0.05, 0.1, 0.05, 1.0])  # 200 x 100 x 200 mm
+    ijk_from_world[:3, 3] = 4.5
+    carm = CArm(
+        isocenter=(0, 0, 0),
+        source_detector=1000,
+        source_isocenter=700,
+        detector_size=(3, 3),
+        pixel_spacing=20,
+    )
+    thickness, middle = slabs(density, ("water",), ijk_from_world, carm.camera(), 1000.0)
+    assert thickness[1, 1] == pytest.approx(12.0, rel=1e-6)
+    assert middle[1, 1] == pytest.approx(300.0, abs=0.1)
+    assert thickness[1, 0] == pytest.approx(12.0 * np.hypot(1, 0.02), rel=1e-4)
+
+
+def test_kernels_are_positive_and_vanish_without_an_object():
+    kernels = spectral_kernels(load_spectrum("60kV"))
+    assert (kernels[0] == 0).all() and (kernels[1:] > 0).all()
+    air = Image(np.full((8, 8, 8), -1000, np.float32), np.diag([30, 30, 30, 1.0]))
+    assert scatter(view_of(air, CArm(detector_size=(8, 8), pixel_spacing=30))).signal.max() == 0
+
+
+def test_coarse_camera_covers_the_same_detector():
+    camera = CArm(secondary_angle=20, detector_size=(100, 60)).camera()
+    coarse = coarse_camera(camera, (6, 10))
+    points = np.random.default_rng(0).normal(0, 60, (20, 3))
+    fine, _ = camera.project(points)
+    found, _ = coarse.project(points)
+    np.testing.assert_allclose(found, (fine + 0.5) / 10 - 0.5, atol=1e-9)
+    np.testing.assert_allclose(resample(np.full((6, 10), 2.5), (100, 60)), 2.5, rtol=1e-6)
+
+
+def test_smoothed_error_is_that_of_smoothed_noise():
+    noise = np.random.default_rng(0).normal(0, 2.0, (400, 24, 24))
+    pictures = [smooth(picture, np.full((24, 24), 2.0)) for picture in noise]
+    spread = np.std([picture for picture, _ in pictures], axis=0)[5:-5, 5:-5].mean()
+    assert pictures[0][1][5:-5, 5:-5].mean() == pytest.approx(spread, rel=0.02)
+
+
+def test_render_adds_the_scatter_signal(torso):
+    carm = CArm(detector_size=(32, 32), pixel_spacing=9)
+    primary = render(torso, carm, quantity="energy").array[0]
+    both = render(torso, carm, quantity="energy", scatter="kernel").array[0]
+    signal = scatter(view_of(torso, carm), "kernel").signal
+    np.testing.assert_allclose(both - primary, signal, rtol=1e-4, atol=1e-5)
+    assert render(torso, carm, quantity="neglog", scatter="kernel").array.max() < -np.log(
+        primary.min() / load_spectrum("90kV").mean_energy
+    )
+    options = {"quantity": "energy", "scatter": "montecarlo", "scatter_photons": 20_000}
+    first, again = (render(torso, carm, **options, seed=3).array[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first - primary).mean() == pytest.approx(signal.mean(), rel=0.15)
+
+
+def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
+    carm = CArm(detector_size=(16, 16), pixel_spacing=18)
+    camera = carm.camera(torso.center)
+    with pytest.raises(InputError, match="--detector-distance"):
+        render(torso, camera, scatter="kernel")
+    given = render(torso, camera, scatter="kernel", detector_distance=1020).array
+    np.testing.assert_array_equal(given, render(torso, carm, scatter="kernel").array)
+    with pytest.raises(InputError, match="no meaning"):
+        RenderParameters(quantity="path", scatter="kernel")
+    with pytest.raises(InputError, match="kernel"):
+        scatter(view_of(torso, carm), "magic")
+
+
+def test_examples_depend_on_their_seed_alone():
+    one, two = random_examples([5, 6], 640), random_examples([6], 640)
+    np.testing.assert_array_equal(one[1].truth, two[0].truth)
+    np.testing.assert_array_equal(one[1].inputs, two[0].inputs)
+    assert one[0].inputs.shape == (5, 24, 24) and one[0].inputs.dtype == np.float32
+
+
+def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):
+    from meddl.deepdrr.scatter_parameters import ScatterTraining
+    from meddl.deepdrr.scatter_training import train_network
+
+    small = ScatterTraining(examples=8, photons=1000, width=4, epochs=1, batch_size=2, device="cpu")
+    history = train_network(tmp_path, small)
+    assert np.isfinite(history[-1]["validation/loss"])
+    weights = tmp_path / "run" / "best" / "scatter-network.safetensors"
+    inputs, kernel = features(truth[0])
+    assert correct(inputs, kernel, weights).shape == kernel.shape
+    with pytest.raises(FileError, match="choose another"):
+        train_network(tmp_path, ScatterTraining(examples=9, photons=1000))
