@@ -117,20 +117,52 @@ def render_views(
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
     choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, cameras, parameters, progress, cancel)
+    return _render_views(ct, views, parameters, progress, cancel)
 
 
 def _render_views(
     ct: Image,
     views: Sequence[CArm | Camera],
-    cameras: Sequence[Camera],
     parameters: RenderParameters,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
-    from meddl.deepdrr.projector import line_integrals, occupied_box
-
     progress(0.0, "preparing materials")
+    prepared = prepare(ct, parameters)
+    for number, view in enumerate(views):
+        part = subprogress(progress, number / len(views), (number + 1) / len(views))
+        yield render_prepared(prepared, view, parameters, number, progress=part, cancel=cancel)
+        part(1.0, f"view {number + 1}/{len(views)}")
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCT:
+    """A CT as the projector takes it, for views of which each has its own tube and noise.
+
+    Attributes:
+        ct: scalar volume in corrected HU.
+        volume: (K, J, I, M) float32, density of each material in g/cm3, or the values themselves.
+        box: what of it is not empty.
+    """
+
+    ct: Image
+    volume: NDArray[np.float32]
+    box: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+# Fields of RenderParameters that may change from view to view of one PreparedCT.
+READING_FIELDS = frozenset({"spectrum", "photons", "noise", "seed"})
+
+
+def prepare(ct: Image, parameters: RenderParameters) -> PreparedCT:
+    """Correct the values and decompose them into materials.
+
+    Args:
+        ct: scalar volume in HU without NaN.
+        parameters: all fields but :data:`READING_FIELDS` decide.
+    """
+    from meddl.deepdrr.projector import occupied_box
+
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     if parameters.quantity == "integral":
         volume = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
@@ -138,25 +170,43 @@ def _render_views(
         for warning in inspect_values(ct):
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
         volume = material_densities(ct)
-    box = occupied_box(volume)
-    for number, (view, camera) in enumerate(zip(views, cameras, strict=True)):
-        if cancel is not None:
-            cancel.check()
-        _warn_if_outside(ct, camera, number)
-        start, stop = number / len(cameras), (number + 1) / len(cameras)
-        integrals = line_integrals(
-            volume,
-            ct.ijk_from_ras,
-            camera.source,
-            camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
-            camera.size,
-            box,
-            subprogress(progress, start, start + 0.95 * (stop - start)),
-            cancel,
-        )
-        values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
-        progress(stop, f"view {number + 1}/{len(cameras)}")
-        yield _as_image(values, view, camera, parameters)
+    return PreparedCT(ct, volume, occupied_box(volume))
+
+
+def render_prepared(
+    prepared: PreparedCT,
+    view: CArm | Camera,
+    parameters: RenderParameters,
+    number: int = 0,
+    *,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Image:
+    """Render one view of a prepared CT; see :func:`render`.
+
+    Args:
+        parameters: equal to those of :func:`prepare` but for :data:`READING_FIELDS`.
+        number: with noise, the view uses the seed sequence (parameters.seed, number).
+    """
+    from meddl.deepdrr.projector import line_integrals
+
+    if cancel is not None:
+        cancel.check()
+    ct = prepared.ct
+    camera = view.camera(ct.center) if isinstance(view, CArm) else view
+    _warn_if_outside(ct, camera, number)
+    integrals = line_integrals(
+        prepared.volume,
+        ct.ijk_from_ras,
+        camera.source,
+        camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
+        camera.size,
+        prepared.box,
+        subprogress(progress, 0.0, 0.95),
+        cancel,
+    )
+    values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
+    return _as_image(values, view, camera, parameters)
 
 
 def _reading(
