@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from meddl.cli import drr_dataset
+
 RENDER_HELP = """\
 Render one radiograph of a CT volume.
 
@@ -57,6 +59,7 @@ def configure(subparsers: Any) -> None:
     points.add_argument("--camera", required=True, metavar="CAMERA.json", help="the camera")
     points.add_argument("--output", required=True, metavar="OUT.csv", help="label,u,v,depth")
     points.set_defaults(run=run_points)
+    drr_dataset.configure(commands)
     spectrum = commands.add_parser("spectrum", help="compute a tube spectrum (needs SpekPy)")
     spectrum.add_argument("--kvp", type=float, required=True, metavar="KV", help="tube voltage")
     spectrum.add_argument(
