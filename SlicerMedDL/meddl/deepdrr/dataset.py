@@ -207,8 +207,6 @@ def read_dataset(path: str | Path) -> DatasetParameters:
         if bool(ct.labels) != bool(config.masks):
             has, lacks = ("labels", "masks") if ct.labels else ("masks", "labels")
             raise file.error(("cts",), f"{ct.path} with {has} and without {lacks}; give both")
-    if config.output.range is None and config.quantity not in RANGES:
-        raise file.error((), f"the quantity {config.quantity} has no usual range; give range")
     names = list(config.render)
     extremes = product(*(config.render[name].extremes for name in names))
     for values in islice(extremes, MOST_COMBINATIONS):  # two that exclude each other show here
@@ -216,6 +214,9 @@ def read_dataset(path: str | Path) -> DatasetParameters:
             from_dict(RenderParameters, dict(zip(names, values, strict=True)))
         except MedDLError as error:
             raise file.error(("render",), error) from error
+    if config.output.range is None and config.quantity not in RANGES:
+        where = ("render", "quantity")
+        raise file.error(where, f"{config.quantity} has no usual range; add range: [LOW, HIGH]")
     return config
 
 

@@ -128,16 +128,20 @@ def write_manifest(output: Path, lines: Mapping[int, Line]) -> None:
 def open_manifest(output: Path) -> Iterator[BinaryIO]:
     """The manifest to be appended to with :func:`append_line`."""
     try:
-        with (output / MANIFEST).open("ab", buffering=0) as file:
-            yield file
+        file = (output / MANIFEST).open("ab", buffering=0)
     except OSError as error:
         raise FileError(f"{output / MANIFEST} cannot be written: {error.strerror}") from error
+    with file:
+        yield file
 
 
 def append_line(file: BinaryIO, line: Line) -> None:
     """Append one line by a single write, on the disk when this returns."""
-    _append(file, line)
-    os.fsync(file.fileno())
+    try:
+        _append(file, line)
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise FileError(f"{file.name} cannot be written: {error.strerror or error}") from error
 
 
 def _append(file: BinaryIO, line: Line) -> None:

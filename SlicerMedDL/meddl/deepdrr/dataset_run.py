@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from meddl.core.devices import megabytes
-from meddl.core.errors import DeviceError, FileError, InputError, MedDLError, one_line
+from meddl.core.errors import DeviceError, FileError, InputError, one_line
 from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.dataset import DatasetParameters, ViewTask, plan
@@ -36,7 +36,9 @@ from meddl.deepdrr.dataset_worker import WORK, render_view
 
 logger = logging.getLogger(__name__)
 
+CONNECT = 10.0  # seconds for the scheduler to answer
 WAIT = 60.0  # seconds for the first worker, and for a new one after the last has died
+MOST_DEATHS = 3  # of workers with the same view; it may be what kills them
 AHEAD = 1  # views queued at a worker beyond those it computes: the next starts without a round trip
 
 
@@ -172,6 +174,9 @@ def _render(
 ) -> None:
     """Render ``todo``; add each view's line to the manifest and to ``lines``."""
     digests = {line["ct"]["file"]: line["ct"]["sha256"] for line in lines.values()}
+    pending: dict[int, deque[ViewTask]] = {}
+    for task in todo:
+        pending.setdefault(task.ct, deque()).append(task)
     start, before = time.monotonic(), len(lines)
     progress(0.0, "starting workers")
     with _client(output, scheduler, workers) as client, open_manifest(output) as manifest:
@@ -186,8 +191,11 @@ def _render(
             rate = 60 * done / (time.monotonic() - start)
             progress(done / len(todo), f"view {done}/{len(todo)}, {rate:.0f} per minute")
 
-        with _forwarded_warnings(client):
-            _Dispatcher(client, config, str(output), todo).run(finished, cancel)
+        try:
+            with _forwarded_warnings(client):
+                _Dispatcher(client, config, str(output), pending).run(finished, cancel)
+        except OSError as error:
+            raise DeviceError(f"the Dask scheduler is gone: {one_line(error)}") from error
 
 
 @contextmanager
@@ -211,7 +219,7 @@ def _client(output: Path, scheduler: str | None, workers: int | None) -> Iterato
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=10, set_as_default=False)
+            client = Client(scheduler, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise DeviceError(f"no Dask scheduler at {scheduler}: {one_line(error)}") from error
         with client, client.as_current():
@@ -238,62 +246,73 @@ def _client(output: Path, scheduler: str | None, workers: int | None) -> Iterato
 
 @dataclass
 class _Dispatcher:
-    """Hands views to workers, a few ahead, and prefers the CT that a worker holds."""
+    """Hands views to workers, a few ahead, and prefers the CT that a worker holds.
+
+    Each view is bound to one worker. Dask would leave it waiting for that worker's address if all
+    workers died at once; so the views of a worker that is gone are handed out again here.
+    """
 
     client: Any
     config: DatasetParameters
     output: str
-    todo: list[ViewTask]
+    pending: dict[int, deque[ViewTask]]
+    running: dict[Any, tuple[str, ViewTask]] = field(default_factory=dict)
     holds: dict[str, int] = field(default_factory=dict)  # worker -> CT of its last view
+    deaths: Counter[int] = field(default_factory=Counter)  # view -> workers that died with it
 
     def run(self, finished: Callable[[Line], None], cancel: CancelToken | None) -> None:
         """Work through all; ``finished`` gets each manifest line."""
         from distributed import wait
 
-        pending: dict[int, deque[ViewTask]] = {}
-        for task in self.todo:
-            pending.setdefault(task.ct, deque()).append(task)
-        running: dict[Any, str] = {}
         alive = time.monotonic()
-        while pending or running:
+        while self.pending or self.running:
             if cancel is not None:
                 cancel.check()
             threads = self.client.nthreads()
             alive = time.monotonic() if threads else alive
             if time.monotonic() - alive > WAIT:
                 raise DeviceError(f"the Dask cluster has had no worker for {WAIT:g} seconds")
-            load = Counter(running.values())
-            for worker, count in threads.items():
-                while pending and load[worker] < count + AHEAD:
-                    load[worker] += 1
-                    running[self._submit(worker, pending)] = worker
-            if not running:
+            self._take_back(threads)
+            self._hand_out(threads)
+            if not self.running:
                 time.sleep(0.1)
                 continue
-            try:
-                done = wait(list(running), timeout=0.5, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                continue
-            for future in done:
-                del running[future]
-                finished(_result(future))
+            with suppress(TimeoutError):
+                for future in wait(list(self.running), 0.5, "FIRST_COMPLETED").done:
+                    finished(future.result(timeout=5))  # gone again if its worker has just died
+                    del self.running[future]
 
-    def _submit(self, worker: str, pending: dict[int, deque[ViewTask]]) -> Any:
-        ct = choose_ct(pending, self.holds, worker)
-        self.holds[worker] = ct
-        task = pending[ct].popleft()
-        if not pending[ct]:
-            del pending[ct]
-        return self.client.submit(
-            render_view,
-            self.config,
-            task,
-            self.output,
-            key=f"view-{self.output}-{task.number}",
-            workers=[worker],
-            allow_other_workers=True,
-            pure=False,
-        )
+    def _take_back(self, threads: Mapping[str, int]) -> None:
+        for future, (worker, task) in list(self.running.items()):
+            if worker in threads:
+                continue
+            del self.running[future]
+            future.cancel()
+            self.deaths[task.number] += 1
+            if self.deaths[task.number] > MOST_DEATHS:
+                raise DeviceError(
+                    f"{self.deaths[task.number]} workers died with view {task.view} of "
+                    f"{self.config.cts[task.ct].path}: most likely there is too little memory; "
+                    "--resume with fewer workers"
+                )
+            self.pending.setdefault(task.ct, deque()).appendleft(task)
+
+    def _hand_out(self, threads: Mapping[str, int]) -> None:
+        self.holds = {worker: ct for worker, ct in self.holds.items() if worker in threads}
+        load = Counter(worker for worker, _ in self.running.values())
+        for worker, count in threads.items():
+            while self.pending and load[worker] < count + AHEAD:
+                load[worker] += 1
+                ct = choose_ct(self.pending, self.holds, worker)
+                self.holds[worker] = ct
+                task = self.pending[ct].popleft()
+                if not self.pending[ct]:
+                    del self.pending[ct]
+                key = f"view-{self.output}-{task.number}-{self.deaths[task.number]}"
+                future = self.client.submit(
+                    render_view, self.config, task, self.output, key=key, workers=[worker]
+                )
+                self.running[future] = worker, task
 
 
 def choose_ct(pending: Mapping[int, Any], holds: Mapping[str, int], worker: str) -> int:
@@ -303,23 +322,3 @@ def choose_ct(pending: Mapping[int, Any], holds: Mapping[str, int], worker: str)
         return own
     held = set(holds.values())
     return min(pending, key=lambda ct: (ct in held, -len(pending[ct]), ct))
-
-
-def _result(future: Any) -> Line:
-    """The line of a finished view.
-
-    Raises:
-        MedDLError: what the worker raised, or that the view killed one worker after the other.
-    """
-    from distributed import KilledWorker
-
-    try:
-        line: Line = future.result()
-    except MedDLError:
-        raise
-    except KilledWorker as error:
-        raise DeviceError(
-            f"{future.key} killed its workers, each time it was tried: most likely there is too "
-            "little memory; use fewer --workers, then --resume"
-        ) from error
-    return line
