@@ -233,7 +233,7 @@ def _client(output: Path, scheduler: str | None, workers: int | None) -> Iterato
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             local_directory=str(output / WORK),
             silence_logs=logging.CRITICAL,

@@ -78,7 +78,7 @@ def cluster(tmp_path_factory):
         n_workers=2,
         threads_per_worker=1,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=0,
         local_directory=str(tmp_path_factory.mktemp("dask")),
         silence_logs=50,
