@@ -201,7 +201,10 @@ def _managers(factory: Any, names: Sequence[str], renderer: Any, view_node: Any)
     for name in names:
         if not factory.IsDisplayableManagerRegistered(name):
             factory.RegisterDisplayableManager(name)
-    group = factory.InstantiateDisplayableManagers(renderer)
+    # Not factory.InstantiateDisplayableManagers: nobody would own that group, and its managers
+    # would follow events of the scene into a window that is gone.
+    group = slicer.vtkMRMLDisplayableManagerGroup()
+    group.Initialize(factory, renderer)
     group.SetMRMLDisplayableNode(view_node)
     try:
         yield

@@ -27,7 +27,10 @@ MAY_IMPORT = {
     "core/training_loop.py": {"torch"},
     "core/video_opencv.py": {"cv2"},
     "core/video_pyav.py": {"av"},
+    "deepdrr/fanplane.py": {"numba"},
+    "deepdrr/first_hit.py": {"numba"},
     "deepdrr/projector.py": {"numba"},
+    "deepdrr/ray_mesh.py": {"numba"},
 }
 
 

@@ -23,8 +23,8 @@ example:
 config.yaml; paths are relative to it, and everything but cts may be left out:
   seed: 1                        # of all that is random
   views: 200                     # of each CT
-  format: png                    # or tiff; both 16-bit
-  range: [-1, 15]                # values stored as 0 and 65535
+  format: png                    # or tiff, both 16-bit; or dcm, each with a scale of its own
+  range: [-1, 15]                # values stored as 0 and 65535 (png, tiff)
   cts:                           # volumes or DICOM folders
     - extra/ct.nrrd
     - path: ct/*.nii.gz          # {name} below is the file's name without suffix
@@ -39,14 +39,21 @@ config.yaml; paths are relative to it, and everything but cts may be left out:
     source_detector: [1020, 1020]
     source_isocenter: [530, 530]
     isocenter_jitter: [20, 20, 20]         # mm to either side: right, anterior, superior
+    even_directions: off         # on: even over the sphere, not over the angles
   render:                        # as the options of drr render: a value or a choice
     quantity: neglog             # here the default
     spectrum: {choose: [60kV, 90kV, 120kV]}
     noise: on
     photons: {from: 1e4, to: 1e6, scale: log}
+  instruments:                   # without the section none
+    kinds: [k-wire, screw, tube, ball]
+    count: [0, 2]                # in a view
+    length: [50, 150]            # mm
+    distance: 60                 # mm, largest, of the tip from the isocentre
 
-The masks are TIFF files with a page per label, 1 where the ray of a pixel meets it. A picture's
-value is low + stored x (high - low) / 65535 with "scale": [low, high] of the manifest.
+The masks are TIFF files with a page per label and kind of instrument, 1 where the ray of a pixel
+meets it. The value of a PNG's or TIFF's pixel is low + stored x (high - low) / 65535 with the
+manifest's "scale": [low, high].
 """
 
 

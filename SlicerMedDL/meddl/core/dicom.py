@@ -122,7 +122,7 @@ def read_dicom(
     """
     path = Path(folder_or_file)
     if not path.is_dir():
-        header = _read_header(existing_file(path, "DICOM file or folder"))
+        header = read_header(existing_file(path, "DICOM file or folder"))
         if header is None:
             raise FileError(f"{path} is no DICOM image")
         own = str(header.get("SeriesInstanceUID", ""))
@@ -173,7 +173,7 @@ def _series_headers(folder: Path) -> dict[str, dict[Path, Dataset]]:
     found: dict[str, dict[Path, Dataset]] = defaultdict(dict)
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.stat().st_size > 132:
-            header = _read_header(path)
+            header = read_header(path)
             if header is not None:
                 found[str(header.get("SeriesInstanceUID") or "")][path] = header
     if not found:
@@ -193,8 +193,16 @@ def _without_localizers(headers: dict[Path, Dataset]) -> dict[Path, Dataset]:
     return headers
 
 
-def _read_header(path: Path) -> Dataset | None:
-    """The header of an image file; None for anything but a DICOM image."""
+def read_header(path: Path, tags: Sequence[Any] = _TAGS) -> Dataset | None:
+    """The header of an image file, of it only ``tags``; None for anything but a DICOM image.
+
+    Args:
+        tags: keywords or numbers; Rows, Columns, NumberOfFrames, BitsAllocated and SamplesPerPixel
+            must be among them.
+
+    Raises:
+        FileError: damaged, truncated or deflated.
+    """
     import pydicom
     from pydicom.filereader import read_file_meta_info
 
@@ -207,7 +215,7 @@ def _read_header(path: Path) -> Dataset | None:
         syntax = str(meta.get("TransferSyntaxUID", ""))
         if syntax == _DEFLATED:
             raise FileError(f"{path} is a deflated DICOM file; convert it with dcmconv +te")
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
         for _ in header.iterall():  # converts every value now, so that a bad one is named here
             pass
         rows, columns = header.get("Rows"), header.get("Columns")

@@ -46,6 +46,28 @@ class Camera:
         object.__setattr__(self, "size", picture_size(self.size))
 
     @classmethod
+    def from_krt(cls, K: ArrayLike, R: ArrayLike, t: ArrayLike, size: Sequence[int]) -> Camera:
+        """The camera of intrinsics and extrinsics given separately, P = K [R | t].
+
+        Args:
+            K: 3x3, pixels.
+            R: 3x3 rotation, camera from world.
+            t: (3,), (3, 1) or (1, 3) mm: the world's origin in the camera frame, not the source.
+            size: (W, H) pixels.
+
+        Raises:
+            GeometryError: wrong shapes, values that are not finite, or R is no rotation.
+        """
+        camera_from_world = np.eye(4)
+        camera_from_world[:3, :3] = _finite(R, (3, 3), "R")
+        try:
+            row = np.reshape(t, (1, -1))
+        except ValueError:
+            raise GeometryError("t is no vector of three numbers") from None
+        camera_from_world[:3, 3] = _finite(row, (1, 3), "t")[0]
+        return cls(np.asarray(K), camera_from_world, picture_size(size))
+
+    @classmethod
     def from_projection(cls, projection: ArrayLike, size: Sequence[int]) -> Camera:
         """Split a 3x4 projection matrix, known up to any non-zero factor, into K, R and t.
 
@@ -71,7 +93,8 @@ class Camera:
 
     @classmethod
     def from_dict(cls, values: Any, source: str = "camera") -> Camera:
-        """The camera of a CAMERA.json: ``K``, ``camera_from_world``, ``size`` or ``P``, ``size``.
+        """The camera of a CAMERA.json: ``size`` with ``P``, or ``K`` and ``camera_from_world``, or
+        ``K``, ``R`` and ``t``.
 
         Raises:
             FileError: missing or contradictory entries; the message names ``source``.
@@ -83,6 +106,8 @@ class Camera:
             )
         if "size" not in values:
             raise FileError(f'{source} has no "size": [W, H] (pixels)')
+        if {"K", "R", "t"} <= values.keys():
+            return cls.from_krt(values["K"], values["R"], values["t"], values["size"])
         if "P" in values and "K" not in values:
             return cls.from_projection(values["P"], values["size"])
         missing = [name for name in ("K", "camera_from_world") if name not in values]
@@ -144,6 +169,19 @@ class Camera:
         """
         directions = self._camera_rays(pixels) @ self.world_from_camera[:3, :3].T
         return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+    def ray_table(self, target_from_world: Matrix) -> Array:
+        """The rays of all pixels in another frame, for kernels.
+
+        Returns:
+            (3, 4) columns s, a, b, c: the ray of pixel (u, v) is s + t (u a + v b + c), and t is
+            the depth in mm.
+        """
+        table = np.empty((3, 4))
+        table[:, 0] = apply(target_from_world, self.source)
+        directions = self.world_from_camera[:3, :3] @ np.linalg.inv(self.K)
+        table[:, 1:] = target_from_world[:3, :3] @ directions
+        return table
 
     def unproject(self, pixels: ArrayLike, depth: ArrayLike) -> Array:
         """World points (..., 3) at pixels (..., 2) and depth (...) in mm: inverse of project."""

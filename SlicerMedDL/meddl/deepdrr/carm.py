@@ -54,6 +54,14 @@ class CArm:
     pixel_spacing: float = parameter(
         0.6, "distance of detector pixels", "mm", minimum=1e-4, maximum=1000
     )
+    principal_point: tuple[float, float] | None = parameter(
+        None,
+        "where the central ray meets the detector (column, row from 0); without it the middle",
+        "pixels",
+        minimum=-100_000,
+        maximum=100_000,
+        metavar="U,V",
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -63,6 +71,41 @@ class CArm:
                 f"source-isocenter {self.source_isocenter:g} mm is not less than source-detector "
                 f"{self.source_detector:g} mm: the patient would lie behind the detector"
             )
+
+    @classmethod
+    def from_camera(cls, camera: Camera, source_isocenter: float, pixel_spacing: float) -> CArm:
+        """The C-arm whose :meth:`camera` is ``camera``; angles as DICOM has them.
+
+        Args:
+            camera: with square pixels and no skew.
+            source_isocenter: mm; where on the central ray the isocentre is taken to lie.
+            pixel_spacing: mm; the focal length in pixels times it is the source-detector distance.
+
+        Returns:
+            With an isocentre, a principal point and the angles of :func:`carm_angles`.
+
+        Raises:
+            GeometryError: pixels that are not square, or an isocentre behind the detector.
+        """
+        K = camera.K
+        if abs(K[0, 1]) > 1e-6 * K[0, 0] or abs(K[1, 1] - K[0, 0]) > 1e-6 * K[0, 0]:
+            raise GeometryError(
+                f"K has focal lengths {K[0, 0]:g}, {K[1, 1]:g} and skew {K[0, 1]:g} pixels: a "
+                "C-arm has square pixels; keep the camera"
+            )
+        primary, secondary, rotation = carm_angles(camera)
+        isocenter = camera.source + source_isocenter * camera.camera_from_world[2, :3]
+        return cls(
+            primary_angle=primary,
+            secondary_angle=secondary,
+            rotation=rotation,
+            source_detector=float(K[0, 0] * pixel_spacing),
+            source_isocenter=source_isocenter,
+            isocenter=tuple(isocenter.tolist()),
+            detector_size=camera.size,
+            pixel_spacing=pixel_spacing,
+            principal_point=(float(K[0, 2]), float(K[1, 2])),
+        )
 
     def axes(self) -> NDArray[np.float64]:
         """(3, 3) rows x (columns to the right), y (rows down), z (to the detector), unit, RAS."""
@@ -84,6 +127,21 @@ class CArm:
         camera_from_world[:3, :3] = axes
         camera_from_world[:3, 3] = -axes @ (isocenter - self.source_isocenter * axes[2])
         w, h = self.detector_size
+        u, v = self.principal_point or ((w - 1) / 2, (h - 1) / 2)
         focal = self.source_detector / self.pixel_spacing
-        K = np.array([[focal, 0, (w - 1) / 2], [0, focal, (h - 1) / 2], [0, 0, 1]])
+        K = np.array([[focal, 0, u], [0, focal, v], [0, 0, 1]])
         return Camera(K, camera_from_world, self.detector_size)
+
+
+def carm_angles(camera: Camera) -> tuple[float, float, float]:
+    """Primary, secondary and rotation angle in degrees of any camera, in DICOM's ranges.
+
+    Primary and rotation lie from -180 to 180, secondary from -90 to 90. At a secondary angle of 90
+    the other two turn about one axis: primary is then 0.
+    """
+    x, _, z = camera.camera_from_world[:3, :3]
+    vertical = np.hypot(z[0], z[1]) < 1e-9
+    primary = 0.0 if vertical else float(np.rad2deg(np.arctan2(-z[0], z[1])))
+    secondary = float(np.rad2deg(np.arctan2(z[2], np.hypot(z[0], z[1]))))
+    level = CArm(primary, secondary).axes()
+    return primary, secondary, float(np.rad2deg(np.arctan2(x @ level[1], x @ level[0])))

@@ -25,17 +25,26 @@ from meddl.core.markups import read_points
 from meddl.core.parameters import convert, from_dict, parameter, to_dict, validate
 from meddl.core.yaml_lines import Where, YamlFile, read_yaml
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.dataset_draws import Choice, PoseRanges, Span, draw_pose, parse_variation
+from meddl.deepdrr.dataset_draws import (
+    Choice,
+    Instrument,
+    InstrumentRanges,
+    Span,
+    draw_instruments,
+    parse_variation,
+)
+from meddl.deepdrr.instruments import INSTRUMENTS
 from meddl.deepdrr.radiograph import RenderParameters
+from meddl.deepdrr.views import ViewRanges, sample_views
 
 Record = TypeVar("Record")
-FORMATS = ("png", "tiff")
+FORMATS = ("png", "tiff", "dcm")
 # Values of the stored 0 and 65535: every transmission and the noise above 1; a step of a negative
 # logarithm is 0.00024, of an energy 0.0015 keV.
 RANGES = {"intensity": (0.0, 1.25), "neglog": (-1.0, 15.0), "energy": (0.0, 100.0)}
 MOST_COMBINATIONS = 4096  # of random parameters, checked before the work starts
 ENTRIES = ("path", "series", "labels", "landmarks")
-SECTIONS = ("cts", "carm", "pose", "render", "masks")
+SECTIONS = ("cts", "carm", "pose", "render", "masks", "instruments")
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class OutputParameters:
     views: int = parameter(10, "views of each CT", minimum=1, maximum=10_000_000)
     format: str = parameter("png", "16-bit pictures", choices=FORMATS)
     range: tuple[float, float] | None = parameter(
-        None, "values that are stored as 0 and 65535; by default fixed by the quantity"
+        None, "values stored as 0 and 65535, without it fixed by the quantity; not for dcm"
     )
 
     def __post_init__(self) -> None:
@@ -91,15 +100,19 @@ class DatasetParameters:
         pose: how the C-arm moves.
         render: field of RenderParameters -> what it varies over.
         masks: name -> label of each mask.
+        kinds: of instruments; none without the section.
+        instruments: how many and where.
         folder: that the paths are relative to.
     """
 
     output: OutputParameters
     cts: tuple[CtSource, ...]
     carm: CArm
-    pose: PoseRanges
+    pose: ViewRanges
     render: Mapping[str, Choice | Span]
     masks: Mapping[str, int]
+    kinds: tuple[str, ...]
+    instruments: InstrumentRanges
     folder: Path
 
     @property
@@ -108,15 +121,17 @@ class DatasetParameters:
         return str(self.render["quantity"].extremes[0])
 
     @property
-    def scale(self) -> tuple[float, float]:
-        """Values of the stored 0 and 65535."""
+    def scale(self) -> tuple[float, float] | None:
+        """Values of the stored 0 and 65535; None in DICOM, where each header has its own."""
+        if self.output.format == "dcm":
+            return None
         return self.output.range or RANGES[self.quantity]
 
     def to_dict(self) -> dict[str, Any]:
         """All that decides the pictures, as plain JSON types."""
         return {
             **to_dict(self.output),
-            "range": list(self.scale),
+            "range": self.scale and list(self.scale),
             "cts": [asdict(ct) for ct in self.cts],
             "carm": to_dict(self.carm),
             "pose": to_dict(self.pose),
@@ -125,6 +140,7 @@ class DatasetParameters:
                 for name, entry in sorted(self.render.items())
             },
             "masks": dict(self.masks),
+            "instruments": {"kinds": list(self.kinds), **to_dict(self.instruments)},
         }
 
 
@@ -155,7 +171,7 @@ def plan(config: DatasetParameters) -> list[ViewTask]:
 
 def draw_parameters(config: DatasetParameters, task: ViewTask) -> RenderParameters:
     """The parameters of one view; with the seed of its noise."""
-    _, values, noise = _seeds(config, task)
+    _, values, noise, _ = _seeds(config, task)
     names = sorted(config.render)
     shares = np.random.default_rng(values).random(len(names))
     drawn = {n: config.render[n].draw(float(u)) for n, u in zip(names, shares, strict=True)}
@@ -166,12 +182,20 @@ def draw_parameters(config: DatasetParameters, task: ViewTask) -> RenderParamete
 def draw_view(config: DatasetParameters, task: ViewTask, center: ArrayLike) -> CArm:
     """The pose of one view of a CT with this centre, (3,) RAS mm."""
     generator = np.random.default_rng(_seeds(config, task)[0])
-    return draw_pose(generator, config.pose, config.carm, center)
+    return sample_views(1, generator, config.pose, config.carm, center)[0]
+
+
+def draw_solids(config: DatasetParameters, task: ViewTask, carm: CArm) -> list[Instrument]:
+    """The instruments of one view."""
+    if not config.kinds or carm.isocenter is None:
+        return []
+    generator = np.random.default_rng(_seeds(config, task)[3])
+    return draw_instruments(generator, config.kinds, config.instruments, carm.isocenter)
 
 
 def _seeds(config: DatasetParameters, task: ViewTask) -> list[np.random.SeedSequence]:
-    """Independent seeds of pose, parameters and noise."""
-    return np.random.SeedSequence(config.output.seed, spawn_key=(task.ct, task.view)).spawn(3)
+    """Independent seeds of pose, parameters, noise and instruments."""
+    return np.random.SeedSequence(config.output.seed, spawn_key=(task.ct, task.view)).spawn(4)
 
 
 def read_dataset(path: str | Path) -> DatasetParameters:
@@ -191,16 +215,19 @@ def read_dataset(path: str | Path) -> DatasetParameters:
         if name not in names:
             known = ", ".join([*SECTIONS, *names])
             raise file.error((str(name),), f"unknown entry; known are: {known}")
+    kinds, instruments = _instruments(file, sections["instruments"])
     config = DatasetParameters(
         output=_record(OutputParameters, top, file, ()),
         cts=_cts(file, sections["cts"]),
         carm=_record(CArm, sections["carm"], file, ("carm",)),
-        pose=_record(PoseRanges, sections["pose"], file, ("pose",)),
+        pose=_record(ViewRanges, sections["pose"], file, ("pose",)),
         render=_render(file, sections["render"]),
         masks=_masks(file, sections["masks"]),
+        kinds=kinds,
+        instruments=instruments,
         folder=file.path.resolve().parent,
     )
-    moved = [i.name for i in fields(PoseRanges) if i.name in (sections["carm"] or {})]
+    moved = [i.name for i in fields(ViewRanges) if i.name in (sections["carm"] or {})]
     if moved:
         raise file.error(("carm", moved[0]), "the pose says from where to where it varies")
     for ct in config.cts:
@@ -209,12 +236,14 @@ def read_dataset(path: str | Path) -> DatasetParameters:
             raise file.error(("cts",), f"{ct.path} with {has} and without {lacks}; give both")
     names = list(config.render)
     extremes = product(*(config.render[name].extremes for name in names))
-    for values in islice(extremes, MOST_COMBINATIONS):  # two that exclude each other show here
-        try:
-            from_dict(RenderParameters, dict(zip(names, values, strict=True)))
-        except MedDLError as error:
-            raise file.error(("render",), error) from error
-    if config.output.range is None and config.quantity not in RANGES:
+    for values in islice(extremes, MOST_COMBINATIONS):
+        drawn = dict(zip(names, values, strict=True))
+        if not _record(RenderParameters, drawn, file, ("render",)).one_picture:
+            raise file.error(("render",), "one value per pixel was expected, not materials or bins")
+    if config.output.format == "dcm":
+        if config.output.range is not None:
+            raise file.error(("range",), "a DICOM file has its own scale; leave range out")
+    elif config.output.range is None and config.quantity not in RANGES:
         where = ("render", "quantity")
         raise file.error(where, f"{config.quantity} has no usual range; add range: [LOW, HIGH]")
     return config
@@ -223,17 +252,16 @@ def read_dataset(path: str | Path) -> DatasetParameters:
 def _record(cls: type[Record], values: Any, file: YamlFile, where: Where) -> Record:
     """A record of a section; an error names the line of the entry that it is about."""
     table = {} if values is None else values
-    source = where[-1] if where else "the configuration"
+    source = str(where[-1]) if where else "the configuration"
     try:
-        return from_dict(cls, table, str(source))
+        return from_dict(cls, table, source)
     except MedDLError as error:
-        if isinstance(table, Mapping):
-            for name in table:
-                try:
-                    from_dict(cls, {name: table[name]}, str(source))
-                except MedDLError as alone:
-                    if str(alone) == str(error):
-                        raise file.error((*where, str(name)), error) from error
+        for name in table if isinstance(table, Mapping) else ():
+            try:
+                from_dict(cls, {name: table[name]}, source)
+            except MedDLError as alone:
+                if str(alone) == str(error):
+                    raise file.error((*where, str(name)), error) from error
         raise file.error(where, error) from error
 
 
@@ -254,14 +282,12 @@ def _render(file: YamlFile, values: Any) -> dict[str, Choice | Span]:
             if isinstance(variation, Choice):  # as typed as they will be used
                 kind = hints[name]
                 variation = Choice(tuple(convert(v, kind, str(name)) for v in variation.values))
-            for extreme in variation.extremes:
-                from_dict(RenderParameters, {name: extreme})
         except MedDLError as error:
             raise file.error(where, error) from error
         result[str(name)] = variation
     quantity = result["quantity"]
-    if isinstance(quantity, Choice) and (len(quantity.values) > 1 or "path" in quantity.values):
-        raise file.error(("render", "quantity"), "one quantity of one value per pixel was expected")
+    if isinstance(quantity, Choice) and len(quantity.values) > 1:
+        raise file.error(("render", "quantity"), "one quantity for all views was expected")
     return result
 
 
@@ -277,6 +303,25 @@ def _masks(file: YamlFile, values: Any) -> dict[str, int]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise file.error(("masks", str(name)), f"{value!r} is no label, a whole number from 1")
     return {str(name): value for name, value in values.items()}
+
+
+def _instruments(file: YamlFile, values: Any) -> tuple[tuple[str, ...], InstrumentRanges]:
+    """Kinds and ranges; every kind can be made in the shortest and the longest length."""
+    if values is None:
+        return (), InstrumentRanges()
+    table = dict(values) if isinstance(values, Mapping) else {}
+    kinds = table.pop("kinds", list(INSTRUMENTS))
+    if not isinstance(kinds, list) or not kinds or any(kind not in INSTRUMENTS for kind in kinds):
+        known = ", ".join(INSTRUMENTS)
+        raise file.error(("instruments", "kinds"), f"is {kinds!r}, a list was expected of: {known}")
+    ranges = _record(InstrumentRanges, table, file, ("instruments",))
+    for kind in kinds:
+        for length in ranges.length:
+            try:
+                INSTRUMENTS[kind][0]((0, 0, 0), (0, 0, length))
+            except MedDLError as error:
+                raise file.error(("instruments", "length"), f"{kind}: {error}") from error
+    return tuple(kinds), ranges
 
 
 def _cts(file: YamlFile, entries: Any) -> tuple[CtSource, ...]:

@@ -1,18 +1,19 @@
-"""What is random in a data set: values drawn for each view, and the pose of its C-arm."""
+"""What is random in a data set besides the poses: values of parameters, and instruments."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from meddl.core.errors import GeometryError, InputError
+from meddl.core.errors import InputError
 from meddl.core.parameters import parameter, validate
-from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.instruments import INSTRUMENTS
+from meddl.deepdrr.solids import Solid
 
 
 @dataclass(frozen=True)
@@ -100,73 +101,68 @@ def _number(value: Any, name: str) -> float:
     return number
 
 
-def _range(default: tuple[float, float], help: str, unit: str, low: float, high: float) -> Any:
-    return parameter(default, help, unit, minimum=low, maximum=high, metavar="LOW,HIGH")
-
-
 @dataclass(frozen=True)
-class PoseRanges:
-    """From where to where random poses vary; equal ends keep a value fixed.
+class InstrumentRanges:
+    """How many instruments lie in a view, and where; see :mod:`meddl.deepdrr.instruments`.
 
     Raises:
         InputError: a value outside its bounds, or a range whose ends are swapped.
-        GeometryError: an isocentre that may lie at or behind the detector.
     """
 
-    primary_angle: tuple[float, float] = _range(
-        (-45.0, 45.0), "primary angle, positive LAO", "degrees", -360, 360
+    count: tuple[int, int] = parameter((0, 2), "how many in a view", minimum=0, maximum=100)
+    length: tuple[float, float] = parameter(
+        (50.0, 150.0), "from tip to end", "mm", minimum=1, maximum=1000
     )
-    secondary_angle: tuple[float, float] = _range(
-        (-30.0, 30.0), "secondary angle, positive cranial", "degrees", -360, 360
-    )
-    rotation: tuple[float, float] = _range(
-        (-10.0, 10.0), "turn of the detector", "degrees", -360, 360
-    )
-    source_detector: tuple[float, float] = _range(
-        (1020.0, 1020.0), "source to detector", "mm", 1, 10000
-    )
-    source_isocenter: tuple[float, float] = _range(
-        (530.0, 530.0), "source to isocentre", "mm", 0.1, 10000
-    )
-    isocenter_jitter: tuple[float, float, float] = parameter(
-        (20.0, 20.0, 20.0),
-        "largest shift of the isocentre to either side, right, anterior, superior",
-        "mm",
-        minimum=0,
-        maximum=10000,
-        metavar="R,A,S",
+    distance: float = parameter(
+        60.0, "largest distance of the tip from the isocentre", "mm", minimum=0, maximum=10000
     )
 
     def __post_init__(self) -> None:
         validate(self)
-        for name in _RANGES:
+        for name in ("count", "length"):
             low, high = getattr(self, name)
             if low > high:
                 raise InputError(f"{name} is from {low:g} to {high:g}; the ends are swapped")
-        if self.source_isocenter[1] >= self.source_detector[0]:
-            raise GeometryError(
-                f"source_isocenter may be {self.source_isocenter[1]:g} mm and source_detector "
-                f"{self.source_detector[0]:g} mm: the patient would lie behind the detector"
-            )
 
 
-_RANGES = ("primary_angle", "secondary_angle", "rotation", "source_detector", "source_isocenter")
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument in a view.
 
-
-def draw_pose(
-    generator: np.random.Generator, ranges: PoseRanges, base: CArm, center: ArrayLike
-) -> CArm:
-    """A random pose, uniform in each range; takes eight numbers from the generator.
-
-    Args:
-        base: the detector, and the isocentre about which the poses jitter.
-        center: (3,) RAS mm, the isocentre if ``base`` names none (the CT's centre).
+    Attributes:
+        kind: a key of :data:`meddl.deepdrr.instruments.INSTRUMENTS`.
+        tip, end: RAS mm.
     """
-    uniform = generator.random(8)
-    drawn: dict[str, Any] = {
-        name: Span(*getattr(ranges, name)).draw(float(share))
-        for name, share in zip(_RANGES, uniform[:5], strict=True)
-    }
-    middle = np.asarray(center if base.isocenter is None else base.isocenter, dtype=np.float64)
-    r, a, s = (float(n) for n in middle + (2 * uniform[5:] - 1) * ranges.isocenter_jitter)
-    return replace(base, isocenter=(r, a, s), **drawn)
+
+    kind: str
+    tip: tuple[float, float, float]
+    end: tuple[float, float, float]
+
+    @property
+    def solid(self) -> Solid:
+        """Its body, of the material that is usual for the kind."""
+        make, material = INSTRUMENTS[self.kind]
+        return Solid(make(self.tip, self.end), material, name=self.kind)
+
+
+def draw_instruments(
+    generator: np.random.Generator,
+    kinds: Sequence[str],
+    ranges: InstrumentRanges,
+    isocenter: ArrayLike,
+) -> list[Instrument]:
+    """Random instruments: even over the kinds, the ball of tips and the sphere of directions."""
+    count = int(generator.integers(ranges.count[0], ranges.count[1], endpoint=True))
+    result = []
+    for _ in range(count):
+        kind = kinds[int(generator.integers(len(kinds)))]
+        length = generator.uniform(*ranges.length)
+        towards, along = (v / np.linalg.norm(v) for v in generator.normal(size=(2, 3)))
+        tip = np.asarray(isocenter) + ranges.distance * generator.random() ** (1 / 3) * towards
+        result.append(Instrument(kind, _triple(tip), _triple(tip + length * along)))
+    return result
+
+
+def _triple(point: np.ndarray) -> tuple[float, float, float]:
+    r, a, s = point.tolist()
+    return r, a, s

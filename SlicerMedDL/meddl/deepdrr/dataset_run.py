@@ -94,7 +94,7 @@ def generate(
         write_manifest(output, lines)
         write_landmarks(output, config, lines)
     clipped = sum(line["clipped"] for line in lines.values())
-    if clipped:
+    if clipped and config.scale is not None:
         low, high = config.scale
         logger.warning(
             "%d pixels lay outside the range %g to %g and were clipped; the manifest says in which "
@@ -150,7 +150,7 @@ def disk_bytes(config: DatasetParameters, views: int) -> int:
     manifest with 4 kB.
     """
     width, height = config.carm.detector_size
-    return views * int(width * height * (2 + len(config.masks) / 16) + 4096)
+    return views * int(width * height * (2 + (len(config.masks) + len(config.kinds)) / 16) + 4096)
 
 
 def _check_disk(output: Path, config: DatasetParameters, views: int) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,18 @@ from meddl.core.image import Image
 from meddl.core.image_io import read_image, write_image
 from meddl.core.markups import Points, read_points
 from meddl.core.parameters import to_dict
+from meddl.deepdrr.backends import choose_backend
 from meddl.deepdrr.camera import Camera
-from meddl.deepdrr.dataset import CtSource, DatasetParameters, ViewTask, draw_parameters, draw_view
+from meddl.deepdrr.dataset import (
+    CtSource,
+    DatasetParameters,
+    ViewTask,
+    draw_parameters,
+    draw_solids,
+    draw_view,
+)
+from meddl.deepdrr.dicom_output import write_dicom_radiograph
+from meddl.deepdrr.materials import labels_of
 from meddl.deepdrr.radiograph import (
     READING_FIELDS,
     PreparedCT,
@@ -35,6 +45,8 @@ from meddl.deepdrr.radiograph import (
     prepare,
     render_prepared,
 )
+from meddl.deepdrr.shadows import crop_label, silhouette
+from meddl.deepdrr.solids import Solid
 
 WORK = ".work"  # folder of the data set for what is not finished
 LEVELS = 65535
@@ -97,9 +109,13 @@ def _render_view(
     parameters = draw_parameters(config, task)
     carm = draw_view(config, task, ct.image.center)
     camera = carm.camera()
-    prepared = _prepared_ct(ct, parameters)
-    radiograph = render_prepared(prepared, carm, parameters)
-    stored, clipped = quantise(radiograph.array[0], config.scale)
+    instruments = draw_solids(config, task, carm)
+    solids = [instrument.solid for instrument in instruments]
+    prepared = _prepared_ct(ct, parameters, camera.size)
+    radiograph = render_prepared(prepared, carm, parameters, solids=solids)
+    clipped = 0
+    if config.scale is not None:
+        stored, clipped = quantise(radiograph.array[0], config.scale)
     record = {
         "view": task.number,
         "ct": {"file": source.path, "series": source.series, "sha256": ct.digest},
@@ -107,8 +123,10 @@ def _render_view(
         "carm": to_dict(carm),
         "seed": {"entropy": config.output.seed, "spawn_key": [task.ct, task.view]},
         "parameters": to_dict(parameters),
+        "instruments": [to_dict(instrument) for instrument in instruments],
+        "backend": radiograph.metadata["backend"],
         "unit": radiograph.metadata["unit"],
-        "scale": list(config.scale),
+        "scale": config.scale and list(config.scale),
         "clipped": clipped,
     }
     if ct.points is not None:
@@ -117,12 +135,16 @@ def _render_view(
     suffix = config.output.format
     with _scratch(output) as folder:
         files = {"picture": f"{name}.{suffix}", "camera_file": f"{name}.camera.json"}
-        write_image(folder / f"picture.{suffix}", Image(stored[None], radiograph.ras_from_ijk))
+        picture = folder / f"picture.{suffix}"
+        if config.scale is None:
+            write_dicom_radiograph(picture, radiograph)
+        else:
+            write_image(picture, Image(stored[None], radiograph.ras_from_ijk))
         write_json(folder / "camera_file.json", {**camera.to_dict(), "P": camera.P.tolist()})
-        if config.masks:
+        if config.masks or config.kinds:
             files["mask"] = f"{name}.mask.tiff"
-            masks = _masks(config, source, camera)
-            write_masks(folder / "mask.tiff", masks, list(config.masks))
+            masks = {**_label_masks(config, source, camera), **_solid_masks(config, solids, camera)}
+            write_masks(folder / "mask.tiff", masks)
         written = {}
         for part, target in files.items():
             (made,) = folder.glob(f"{part}.*")
@@ -154,10 +176,19 @@ def _read(folder: Path, source: CtSource) -> _Ct:
     return _Ct(image, digest.hexdigest(), points)
 
 
-def _prepared_ct(ct: _Ct, parameters: RenderParameters) -> PreparedCT:
+def _prepared_ct(ct: _Ct, parameters: RenderParameters, size: tuple[int, int]) -> PreparedCT:
     fixed = {k: v for k, v in to_dict(parameters).items() if k not in READING_FIELDS}
-    key = (ct.digest, repr(sorted(fixed.items())))
-    prepared: PreparedCT = _prepared.get(key, lambda: prepare(ct.image, parameters))
+
+    def make() -> PreparedCT:
+        array = ct.image.array
+        needed = 4 * array.size * 5  # densities of three materials and two temporaries
+        pixels = size[0] * size[1]
+        backend = choose_backend(
+            parameters.backend, parameters.device, (*array.shape, 1), pixels, needed
+        )
+        return prepare(ct.image, parameters, labels_of(parameters), backend=backend)
+
+    prepared: PreparedCT = _prepared.get((ct.digest, size, repr(sorted(fixed.items()))), make)
     return prepared
 
 
@@ -191,64 +222,55 @@ def _landmarks(points: Points, camera: Camera) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Member:
-    """Where one label is: (K, J, I, 1) 0 and 1 in its bounding box."""
+def _label_masks(
+    config: DatasetParameters, source: CtSource, camera: Camera
+) -> dict[str, NDArray[np.uint8]]:
+    """Name -> (H, W), 1 where the ray of a pixel meets the label."""
+    from meddl.deepdrr.first_hit import first_hit
 
-    volume: NDArray[np.float32]
-    ijk_from_ras: Matrix
-
-
-def _masks(config: DatasetParameters, source: CtSource, camera: Camera) -> NDArray[np.uint8]:
-    """(L, H, W) 1 where the ray of a pixel runs through a label for half a voxel or more."""
-    from meddl.deepdrr.projector import line_integrals
-
-    key = (config.folder, source, tuple(config.masks.values()))
-    members, least = _members.get(
-        key, lambda: _read_members(config.folder / str(source.labels), list(config.masks.values()))
-    )
-    width, height = camera.size
-    masks = np.zeros((len(members), height, width), np.uint8)
-    world_per_pixel = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
-    for mask, member in zip(masks, members, strict=True):
-        if member is not None:
-            path = line_integrals(
-                member.volume, member.ijk_from_ras, camera.source, world_per_pixel, camera.size
-            )
-            mask[:] = path[..., 0] >= least
+    if not config.masks:
+        return {}
+    path, values = config.folder / str(source.labels), tuple(config.masks.values())
+    members = _members.get((path, values), lambda: _read_members(path, values))
+    masks = {}
+    for name, member in zip(config.masks, members, strict=True):
+        if member is None:
+            masks[name] = np.zeros(camera.size[::-1], np.uint8)
+        else:
+            volume, ijk_from_ras = member
+            depth = first_hit(volume, ijk_from_ras, camera, 0.5)
+            masks[name] = (~np.isnan(depth)).astype(np.uint8)
     return masks
 
 
-def _read_members(path: Path, values: list[int]) -> tuple[list[_Member | None], float]:
-    """The labels (None where a CT lacks one), and half of the smallest voxel spacing in mm."""
+def _solid_masks(
+    config: DatasetParameters, solids: Sequence[Solid], camera: Camera
+) -> dict[str, NDArray[np.uint8]]:
+    """``instrument KIND`` -> (H, W), 1 where the ray of a pixel meets an instrument of the kind."""
+    masks = {f"instrument {kind}": np.zeros(camera.size[::-1], np.uint8) for kind in config.kinds}
+    for solid in solids:
+        masks[f"instrument {solid.name}"] |= silhouette(solid.mesh, camera)
+    return masks
+
+
+def _read_members(
+    path: Path, values: Sequence[int]
+) -> list[tuple[NDArray[np.float32], Matrix] | None]:
+    """Each label in its bounding box; None where a CT lacks it."""
     labels = read_image(path).require_volume("label map").require_finite("label map")
     array = labels.array
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise InputError(f"{path} holds values between whole numbers, a label map was expected")
-    members: list[_Member | None] = []
-    for value in values:
-        found = array == value
-        if not found.any():
-            members.append(None)
-            continue
-        slices, shift = [], np.eye(4)
-        for axis in range(3):
-            others = tuple(n for n in range(3) if n != axis)
-            (indices,) = np.nonzero(found.any(axis=others))
-            start = max(int(indices[0]) - 1, 0)
-            slices.append(slice(start, int(indices[-1]) + 2))
-            shift[2 - axis, 3] = -start
-        volume = np.ascontiguousarray(found[tuple(slices)][..., None], dtype=np.float32)
-        members.append(_Member(volume, shift @ labels.ijk_from_ras))
-    return members, 0.5 * float(labels.spacing.min())
+    there = set(np.unique(array).tolist())
+    return [crop_label(labels, value) if value in there else None for value in values]
 
 
-def write_masks(path: Path, masks: NDArray[np.uint8], names: list[str]) -> None:
-    """Write (L, H, W) masks as a compressed TIFF, a page per label with its name."""
+def write_masks(path: Path, masks: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Write (H, W) masks as a compressed TIFF, a page per mask with its name."""
     import tifffile
 
     with parsing(path, "output"), tifffile.TiffWriter(path) as file:
-        for mask, name in zip(masks, names, strict=True):
+        for name, mask in masks.items():
             file.write(
                 mask,
                 photometric="minisblack",

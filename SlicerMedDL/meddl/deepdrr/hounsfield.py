@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -110,16 +114,34 @@ def inspect_values(ct: Image) -> list[Finding]:
     return [Finding(text)]
 
 
-def density(hu: NDArray[np.floating | np.integer]) -> NDArray[np.float32]:
+@lru_cache(maxsize=1)
+def density_curves() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    """The shipped curves: name -> (HU, density in g/cm3) of their knots; the sources are beside
+    them in ``data/density_curves.json``. The first, ``water-bone``, is the default."""
+    path = Path(__file__).parent / "data" / "density_curves.json"
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {name: (tuple(c["hu"]), tuple(c["density"])) for name, c in table.items()}
+
+
+def density(
+    hu: NDArray[np.floating | np.integer], curve: str = "water-bone"
+) -> NDArray[np.float32]:
     """Mass density in g/cm3 of Hounsfield units, any shape.
 
-    The lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU (Schneider,
-    Bortfeld and Schlegel 2000, Phys Med Biol 45:459, for bone above 100 HU), never below 0. It
-    passes through 1.00 at 0 HU and 0 at -1000 HU, so that air inside and outside the volume weigh
-    the same.
+    The default is the lower of the water line 1 + HU/1000 and the bone line 1.017 + 0.000592 HU
+    (Schneider, Bortfeld and Schlegel 2000, Phys Med Biol 45:459, for bone above 100 HU). It passes
+    through 1.00 at 0 HU. Every curve is 0 up to -1000 HU, so that air inside and outside the volume
+    weigh the same, and goes on with its last slope above its last knot.
+
+    Args:
+        hu: Hounsfield units.
+        curve: a name of :func:`density_curves`.
     """
-    values = np.asarray(hu, dtype=np.float32)
-    line = np.minimum(
-        values * np.float32(1e-3) + 1, values * np.float32(5.92e-4) + np.float32(1.017)
-    )
-    return np.maximum(line, np.float32(0))
+    knots, values = (np.array(part) for part in density_curves()[curve])
+    slopes = np.diff(values) / np.diff(knots)
+    hu = np.asarray(hu, dtype=np.float32)
+    result = (hu - np.float32(knots[0])) * np.float32(slopes[0]) + np.float32(values[0])
+    # One hinge per knot: a few passes in float32, without np.interp's detour over float64.
+    for knot, change in zip(knots[1:], np.diff(slopes), strict=False):
+        result += np.float32(change) * np.maximum(hu - np.float32(knot), np.float32(0))
+    return np.maximum(result, np.float32(0))

@@ -1,89 +1,203 @@
-"""Which material a voxel is, and how strongly it attenuates.
-
-Mass fractions: ICRU Report 44 (1989) for soft tissue and cortical bone; dry air and water as in
-NIST's tables of X-ray mass attenuation coefficients (Hubbell and Seltzer 1995).
-"""
+"""Which material each voxel is of, and how dense it is."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.errors import InputError
 from meddl.core.image import Image
-from meddl.core.optional import require
-from meddl.deepdrr.hounsfield import density
-
-MASS_FRACTIONS: dict[str, dict[str, float]] = {
-    "air": {"C": 0.000124, "N": 0.755268, "O": 0.231781, "Ar": 0.012827},
-    "soft tissue": {
-        "H": 0.102,
-        "C": 0.143,
-        "N": 0.034,
-        "O": 0.708,
-        "Na": 0.002,
-        "P": 0.003,
-        "S": 0.003,
-        "Cl": 0.002,
-        "K": 0.003,
-    },
-    "bone": {
-        "H": 0.034,
-        "C": 0.155,
-        "N": 0.042,
-        "O": 0.435,
-        "Na": 0.001,
-        "Mg": 0.002,
-        "P": 0.103,
-        "S": 0.003,
-        "Ca": 0.225,
-    },
-    "water": {"H": 0.111894, "O": 0.888106},
-}
+from meddl.core.parameters import parameter, validate
+from meddl.deepdrr.compositions import find_material, mass_attenuation
+from meddl.deepdrr.hounsfield import density, density_curves
+from meddl.deepdrr.labels import Labels, read_labels
+from meddl.deepdrr.table import remove_table
 
 THRESHOLD_MATERIALS = ("air", "soft tissue", "bone")
 AIR_UP_TO, SOFT_TISSUE_UP_TO = -800.0, 350.0  # HU; the thresholds of Unberath et al. 2018
+TRABECULAR_UP_TO = 600.0  # HU, within a bone's label; halfway between spongiosa and a thin cortex
+BLOOD_UP_TO = 150.0  # HU, within a vessel's label; without contrast agent blood has 30 to 70
+CT_ENERGY = 70.0  # keV; about the effective energy of a CT at 120 kV
+METHODS = ("threshold", "water")
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+
+
+@dataclass(frozen=True)
+class MaterialParameters:
+    """How voxels become materials.
+
+    Raises:
+        InputError: a value outside its choices.
+    """
+
+    materials: str = parameter(
+        "threshold",
+        "how voxels become materials: by HU, all water (density max(0, 1 + HU/1000)), or by a "
+        "label map with its table LABELS.json beside it",
+        metavar="threshold|water|LABELS.nii.gz",
+    )
+    density_curve: str = parameter("water-bone", "density of HU", choices=tuple(density_curves()))
+    remove_table: bool = parameter(False, "make everything but the patient air")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.materials not in METHODS and not self.materials.lower().endswith(LABEL_SUFFIXES):
+            raise InputError(
+                f"--materials is {self.materials!r}, expected one of: {', '.join(METHODS)}, or a "
+                f"label map ({', '.join(LABEL_SUFFIXES)})"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MaterialVolume:
+    """One material per voxel, 5 bytes each.
+
+    Attributes:
+        names: M materials, each as :func:`meddl.deepdrr.compositions.find_material` takes it.
+        density: (K, J, I) float32 g/cm3.
+        label: (K, J, I) uint8, index into ``names``.
+    """
+
+    names: tuple[str, ...]
+    density: NDArray[np.float32]
+    label: NDArray[np.uint8]
+
+    def component(self, index: int) -> NDArray[np.float32]:
+        """(K, J, I) float32 density of one material, 0 where another one is."""
+        return np.where(self.label == index, self.density, np.float32(0))
+
+    def stacked(self) -> NDArray[np.float32]:
+        """(K, J, I, M) float32 densities of all materials."""
+        result = np.zeros((*self.density.shape, len(self.names)), np.float32)
+        for label, values, out in zip(self.label, self.density, result, strict=True):
+            np.put_along_axis(out, label[..., None].astype(np.intp), values[..., None], axis=-1)
+        return result
+
+
+def labels_of(parameters: MaterialParameters) -> Labels | None:
+    """The label map that the parameters name, if they name one.
+
+    Raises:
+        FileError: no such file, no label map, or no table beside it.
+    """
+    if parameters.materials in METHODS:
+        return None
+    return read_labels(parameters.materials)
+
+
+def decompose(
+    ct: Image, parameters: MaterialParameters | None = None, labels: Labels | None = None
+) -> MaterialVolume:
+    """Decompose a CT into materials.
+
+    ``threshold``: air up to -800 HU, soft tissue up to 350 HU, bone above. ``water``: all water.
+    A label map: each structure by :func:`meddl.deepdrr.labels.material_of`; bones are trabecular up
+    to 600 HU and cortical above; vessels are blood up to 150 HU and blood with iodine above, of one
+    concentration for the volume (that of their median HU) and of the density that gives each voxel
+    its HU at 70 keV; solids (implants) have their nominal density; the thresholds decide the rest.
+
+    Args:
+        ct: scalar volume in HU.
+        parameters: by default :class:`MaterialParameters`.
+        labels: in place of the file that ``parameters.materials`` names.
+
+    Raises:
+        InputError: no label map, or an unknown material.
+    """
+    parameters = parameters or MaterialParameters()
+    if parameters.remove_table:
+        ct = remove_table(ct)
+    labels = labels or labels_of(parameters)
+    if labels is not None:
+        return _by_labels(ct, labels, parameters.density_curve)
+    values = np.empty(ct.array.shape, np.float32)
+    label = np.zeros(ct.array.shape, np.uint8)
+    water = parameters.materials == "water"
+    for hu, dense, which in zip(ct.array, values, label, strict=True):  # no full-size temporaries
+        dense[...] = density(hu, "water" if water else parameters.density_curve)
+        if not water:
+            np.add(hu > AIR_UP_TO, hu > SOFT_TISSUE_UP_TO, out=which, dtype=np.uint8)
+    return MaterialVolume(("water",) if water else THRESHOLD_MATERIALS, values, label)
 
 
 def material_densities(ct: Image) -> NDArray[np.float32]:
-    """Density of each threshold material in each voxel.
-
-    A voxel belongs to air up to -800 HU, to soft tissue up to 350 HU, to bone above.
-
-    Args:
-        ct: scalar volume in HU, (K, J, I).
-
-    Returns:
-        (K, J, I, 3) float32 g/cm3 in the order of :data:`THRESHOLD_MATERIALS`.
-    """
-    result = np.zeros((*ct.array.shape, len(THRESHOLD_MATERIALS)), np.float32)
-    for hu, out in zip(ct.array, result, strict=True):  # slice by slice: no second full-size copy
-        label = (hu > AIR_UP_TO).astype(np.int8) + (hu > SOFT_TISSUE_UP_TO)
-        np.put_along_axis(out, label[..., None], density(hu)[..., None], axis=-1)
-    return result
+    """(K, J, I, 3) float32 g/cm3, density of each of :data:`THRESHOLD_MATERIALS` in each voxel."""
+    return decompose(ct).stacked()
 
 
-def mass_attenuation(material: str, energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Total mass attenuation coefficient in cm2/g.
+def _by_labels(ct: Image, labels: Labels, curve: str) -> MaterialVolume:
+    classes = ["threshold", *dict.fromkeys(labels.materials.values())]
+    class_of = np.zeros(65536, np.uint8)  # label 0 and labels without an entry: thresholds
+    for value, material in labels.materials.items():
+        class_of[value] = classes.index(material)
+    structure = class_of[_on_grid_of(ct, labels.image)]
+    splits = {
+        "threshold": (THRESHOLD_MATERIALS, (AIR_UP_TO, SOFT_TISSUE_UP_TO)),
+        "skeleton": (("trabecular bone", "bone"), (TRABECULAR_UP_TO,)),
+    }
+    if "vessel" in classes:
+        contrast = _contrast_blood(ct.array, structure == classes.index("vessel"))
+        splits["vessel"] = (("blood", contrast), (BLOOD_UP_TO,))
+    parts = [splits.get(name, ((name,), ())) for name in classes]
+    names = tuple(dict.fromkeys(name for members, _ in parts for name in members))
+    bounds = np.full((2, len(classes)), np.inf, np.float32)
+    index = np.zeros((3, len(classes)), np.uint8)  # material of each class, by bounds exceeded
+    for number, (members, limits) in enumerate(parts):
+        bounds[: len(limits), number] = limits
+        index[: len(members), number] = [names.index(name) for name in members]
+    values = np.empty(ct.array.shape, np.float32)
+    label = np.empty(ct.array.shape, np.uint8)
+    for hu, which, dense, out in zip(ct.array, structure, values, label, strict=True):
+        exceeded = (hu > bounds[0][which]).astype(np.uint8) + (hu > bounds[1][which])
+        out[...] = index[exceeded, which]
+        dense[...] = density(hu, curve)
+        for number, name in enumerate(names):
+            if find_material(name).kind == "solid":
+                dense[out == number] = find_material(name).density
+            elif "+iodine:" in name:
+                inside = out == number
+                dense[inside] = density(hu[inside], "water") * np.float32(_per_water(name))
+    return MaterialVolume(names, values, label)
 
-    Mixture rule over the elements, from xraydb's Elam tables (within 0.03 % of NIST's from 20 to
-    100 keV for water and bone).
 
-    Args:
-        material: a key of :data:`MASS_FRACTIONS`.
-        energies: (E,) keV.
-    """
-    return _mass_attenuation(material, tuple(float(e) for e in energies)).copy()
+def _on_grid_of(ct: Image, image: Image) -> NDArray[np.uint16]:
+    """A label map on the voxels of ``ct``, nearest neighbour; 0 beside it."""
+    array: NDArray[np.uint16] = image.array
+    if image.size == ct.size and np.allclose(image.ras_from_ijk, ct.ras_from_ijk, atol=1e-3):
+        return array
+    from scipy.ndimage import affine_transform
 
-
-@lru_cache(maxsize=64)
-def _mass_attenuation(material: str, energies: tuple[float, ...]) -> NDArray[np.float64]:
-    xraydb = require("xraydb", "attenuation coefficients")
-    electronvolts = 1000 * np.array(energies)
-    fractions = MASS_FRACTIONS[material]
-    total = sum(fractions.values())
-    return sum(
-        (share / total) * xraydb.mu_elam(element, electronvolts)
-        for element, share in fractions.items()
+    label_from_ct = (image.ijk_from_ras @ ct.ras_from_ijk)[::-1, ::-1]  # in (1, k, j, i)
+    resampled: NDArray[np.uint16] = affine_transform(
+        array,
+        label_from_ct[1:, 1:],
+        label_from_ct[1:, 0],
+        output_shape=ct.array.shape,
+        order=0,
+        mode="grid-constant",
     )
+    return resampled
+
+
+def _contrast_blood(hu: NDArray[Any], vessel: NDArray[np.bool_]) -> str:
+    """``blood+iodine:C`` with C (mg/ml, whole) from the median HU of the bright vessel voxels."""
+    bright = hu[vessel & (hu > BLOOD_UP_TO)]
+    relative = 1 + (float(np.median(bright)) if bright.size else BLOOD_UP_TO) / 1000
+    energy = np.array([CT_ENERGY])
+    water, blood, iodine = (
+        float(mass_attenuation(name, energy)[0]) for name in ("water", "blood", "iodine")
+    )
+    blood *= find_material("blood").density
+    # Volumes add: mu = (1 - c / rho_I) mu_blood + c (mu/rho)_I, linear in the concentration c.
+    amount = (relative * water - blood) / (iodine - blood / find_material("iodine").density)
+    return f"blood+iodine:{max(1, round(1000 * amount))}"
+
+
+def _per_water(name: str) -> float:
+    """Density (g/cm3) at which a material attenuates as water does, at the CT's energy."""
+    energy = np.array([CT_ENERGY])
+    ratio = mass_attenuation("water", energy) / mass_attenuation(name, energy)
+    return float(ratio[0])

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
+from typing import Any
 
 import numba
 import numpy as np
@@ -26,8 +27,82 @@ GAUSS = 0.5 / math.sqrt(3.0)  # offset of the two Gauss points from the middle, 
 ROWS_PER_BLOCK = 8  # cancel is answered within the time of one block per core
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
-def _project_rows(  # type: ignore[no-untyped-def]  # numba infers the types
+_jit = numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
+
+
+@_jit
+def clip_ray(source, direction, low, high):  # type: ignore[no-untyped-def]  # numba infers them
+    """From where to where source + t direction, t >= 0, lies in the box; an empty range outside."""
+    t0, t1 = 0.0, np.inf
+    for axis in range(3):
+        d = direction[axis]
+        if abs(d) < 1e-14:
+            if source[axis] < low[axis] or source[axis] > high[axis]:
+                t1 = -1.0
+        else:
+            a = (low[axis] - source[axis]) / d
+            b = (high[axis] - source[axis]) / d
+            t0 = max(t0, min(a, b))
+            t1 = min(t1, max(a, b))
+    return t0, t1
+
+
+@_jit
+def integrate_ray(volume, source, direction, t0, t1, total):  # type: ignore[no-untyped-def]
+    """Add to total (M,) the integral from t0 to t1 along source + t direction, all in ijk."""
+    last = np.array([volume.shape[2] - 1, volume.shape[1] - 1, volume.shape[0] - 1])
+    position = np.empty(3)
+    crossing = np.empty(3)
+    stride = np.empty(3)
+    near = np.empty(3, np.int64)
+    far = np.empty(3, np.int64)
+    upper = np.empty((2, 3))
+    for axis in range(3):
+        d = direction[axis]
+        start = source[axis] + t0 * d
+        if abs(d) < 1e-14:
+            crossing[axis] = np.inf
+            stride[axis] = np.inf
+        else:
+            plane = math.floor(start) + 1.0 if d > 0 else math.ceil(start) - 1.0
+            crossing[axis] = (plane - source[axis]) / d
+            stride[axis] = 1.0 / abs(d)
+    t = t0
+    while t < t1:
+        end = min(min(crossing[0], crossing[1]), min(crossing[2], t1))
+        step = end - t
+        if step > 0.0:
+            middle = 0.5 * (t + end)
+            for axis in range(3):
+                position[axis] = source[axis] + middle * direction[axis]
+                cell = math.floor(position[axis])
+                near[axis] = min(max(int(cell), 0), last[axis])
+                far[axis] = min(max(int(cell) + 1, 0), last[axis])
+                offset = GAUSS * step * direction[axis]
+                upper[0, axis] = position[axis] - cell - offset
+                upper[1, axis] = position[axis] - cell + offset
+            half = 0.5 * step
+            for corner in range(8):
+                weight = 0.0
+                for point in range(2):
+                    w = upper[point, 0] if corner & 1 else 1.0 - upper[point, 0]
+                    w *= upper[point, 1] if corner & 2 else 1.0 - upper[point, 1]
+                    w *= upper[point, 2] if corner & 4 else 1.0 - upper[point, 2]
+                    weight += w
+                weight *= half
+                i = far[0] if corner & 1 else near[0]
+                j = far[1] if corner & 2 else near[1]
+                k = far[2] if corner & 4 else near[2]
+                for component in range(volume.shape[3]):
+                    total[component] += weight * volume[k, j, i, component]
+        for axis in range(3):
+            if crossing[axis] <= end:
+                crossing[axis] += stride[axis]
+        t = end
+
+
+@_jit
+def _project_rows(  # type: ignore[no-untyped-def]
     volume, source, first, per_column, per_row, scale, low, high, row_start, out
 ):
     """Integrate rows row_start.. of the picture into out (rows, W, M).
@@ -36,30 +111,15 @@ def _project_rows(  # type: ignore[no-untyped-def]  # numba infers the types
     source + t (first + u per_column + v per_row). scale is the 3x3 that turns ijk directions to mm.
     low, high: (3,) the box to integrate over, ijk.
     """
-    last = np.array([volume.shape[2] - 1, volume.shape[1] - 1, volume.shape[0] - 1])
-    components = volume.shape[3]
-    position = np.empty(3)
     direction = np.empty(3)
-    crossing = np.empty(3)
-    stride = np.empty(3)
-    near = np.empty(3, np.int64)
-    far = np.empty(3, np.int64)
-    upper = np.empty((2, 3))
-    total = np.empty(components)
+    total = np.empty(volume.shape[3])
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
-            t0, t1 = 0.0, np.inf
             for axis in range(3):
-                d = first[axis] + column * per_column[axis] + (row_start + row) * per_row[axis]
-                direction[axis] = d
-                if abs(d) < 1e-14:
-                    if source[axis] < low[axis] or source[axis] > high[axis]:
-                        t1 = -1.0
-                else:
-                    a = (low[axis] - source[axis]) / d
-                    b = (high[axis] - source[axis]) / d
-                    t0 = max(t0, min(a, b))
-                    t1 = min(t1, max(a, b))
+                direction[axis] = (
+                    first[axis] + column * per_column[axis] + (row_start + row) * per_row[axis]
+                )
+            t0, t1 = clip_ray(source, direction, low, high)
             if t1 <= t0:
                 continue
             length = 0.0
@@ -69,54 +129,13 @@ def _project_rows(  # type: ignore[no-untyped-def]  # numba infers the types
                     mm += scale[axis, other] * direction[other]
                 length += mm * mm
             length = math.sqrt(length)
-            for axis in range(3):
-                d = direction[axis]
-                start = source[axis] + t0 * d
-                if abs(d) < 1e-14:
-                    crossing[axis] = np.inf
-                    stride[axis] = np.inf
-                else:
-                    plane = math.floor(start) + 1.0 if d > 0 else math.ceil(start) - 1.0
-                    crossing[axis] = (plane - source[axis]) / d
-                    stride[axis] = 1.0 / abs(d)
             total[:] = 0.0
-            t = t0
-            while t < t1:
-                end = min(min(crossing[0], crossing[1]), min(crossing[2], t1))
-                step = end - t
-                if step > 0.0:
-                    middle = 0.5 * (t + end)
-                    for axis in range(3):
-                        position[axis] = source[axis] + middle * direction[axis]
-                        cell = math.floor(position[axis])
-                        near[axis] = min(max(int(cell), 0), last[axis])
-                        far[axis] = min(max(int(cell) + 1, 0), last[axis])
-                        offset = GAUSS * step * direction[axis]
-                        upper[0, axis] = position[axis] - cell - offset
-                        upper[1, axis] = position[axis] - cell + offset
-                    half = 0.5 * step
-                    for corner in range(8):
-                        weight = 0.0
-                        for point in range(2):
-                            w = upper[point, 0] if corner & 1 else 1.0 - upper[point, 0]
-                            w *= upper[point, 1] if corner & 2 else 1.0 - upper[point, 1]
-                            w *= upper[point, 2] if corner & 4 else 1.0 - upper[point, 2]
-                            weight += w
-                        weight *= half
-                        i = far[0] if corner & 1 else near[0]
-                        j = far[1] if corner & 2 else near[1]
-                        k = far[2] if corner & 4 else near[2]
-                        for component in range(components):
-                            total[component] += weight * volume[k, j, i, component]
-                for axis in range(3):
-                    if crossing[axis] <= end:
-                        crossing[axis] += stride[axis]
-                t = end
-            for component in range(components):
+            integrate_ray(volume, source, direction, t0, t1, total)
+            for component in range(volume.shape[3]):
                 out[row, column, component] = total[component] * length
 
 
-def occupied_box(volume: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def occupied_box(volume: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lower and upper ijk corner of the part of the volume that is not zero.
 
     Args:

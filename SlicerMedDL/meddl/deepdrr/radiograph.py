@@ -1,27 +1,31 @@
-"""One radiograph from one CT: values, materials, projection, attenuation, noise."""
+"""One radiograph from one CT: values, materials, projection, attenuation, detector."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
-from meddl.core.geometry import apply
+from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
-from meddl.core.parameters import parameter, to_dict, validate
+from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepdrr.attenuation import detected_energy, spectral_moments
+from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
-from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
-from meddl.deepdrr.spectrum import SPECTRA, load_spectrum
+from meddl.deepdrr.labels import Labels
+from meddl.deepdrr.layers import DensityGrid, Layer, density_grids, stack_layers
+from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
+from meddl.deepdrr.reading import photons_of, reading
+from meddl.deepdrr.solids import Solid, insert_solids
+from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
 
 logger = logging.getLogger(__name__)
 
@@ -29,41 +33,48 @@ UNITS = {
     "intensity": "I/I0",
     "energy": "keV per emitted photon",
     "neglog": "-log(I/I0)",
+    "counts": "photons",
     "path": "g/cm2",
     "integral": "value x mm",
 }
 
 
 @dataclass(frozen=True)
-class RenderParameters:
-    """What is rendered and how.
+class RenderParameters(MaterialParameters, SpectrumParameters, DetectorParameters):
+    """What is rendered and how; the fields of materials, tube and detector are inherited.
 
     Raises:
-        InputError: a value outside its bounds or choices.
+        InputError: a value outside its bounds or choices, or two that exclude each other.
     """
 
     quantity: str = parameter("intensity", "what the picture holds", choices=tuple(UNITS))
-    materials: str = parameter("threshold", "how voxels become materials", choices=("threshold",))
-    spectrum: str = parameter("90kV", "tube spectrum", choices=SPECTRA)
-    photons: float = parameter(
-        100_000.0, "photons emitted towards each pixel, with noise on", minimum=1, maximum=1e12
-    )
-    noise: bool = parameter(False, "quantum noise")
-    backend: str = parameter("auto", "projector", choices=("auto", "numba"))
+    backend: str = parameter("auto", "projector; auto is exact for small work", choices=BACKENDS)
+    device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
     hu_offset: float = parameter(0.0, "added to every voxel before use", "HU")
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
     )
-    seed: int = parameter(0, "seed of the noise", minimum=0, maximum=2**63 - 1)
 
     def __post_init__(self) -> None:
-        validate(self)
+        for subject in (MaterialParameters, SpectrumParameters, DetectorParameters):
+            subject.__post_init__(self)
         parse_hu_below(self.hu_below)
         if self.noise and self.quantity in ("path", "integral"):
             raise InputError(
                 f"--noise on has no meaning for --quantity {self.quantity}; "
-                "quantum noise is in intensity, energy and neglog"
+                "quantum noise is in intensity, energy, neglog and counts"
             )
+        if self.quantity == "energy" and self.detector != "energy":
+            raise InputError("--quantity energy is what --detector energy reads; choose counts")
+        if self.quantity == "counts" and self.detector == "energy":
+            raise InputError("--quantity counts needs --detector counting or bins")
+
+    @property
+    def one_picture(self) -> bool:
+        """Whether a pixel has one value, rather than one per material or energy bin."""
+        return self.quantity != "path" and (
+            self.quantity == "integral" or len(bin_edges(self.detector)) < 2
+        )
 
 
 def render(
@@ -71,6 +82,9 @@ def render(
     view: CArm | Camera,
     parameters: RenderParameters | None = None,
     *,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -81,18 +95,33 @@ def render(
         ct: scalar volume in HU.
         view: C-arm pose or camera. A C-arm without isocentre turns about the centre of the CT.
         parameters: the record; ``options`` replace single fields, as in ``quantity="path"``.
+        labels: structures of the CT, in place of a label map that ``parameters.materials`` names.
+        over: volumes that replace the CT where they are, highest priority first.
+        solids: bodies in the place of all volumes; a later one displaces an earlier one.
 
     Returns:
-        float32 image (1, H, W), or (1, H, W, 3) for ``path``, with the unit of
-        :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice view, spaced as the detector.
-        ``metadata`` holds quantity, unit, materials, camera and parameters.
+        float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
+        energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
+        view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters,
+        backend, device and the names of the components (``pages``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
         DeviceError: too little memory.
+        DependencyError: a tube by ``kvp`` without SpekPy.
         Cancelled: no result.
     """
-    views = render_views(ct, [view], parameters, progress=progress, cancel=cancel, **options)
+    views = render_views(
+        ct,
+        [view],
+        parameters,
+        labels=labels,
+        over=over,
+        solids=solids,
+        progress=progress,
+        cancel=cancel,
+        **options,
+    )
     return next(views)
 
 
@@ -101,6 +130,9 @@ def render_views(
     views: Sequence[CArm | Camera],
     parameters: RenderParameters | None = None,
     *,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
@@ -111,27 +143,46 @@ def render_views(
     before the first picture is asked for.
     """
     parameters = replace(parameters or RenderParameters(), **options)
+    if parameters.quantity == "integral" and (over or solids):
+        raise InputError(
+            "--quantity integral is of the CT alone, other volumes and solids have no voxel values "
+            "of its kind; use path, intensity, energy or neglog"
+        )
     ct = ct.require_volume("CT").require_finite("CT")
-    components = 1 if parameters.quantity == "integral" else len(THRESHOLD_MATERIALS)
-    cameras = [v.camera(ct.center) if isinstance(v, CArm) else v for v in views]
+    labels = labels or labels_of(parameters)
+    cameras = [_camera(view, ct) for view in views]
+    spectrum = tube_spectrum(parameters)
+    for view, camera in zip(views, cameras, strict=True):
+        photons_of(parameters, spectrum, view, camera)
+    components = len(set(labels.materials.values())) + 6 if labels else 3
+    components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    choose_device("cpu", 4 * ct.array.size * (components + 2) + pixels * (8 * components + 48))
-    return _render_views(ct, views, parameters, progress, cancel)
+    needed = 4 * ct.array.size * (components + 2)
+    needed += pixels * (8 * (components + 2 * len(solids)) + 48)
+    shape = (*ct.array.shape, components)
+    backend = choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
+    return _render_views(ct, views, parameters, labels, over, solids, backend, progress, cancel)
 
 
 def _render_views(
     ct: Image,
     views: Sequence[CArm | Camera],
     parameters: RenderParameters,
+    labels: Labels | None,
+    over: Sequence[Layer],
+    solids: Sequence[Solid],
+    backend: Backend,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
     progress(0.0, "preparing materials")
-    prepared = prepare(ct, parameters)
+    prepared = prepare(ct, parameters, labels, over, backend)
     for number, view in enumerate(views):
         part = subprogress(progress, number / len(views), (number + 1) / len(views))
-        yield render_prepared(prepared, view, parameters, number, progress=part, cancel=cancel)
+        yield render_prepared(
+            prepared, view, parameters, number, solids=solids, progress=part, cancel=cancel
+        )
         part(1.0, f"view {number + 1}/{len(views)}")
 
 
@@ -141,36 +192,56 @@ class PreparedCT:
 
     Attributes:
         ct: scalar volume in corrected HU.
-        volume: (K, J, I, M) float32, density of each material in g/cm3, or the values themselves.
-        box: what of it is not empty.
+        names: M materials; none for the quantity ``integral``.
+        grids: densities in g/cm3 on one grid per volume, or the voxel values.
+        backend: the projector.
+        volumes: what the projector made of each grid's values.
     """
 
     ct: Image
-    volume: NDArray[np.float32]
-    box: tuple[NDArray[np.float64], NDArray[np.float64]]
+    names: tuple[str, ...]
+    grids: Sequence[DensityGrid]
+    backend: Backend
+    volumes: Sequence[Any]
 
 
 # Fields of RenderParameters that may change from view to view of one PreparedCT.
-READING_FIELDS = frozenset({"spectrum", "photons", "noise", "seed"})
+READING_FIELDS = frozenset(
+    item.name for part in (SpectrumParameters, DetectorParameters) for item in fields(part)
+)
 
 
-def prepare(ct: Image, parameters: RenderParameters) -> PreparedCT:
+def prepare(
+    ct: Image,
+    parameters: RenderParameters,
+    labels: Labels | None = None,
+    over: Sequence[Layer] = (),
+    backend: Backend | None = None,
+) -> PreparedCT:
     """Correct the values and decompose them into materials.
 
     Args:
         ct: scalar volume in HU without NaN.
         parameters: all fields but :data:`READING_FIELDS` decide.
+        labels, over: see :func:`render`.
+        backend: by default the one that suits ``parameters`` and a picture of 512 x 512.
     """
     from meddl.deepdrr.projector import occupied_box
 
+    if backend is None:
+        shape = (*ct.array.shape, 1)
+        backend = choose_backend(parameters.backend, parameters.device, shape, 512 * 512, 0)
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     if parameters.quantity == "integral":
-        volume = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
-    else:
-        for warning in inspect_values(ct):
-            logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-        volume = material_densities(ct)
-    return PreparedCT(ct, volume, occupied_box(volume))
+        raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
+        names: tuple[str, ...] = ()
+        grids = [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))]
+        return PreparedCT(ct, names, grids, backend, [backend.prepare(raw)])
+    for warning in inspect_values(ct):
+        logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
+    layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+    names, grids = density_grids(layers)
+    return PreparedCT(ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids])
 
 
 def render_prepared(
@@ -179,6 +250,7 @@ def render_prepared(
     parameters: RenderParameters,
     number: int = 0,
     *,
+    solids: Sequence[Solid] = (),
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> Image:
@@ -188,67 +260,73 @@ def render_prepared(
         parameters: equal to those of :func:`prepare` but for :data:`READING_FIELDS`.
         number: with noise, the view uses the seed sequence (parameters.seed, number).
     """
-    from meddl.deepdrr.projector import line_integrals
-
     if cancel is not None:
         cancel.check()
-    ct = prepared.ct
-    camera = view.camera(ct.center) if isinstance(view, CArm) else view
-    _warn_if_outside(ct, camera, number)
-    integrals = line_integrals(
-        prepared.volume,
-        ct.ijk_from_ras,
-        camera.source,
-        camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
-        camera.size,
-        prepared.box,
-        subprogress(progress, 0.0, 0.95),
-        cancel,
-    )
-    values = _reading(integrals, parameters, np.random.default_rng([parameters.seed, number]))
-    return _as_image(values, view, camera, parameters)
-
-
-def _reading(
-    integrals: NDArray[np.float32], parameters: RenderParameters, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """(H, W, M) line integrals to (H, W) or (H, W, M) of the wanted quantity."""
+    camera = _camera(view, prepared.ct)
+    _warn_if_outside(prepared.ct, camera, number)
+    names, grids = prepared.names, prepared.grids
+    integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
+    for index, (grid, volume) in enumerate(zip(grids, prepared.volumes, strict=True)):
+        integrals[..., list(grid.components)] += prepared.backend.line_integrals(
+            volume,
+            grid.ijk_from_ras,
+            camera.source,
+            camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
+            camera.size,
+            grid.box,
+            subprogress(progress, 0.95 * index / len(grids), 0.95 * (index + 1) / len(grids)),
+            cancel,
+        )
+    if solids:
+        integrals, names = insert_solids(integrals, names, solids, camera, grids, cancel=cancel)
     if parameters.quantity == "integral":
-        return integrals[..., 0]
+        return _as_image(
+            integrals[..., 0], names, view, camera, parameters, solids, prepared.backend
+        )
     paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
     if parameters.quantity == "path":
-        return paths
-    spectrum = load_spectrum(parameters.spectrum)
-    moments = spectral_moments(paths, THRESHOLD_MATERIALS, spectrum)
-    energy, floor = moments[1], float(np.finfo(np.float64).tiny)
-    if parameters.noise:
-        energy = detected_energy(moments, parameters.photons, generator)
-        floor = (
-            0.5 / parameters.photons
-        )  # no photon reads as half of one: the logarithm stays finite
-    if parameters.quantity == "energy":
-        return energy.astype(np.float32)
-    intensity = energy / spectrum.mean_energy
-    if parameters.quantity == "neglog":
-        return -np.log(np.maximum(intensity, floor)).astype(np.float32)
-    return intensity.astype(np.float32)
+        return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
+    generator = np.random.default_rng([parameters.seed, number])
+    spectrum = tube_spectrum(parameters)
+    values = reading(paths, names, spectrum, parameters, view, camera, generator)
+    return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
+
+
+def _camera(view: CArm | Camera, ct: Image) -> Camera:
+    return view.camera(ct.center) if isinstance(view, CArm) else view
 
 
 def _as_image(
-    values: NDArray[np.float32], view: CArm | Camera, camera: Camera, parameters: RenderParameters
+    values: NDArray[np.float32],
+    names: tuple[str, ...],
+    view: CArm | Camera,
+    camera: Camera,
+    parameters: RenderParameters,
+    solids: Sequence[Solid],
+    backend: Backend,
 ) -> Image:
-    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
-    metadata = {
+    metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
         "unit": UNITS[parameters.quantity],
         "camera": camera.to_dict(),
         "parameters": to_dict(parameters),
+        "backend": backend.name,
+        "device": backend.device,
     }
-    if parameters.quantity == "path":
-        metadata["pages"] = list(THRESHOLD_MATERIALS)
+    if values.ndim == 3:
+        bins = bin_names(parameters.detector)
+        metadata["pages"] = list(names) if parameters.quantity == "path" else bins
+    if solids:
+        metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
-    return Image(values[None], np.diag([-spacing, -spacing, 1.0, 1.0]), metadata)
+    return Image(values[None], picture_geometry(view), metadata)
+
+
+def picture_geometry(view: CArm | Camera) -> Matrix:
+    """``ras_from_ijk`` that stands a picture upright in a slice view, spaced as the detector."""
+    spacing = view.pixel_spacing if isinstance(view, CArm) else 1.0
+    return np.diag([-spacing, -spacing, 1.0, 1.0])
 
 
 def _warn_if_outside(ct: Image, camera: Camera, number: int) -> None:

@@ -12,9 +12,9 @@ import SimpleITK as sitk
 import tifffile
 
 from meddl.cli.main import main
-from meddl.core import Image, read_image, write_image
+from meddl.core import Image, read_image, write_image, write_mesh
 from meddl.core.geometry import compose, rotation
-from meddl.deepdrr import Camera, CArm, read_camera, render
+from meddl.deepdrr import Camera, CArm, ball, read_camera, render
 
 SMALL = ["--detector-size", "40,30", "--pixel-spacing", "6"]
 
@@ -295,3 +295,112 @@ def test_the_ct_is_never_overwritten(ct, capsys):
     assert main(["drr", "render", ct, "--output", ct]) == 2
     assert "is the CT itself" in error_line(capsys)
     assert read_image(ct).size == (40, 32, 20)
+
+
+def test_labels_and_masks_give_the_materials(ct, tmp_path):
+    body = read_image(ct)
+    labels = np.where(body.array > 500, 1, 0).astype(np.uint8)
+    write_image(tmp_path / "labels.nii.gz", body.with_array(labels))
+    (tmp_path / "labels.json").write_text('{"1": "L4 vertebra"}')
+    mask = np.zeros_like(labels)
+    mask[8:12, 14:18, 30:33] = 1
+    write_image(tmp_path / "screw.nrrd", body.with_array(mask))
+    out = tmp_path / "out.tiff"
+    arguments = ["--materials", str(tmp_path / "labels.nii.gz"), "--quantity", "path", *SMALL]
+    mask = ["--mask", f"{tmp_path / 'screw.nrrd'}:nitinol=NiTi:6.45"]
+    assert main(["drr", "render", ct, "--output", str(out), *arguments, *mask]) == 0
+    with tifffile.TiffFile(out) as file:
+        names = [page.description for page in file.pages]
+        pages = np.stack([page.asarray() for page in file.pages])
+    expected = ["air", "soft tissue", "bone", "trabecular bone", "nitinol=NiTi:6.45"]
+    assert [name in text for name, text in zip(expected, names, strict=True)]
+    assert pages[2].max() > 0 == pages[3].max()  # 900 HU in a vertebra is cortical
+    assert pages[4].max() > 10
+
+
+def test_tube_and_detector_are_options(ct, tmp_path):
+    pytest.importorskip("spekpy")
+    out = tmp_path / "out.tiff"
+    tube = ["--kvp", "70", "--filtration", "Al:2.5,Cu:0.1", "--csi", "500", "--mtf50", "0.05"]
+    detector = ["--detector", "bins:20,40", "--noise", "on", "--air-kerma", "2.5"]
+    render_it = ["drr", "render", ct, "--output", str(out), "--quantity", "counts"]
+    assert main([*render_it, *tube, *detector, *SMALL]) == 0
+    with tifffile.TiffFile(out) as file:
+        assert ["20-40 keV" in file.pages[0].description, len(file.pages)] == [True, 2]
+        assert file.pages[1].asarray().max() > 1e5
+
+
+def test_spectrum_command_reports_the_beam(tmp_path, capsys):
+    pytest.importorskip("spekpy")
+    out = tmp_path / "s.csv"
+    arguments = ["--kvp", "90", "--filtration", "Al:4.0", "--output", str(out), "--json"]
+    assert main(["drr", "spectrum", *arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["half_value_layer_mm_Al"] == pytest.approx(3.99, rel=0.01)
+    again = tmp_path / "out.tiff"
+    assert main(["drr", "spectrum", "--spectrum", str(out), "--output", str(again)]) == 0
+    assert again.read_text().splitlines()[0] == "energy_keV,photon_fraction"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--output", "o.png", "--detector", "bins:20,50"], "one picture"),
+        (["--output", "o.tiff", "--mask", "screw.nrrd"], "--mask"),
+        (["--output", "o.tiff", "--mask", "screw.nrrd:wood"], "'wood'"),
+        (["--output", "o.tiff", "--materials", "no.nii.gz"], "no.json"),
+        (["--output", "o.tiff", "--spectrum", "no.csv"], "no.csv"),
+        (["--output", "o.tiff", "--filtration", "Al"], "--filtration"),
+        (["--output", "o.tiff", "--detector", "film"], "--detector"),
+    ],
+)
+def test_bad_materials_tubes_and_detectors(ct, tmp_path, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(["drr", "render", ct, *arguments]) == 2
+    assert words in error_line(capsys)
+    assert not (tmp_path / "o.tiff").exists()
+
+
+def test_a_preset_is_the_start_of_the_pose_and_its_limits_hold(ct, tmp_path, capsys):
+    camera = tmp_path / "c.json"
+    command = ["drr", "render", ct, "--output", str(tmp_path / "o.tiff"), "--preset", "mobile"]
+    command += ["--save-camera", str(camera), "--detector-size", "30,20"]
+    assert main([*command, "--primary-angle=-100"]) == 0
+    expected = CArm(primary_angle=-100, detector_size=(30, 20), pixel_spacing=0.194)
+    np.testing.assert_allclose(read_camera(camera).P, expected.camera(read_image(ct).center).P)
+    (tmp_path / "o.tiff").unlink()
+    assert main([*command, "--primary-angle", "60"]) == 2
+    assert "--primary-angle is 60 degrees, the limits of the preset mobile" in error_line(capsys)
+    assert not (tmp_path / "o.tiff").exists()
+    assert main([*command, "--preset", "unknown"]) == 2
+    assert "biplane-frontal" in error_line(capsys)
+
+
+def test_dicom_output_is_the_start_of_the_same_pose(ct, tmp_path, capsys):
+    first, again = str(tmp_path / "a.dcm"), str(tmp_path / "b.tiff")
+    pose = ["--primary-angle", "35", "--rotation=-10", "--isocenter", "3,4,5", *SMALL]
+    assert main(["drr", "render", ct, "--output", first, "--quantity", "neglog", *pose]) == 0
+    command = ["drr", "render", ct, "--output", again, "--quantity", "neglog", "--geometry", first]
+    assert main(command) == 0
+    values = np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(first)))
+    np.testing.assert_allclose(tifffile.imread(again), values, atol=np.ptp(values) / 65535)
+    assert main([*command, "--preset", "mobile"]) == 2
+    assert "exclude each other" in error_line(capsys)
+
+
+def test_meshes_and_instruments_come_into_the_picture(ct, tmp_path, capsys):
+    write_mesh(tmp_path / "ball.stl", ball([-30, 0, 0], [30, 0, 0]))
+    out, isocenter = tmp_path / "out.tiff", ["--isocenter", "0,0,0"]
+    command = ["drr", "render", ct, "--output", str(out), "--quantity", "path", *SMALL, *isocenter]
+    bodies = ["--mesh", f"{tmp_path}/ball.stl:titanium", "--instrument", "k-wire:0,0,0:50,0,80"]
+    assert main([*command, *bodies]) == 0
+    with tifffile.TiffFile(out) as file:
+        names = [page.description for page in file.pages]
+        pages = np.stack([page.asarray() for page in file.pages])
+    assert names == ["air", "soft tissue", "bone", "titanium", "iron"]
+    assert pages[3].max() == pytest.approx(6 * 4.506, rel=0.02)
+    assert 0.05 * 7.874 < pages[4].max() < 1.5 * 0.16 * 7.874
+    out.unlink()
+    assert main([*command, "--mesh", f"{tmp_path}/ball.stl:wood"]) == 2
+    assert "'wood'" in error_line(capsys)
+    assert not out.exists()

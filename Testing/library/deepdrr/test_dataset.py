@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 
 from meddl.core import FileError, Image, InputError, read_image, write_image
 from meddl.core.geometry import compose
 from meddl.core.yaml_lines import read_yaml
-from meddl.deepdrr import CArm, read_camera, render
-from meddl.deepdrr.dataset import ViewTask, draw_parameters, draw_view, plan, read_dataset
+from meddl.deepdrr import Camera, CArm, read_camera, render
+from meddl.deepdrr.dataset import (
+    ViewTask,
+    draw_parameters,
+    draw_solids,
+    draw_view,
+    plan,
+    read_dataset,
+)
 from meddl.deepdrr.dataset_draws import parse_variation
 from meddl.deepdrr.dataset_record import (
     check_folder,
@@ -23,7 +31,9 @@ from meddl.deepdrr.dataset_record import (
 )
 from meddl.deepdrr.dataset_run import _locked, choose_ct, disk_bytes, generate
 from meddl.deepdrr.dataset_worker import quantise, render_view
+from meddl.deepdrr.instruments import INSTRUMENTS
 from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
+from meddl.deepdrr.solids import Solid
 
 CONFIG = """\
 seed: 5
@@ -42,6 +52,11 @@ render:
   noise: on
   spectrum: {choose: [60kV, 120kV]}
   photons: {from: 1e3, to: 1e6, scale: log}
+instruments:
+  kinds: [ball, k-wire]
+  count: [1, 3]
+  length: [30, 40]
+  distance: 50
 """
 RADIUS = 20.0  # mm, of the labelled ball about the origin
 
@@ -111,6 +126,14 @@ def test_draws_fill_their_ranges(folder):
     assert {parameters.spectrum for parameters in drawn} == {"60kV", "120kV"}
 
 
+def test_parameters_that_need_each_other_are_taken_together(folder):
+    text = "quantity: counts\n  detector: counting"
+    path = changed(folder, "noise: on", text)
+    path.write_text(path.read_text() + "range: [0, 1e6]\n")
+    config = read_dataset(path)
+    assert draw_parameters(config, plan(config)[0]).detector == "counting"
+
+
 def test_whole_numbers_are_drawn_with_both_ends():
     span = parse_variation({"from": 2, "to": 4}, whole=True)
     assert [span.draw(share) for share in (0, 0.34, 0.999)] == [2, 3, 4]
@@ -134,7 +157,13 @@ def test_whole_numbers_are_drawn_with_both_ends():
         ("primary_angle: [-90, 90]", "primary_angle: 90", 11, "2 numbers were expected"),
         ("[1000, 1100]", "[500, 1100]", 12, "behind the detector"),
         ("noise: on", "noise: maybe", 14, "on or off"),
-        ("noise: on", "quantity: path", 14, "one value per pixel"),
+        ("noise: on", "quantity: path", 13, "one value per pixel"),
+        ("noise: on", "quantity: {choose: [energy, neglog]}", 14, "one quantity"),
+        ("noise: on", "quantity: counts\n  detector: bins:20,50,80", 13, "one value per pixel"),
+        ("views: 4", "format: dcm\nrange: [0, 1]", 3, "leave range out"),
+        ("kinds: [ball, k-wire]", "kinds: [ball, nail]", 18, "a list was expected of"),
+        ("count: [1, 3]", "count: [3, 1]", 19, "swapped"),
+        ("length: [30, 40]", "length: [1, 40]", 20, "k-wire: "),
         ("noise: on", "noise: on\n  quantity: integral", 13, "no meaning"),
         ("noise: on", "quantity: integral", 14, "no usual range"),
         ("[60kV, 120kV]", "[60kV, 61kV]", 15, "61kV"),
@@ -201,6 +230,55 @@ def test_quantised_values_are_restored_to_half_a_step():
     assert stored.tolist() == [0, 0, 65535, 65535] and clipped == 2
 
 
+def rendered(folder, line) -> Image:
+    """What render() makes of a line of the manifest."""
+    solids = [
+        Solid(INSTRUMENTS[entry["kind"]][0](entry["tip"], entry["end"]), "iron")
+        for entry in line["instruments"]
+    ]
+    camera = Camera.from_dict(line["camera"])
+    ct = read_image(folder / line["ct"]["file"])
+    return render(ct, camera, solids=solids, **line["parameters"])
+
+
+def test_a_dicom_view_holds_its_values_by_its_own_scale(folder):
+    config = read_dataset(changed(folder, "seed: 5", "format: dcm"))
+    line = render_view(config, plan(config)[0], str(folder / "out"))
+    expected = rendered(folder, line).array[0]
+    data = pydicom.dcmread(folder / "out" / line["file"])
+    found = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
+    assert line["scale"] is None and line["file"].endswith(".dcm")
+    step = (expected.max() - expected.min()) / 65535
+    np.testing.assert_allclose(found, expected, atol=0.51 * step)
+
+
+def test_instruments_lie_where_they_may_and_have_masks(folder):
+    config = read_dataset(changed(folder, "views: 4", "views: 150"))
+    counts, kinds, lengths, distances = [], set(), [], []
+    for task in plan(config):
+        carm = draw_view(config, task, (1, 2, 3))
+        instruments = draw_solids(config, task, carm)
+        counts.append(len(instruments))
+        for one in instruments:
+            kinds.add(one.kind)
+            lengths.append(np.linalg.norm(np.subtract(one.end, one.tip)))
+            distances.append(np.linalg.norm(np.subtract(one.tip, carm.isocenter)))
+    assert set(counts) == {1, 2, 3} and kinds == {"ball", "k-wire"}
+    assert 30 <= min(lengths) < 31 and 39 < max(lengths) <= 40
+    # Even in a ball of 50 mm: the mean distance is 3/4 of the radius, its variance 3/80 of R^2.
+    error = 50 * np.sqrt(3 / 80 / len(distances))
+    assert max(distances) <= 50 and abs(np.mean(distances) - 37.5) < 4 * error
+    line = render_view(config, plan(config)[0], str(folder / "out"))
+    with tifffile.TiffFile(folder / "out" / line["mask"]["file"]) as file:
+        pages = {page.description: page.asarray() for page in file.pages}
+    assert list(pages) == ["ball", "absent", "instrument ball", "instrument k-wire"]
+    camera = Camera.from_dict(line["camera"])
+    for entry in line["instruments"]:
+        (u, v), _ = camera.project(np.add(entry["tip"], entry["end"]) / 2)
+        if 0 <= u < 47 and 0 <= v < 39:
+            assert pages[f"instrument {entry['kind']}"][round(v), round(u)] == 1
+
+
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
 def test_a_view_holds_what_its_line_says(folder, suffix):
     config = read_dataset(changed(folder, "seed: 5", f"format: {suffix}"))
@@ -214,7 +292,7 @@ def test_a_view_holds_what_its_line_says(folder, suffix):
     # The picture is that of render() with what the line says.
     stored = read_image(output / line["file"]).array[0]
     low, high = line["scale"]
-    expected = render(read_image(folder / "ct.nii.gz"), camera, **line["parameters"]).array[0]
+    expected = rendered(folder, line).array[0]
     assert stored.dtype == np.uint16
     np.testing.assert_allclose(
         low + stored * ((high - low) / 65535), expected, atol=0.5001 * (high - low) / 65535
@@ -234,8 +312,7 @@ def test_a_mask_is_the_shadow_of_its_label(folder):
     config = read_dataset(folder / "config.yaml")
     line = render_view(config, plan(config)[0], str(folder / "out"))
     with tifffile.TiffFile(folder / "out" / line["mask"]["file"]) as file:
-        assert [page.description for page in file.pages] == ["ball", "absent"]
-        ball, absent = (page.asarray() for page in file.pages)
+        ball, absent = (page.asarray() for page in file.pages[:2])
     camera = read_camera(folder / "out" / line["camera_file"]["file"])
     v, u = np.mgrid[:40, :48]
     rays = camera.rays(np.stack([u, v], axis=-1))

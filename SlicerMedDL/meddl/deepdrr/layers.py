@@ -1,0 +1,161 @@
+"""Several volumes rendered as one: where volumes overlap, the one of highest priority wins.
+
+Each volume keeps its own grid, and every ray sums the line integrals of all of them. Before that,
+the volumes of lower priority are emptied where one of higher priority is. At the seam a voxel is
+emptied by the covered part of its volume (27 points), so that the mass along a ray is right to a
+fraction of a voxel of the volume below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import InputError
+from meddl.core.geometry import Matrix, apply, inverse
+from meddl.core.image import Image
+from meddl.core.image_io import read_image
+from meddl.deepdrr.compositions import find_material, split_material
+from meddl.deepdrr.materials import MaterialParameters, MaterialVolume, decompose
+
+SUBPOINTS = 3  # per axis of a voxel
+
+
+class DensityGrid(NamedTuple):
+    """A volume as a projector takes it.
+
+    Attributes:
+        values: (K, J, I, C) float32 density in g/cm3, C-contiguous.
+        components: which of the rendering's materials each of the C is.
+        ijk_from_ras: 4x4.
+        box: lower and upper ijk corner of what is not empty.
+    """
+
+    values: NDArray[np.float32]
+    components: tuple[int, ...]
+    ijk_from_ras: Matrix
+    box: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A decomposed volume in the patient.
+
+    Attributes:
+        materials: what its voxels are.
+        ras_from_ijk: 4x4, mm.
+        covers: (K, J, I) True where it wins over lower layers; None: its whole box, air included.
+    """
+
+    materials: MaterialVolume
+    ras_from_ijk: Matrix
+    covers: NDArray[np.bool_] | None = None
+
+
+def ct_layer(ct: Image, parameters: MaterialParameters | None = None) -> Layer:
+    """A CT that wins in its whole box."""
+    return Layer(decompose(ct, parameters), ct.ras_from_ijk)
+
+
+def mask_layer(mask: Image, material: str) -> Layer:
+    """A segmented thing of one material: an implant, an instrument; it wins where the mask is set.
+
+    Args:
+        mask: volume; voxels that are not 0 belong to the thing.
+        material: with its nominal density; see :func:`meddl.deepdrr.compositions.find_material`.
+
+    Raises:
+        InputError: no volume, an empty mask, or an unknown material.
+    """
+    inside: NDArray[np.bool_] = mask.require_volume("mask").require_finite("mask").array != 0
+    if not inside.any():
+        raise InputError(f"the mask of {material} is empty: no voxel differs from 0")
+    density = np.where(inside, np.float32(find_material(material).density), np.float32(0))
+    volume = MaterialVolume((material,), density, np.zeros(inside.shape, np.uint8))
+    return Layer(volume, mask.ras_from_ijk, inside)
+
+
+def parse_mask(text: str) -> Layer:
+    """The layer of ``FILE:MATERIAL``.
+
+    Raises:
+        InputError: another form, an unknown material, or an empty mask.
+        FileError: no volume file.
+    """
+    path, material = split_material(text, "--mask")
+    find_material(material)
+    return mask_layer(read_image(path), material)
+
+
+def stack_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Empty every layer where a higher one covers it.
+
+    Args:
+        layers: highest priority first.
+
+    Returns:
+        As many layers; the first is the same object, the densities of the others are new.
+    """
+    result = []
+    for number, layer in enumerate(layers):
+        density = layer.materials.density
+        for upper in layers[:number]:
+            part, covered = _coverage(layer, upper)
+            if covered.any():
+                density = density.copy() if density is layer.materials.density else density
+                # Covered shares of two upper layers add: they do not overlap each other's voxels.
+                density[part] -= layer.materials.density[part] * covered
+        density = density if density is layer.materials.density else np.maximum(density, 0)
+        result.append(replace(layer, materials=replace(layer.materials, density=density)))
+    return result
+
+
+def density_grids(layers: Sequence[Layer]) -> tuple[tuple[str, ...], list[DensityGrid]]:
+    """What a projector takes of stacked layers: the names of all materials, and one grid a layer.
+
+    The names of the last layer, the CT, come first, in the order of its decomposition.
+    """
+    from meddl.deepdrr.projector import occupied_box
+
+    names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
+    grids = []
+    for layer in layers:
+        values = layer.materials.stacked()
+        components = tuple(names.index(name) for name in layer.materials.names)
+        ijk_from_ras = inverse(layer.ras_from_ijk)
+        grids.append(DensityGrid(values, components, ijk_from_ras, occupied_box(values)))
+    return names, grids
+
+
+def _coverage(lower: Layer, upper: Layer) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
+    """Which part of ``lower``'s voxels may be covered, and how much of each (0 to 1)."""
+    from scipy.ndimage import affine_transform
+
+    shape = lower.materials.density.shape
+    upper_shape = upper.materials.density.shape
+    covers = np.ones(upper_shape, bool) if upper.covers is None else upper.covers
+    lower_from_upper = inverse(lower.ras_from_ijk) @ upper.ras_from_ijk
+    corners = np.array(list(product(*[(-0.5, n - 0.5) for n in upper_shape[::-1]])))
+    reached = apply(lower_from_upper, corners)[:, ::-1]  # k, j, i
+    low = np.clip(np.floor(reached.min(axis=0)), 0, shape).astype(int)
+    high = np.clip(np.ceil(reached.max(axis=0)) + 1, 0, shape).astype(int)
+    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    size = np.maximum(high - low, 0)
+    covered = np.zeros(size, np.float32)
+    if not covered.size:
+        return part, covered
+    matrix = inverse(lower_from_upper)[::-1, ::-1]  # upper from lower, in (1, k, j, i)
+    linear, offset = matrix[1:, 1:], matrix[1:, 0]
+    points = (np.arange(SUBPOINTS) + 0.5) / SUBPOINTS - 0.5
+    for shift in product(points, repeat=3):
+        start = offset + linear @ (low + np.array(shift))
+        covered += affine_transform(
+            covers, linear, start, output_shape=tuple(size), order=0, mode="grid-constant"
+        )
+    covered /= np.float32(SUBPOINTS**3)
+    return part, covered

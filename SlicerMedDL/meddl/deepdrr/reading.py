@@ -1,0 +1,81 @@
+"""From line integrals to the wanted quantity: tube, attenuation, detector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.deepdrr.attenuation import transmitted
+from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.carm import CArm
+from meddl.deepdrr.detector import open_reading, read_out, response
+from meddl.deepdrr.exposure import field, photons_per_pixel
+from meddl.deepdrr.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from meddl.deepdrr.radiograph import RenderParameters
+
+
+def photons_of(
+    parameters: RenderParameters, spectrum: Spectrum, view: CArm | Camera, camera: Camera
+) -> float:
+    """Photons emitted towards each pixel: as given, or by mAs or air kerma.
+
+    Raises:
+        InputError: tube output or detector distance are unknown.
+    """
+    if parameters.mas is None and parameters.air_kerma is None:
+        return parameters.photons
+    distance = view.source_detector if isinstance(view, CArm) else None
+    return photons_per_pixel(spectrum, camera, parameters.mas, parameters.air_kerma, distance)
+
+
+def reading(
+    paths: NDArray[np.float32],
+    names: tuple[str, ...],
+    spectrum: Spectrum,
+    parameters: RenderParameters,
+    view: CArm | Camera,
+    camera: Camera,
+    generator: np.random.Generator,
+    scatter: NDArray[np.float64] | None = None,
+) -> NDArray[np.float32]:
+    """Intensity, energy, negative logarithm or counts of one view.
+
+    Args:
+        paths: (H, W, M) mass per area, g/cm2.
+        names: M materials.
+        spectrum: what the tube emits.
+        view: the C-arm or camera, as the user gave it; ``camera`` is what it means.
+        generator: source of the noise.
+        scatter: (H, W) keV of scattered photons per emitted photon, before the grid.
+
+    Returns:
+        (H, W) float32, or (H, W, B) with B > 1 energy bins.
+    """
+    p, uneven = parameters, parameters.heel != "none" or parameters.collimation is not None
+    weights = response(parameters, spectrum)
+    open_sums = weights.sum(axis=1)
+    photons = photons_of(parameters, spectrum, view, camera)
+    values = read_out(
+        transmitted(paths, names, spectrum.energies, weights),
+        open_sums,
+        parameters,
+        photons,
+        generator,
+        scatter=None if scatter is None else scatter / spectrum.mean_energy,
+        field=field(camera, p, p.heel, p.collimation) if uneven else None,
+        pixel_spacing=view.pixel_spacing if isinstance(view, CArm) else None,
+    )
+    if parameters.quantity == "counts":
+        values = values * photons
+    elif parameters.quantity != "energy":
+        values = values / np.maximum(open_reading(open_sums, parameters), 1e-300)[:, None, None]
+    if parameters.quantity == "neglog":
+        # No photon reads as half of one: the logarithm stays finite.
+        floor = 0.5 / photons if parameters.noise else float(np.finfo(np.float32).tiny)
+        values = -np.log(np.maximum(values, floor))
+    pages = np.moveaxis(values, 0, -1).astype(np.float32)
+    return pages[..., 0] if pages.shape[-1] == 1 else pages
