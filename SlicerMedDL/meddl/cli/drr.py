@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meddl.cli import drr_register, drr_scatter
+from meddl.cli import drr_dataset, drr_register, drr_scatter
 
 if TYPE_CHECKING:
     from meddl.deepdrr import Camera, CArm
@@ -87,6 +87,7 @@ def configure(subparsers: Any) -> None:
     points.add_argument("--camera", required=True, metavar="CAMERA.json", help="the camera")
     points.add_argument("--output", required=True, metavar="OUT.csv", help="label,u,v,depth")
     points.set_defaults(run=run_points)
+    drr_dataset.configure(commands)
     _configure_spectrum(
         commands.add_parser(
             "spectrum",

@@ -89,7 +89,7 @@ def label_masks(
     masks = np.zeros((1, height, width, len(values)), np.uint8)
     for number, value in enumerate(values):
         part = subprogress(progress, number / len(values), (number + 1) / len(values))
-        member, ijk_from_ras = _cropped(labels, value)
+        member, ijk_from_ras = crop_label(labels, value)
         depth = first_hit(member, ijk_from_ras, camera, 0.5, part, cancel)
         masks[0, ..., number] = ~np.isnan(depth)
     return Image(masks, picture_geometry(view), _about("mask", "", camera) | {"labels": values})
@@ -196,8 +196,12 @@ def _short(values: list[int]) -> str:
     return ", ".join(map(str, values[:20])) + (", …" if len(values) > 20 else "")
 
 
-def _cropped(labels: Image, value: int) -> tuple[NDArray[np.float32], Matrix]:
-    """Membership of one label with a margin of a voxel, and its ``ijk_from_ras``."""
+def crop_label(labels: Image, value: int) -> tuple[NDArray[np.float32], Matrix]:
+    """Membership of one label that is there, in its bounding box with a margin of a voxel.
+
+    Returns:
+        (K, J, I) float32, 0 and 1, and ``ijk_from_ras`` of the box.
+    """
     found = labels.array == value
     slices, shift = [], np.eye(4)
     for axis in range(3):

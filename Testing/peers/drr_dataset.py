@@ -1,0 +1,83 @@
+"""Views per minute of ``meddl drr dataset`` on 1 and 2 workers, and the efficiency of the second.
+
+    python Testing/peers/drr_dataset.py [--views 60] [--repeat 5]
+
+Two copies of the bundled CT, 512x512 views with noise, random spectra and a mask of the left hip.
+Start-up of the workers and the first two views of each (numba's cache, reading the CT) are left
+out: the rate is that of the progress after them. Both are measured in turn, the medians count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+CONFIG = """\
+seed: 1
+views: {views}
+cts:
+  - {{path: {data}/abdomen_pelvis_ct.nii.gz, labels: {data}/abdomen_pelvis_labels.nii.gz}}
+  - {{path: {data}/abdomen_pelvis_ct.nii.gz, labels: {data}/abdomen_pelvis_labels.nii.gz}}
+masks: {{hip: 77}}
+carm: {{detector_size: [512, 512], pixel_spacing: 0.6}}
+render: {{noise: on, spectrum: {{choose: [60kV, 90kV, 120kV]}}}}
+"""
+
+
+def measure(config: Path, output: Path, workers: int) -> tuple[float, float]:
+    """Views per minute in the steady state, and with everything."""
+    from meddl.deepdrr.dataset import read_dataset
+    from meddl.deepdrr.dataset_run import generate
+
+    times: list[float] = []
+
+    def note(fraction: float, message: str) -> None:
+        if message.startswith("view "):
+            times.append(time.perf_counter())
+
+    start = time.perf_counter()
+    done = generate(read_dataset(config), output, workers=workers, progress=note)
+    whole = time.perf_counter() - start
+    # From the first views to the last whole round: at the end one worker may have nothing to do.
+    first, last = 2 * workers - 1, len(times) - workers
+    steady = (last - first) / (times[last] - times[first])
+    return 60 * steady, 60 * done["views"] / whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--views", type=int, default=60, help="views of each of the two CTs")
+    parser.add_argument("--repeat", type=int, default=5)
+    arguments = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    wholes: dict[int, list[float]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(CONFIG.format(views=arguments.views, data=DATA))
+        for repeat in range(arguments.repeat):
+            for workers in rates:
+                output = Path(folder) / f"{workers}-{repeat}"
+                steady, whole = measure(config, output, workers)
+                rates[workers].append(steady)
+                wholes[workers].append(whole)
+                print(f"{workers} workers: {steady:.1f} views/min ({whole:.1f} with start-up)")
+    one, two = (statistics.median(rates[workers]) for workers in (1, 2))
+    record = {
+        "views": 2 * arguments.views,
+        "views_per_minute": {"1": round(one, 1), "2": round(two, 1)},
+        "with_start_up": {str(w): round(statistics.median(wholes[w]), 1) for w in wholes},
+        "efficiency": round(two / (2 * one), 3),
+        "load": [round(n, 2) for n in os.getloadavg()],
+    }
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()
