@@ -1,6 +1,6 @@
 """Energy absorbed in a tissue box beside AAPM Report 195, case 2 (Sechopoulos et al. 2015).
 
-    python Testing/peers/scatter_tg195.py --photons 6000000
+    python Testing/peers/scatter_tg195.py --photons 4000000
 
 Radiography, 56.4 keV, incidence at 0 degrees: a box of 39 x 39 x 20 cm from 155 to 175 cm, air
 elsewhere, field of 39 x 39 cm at 180 cm. The report's values are means of four codes.
@@ -35,7 +35,7 @@ CUBES = (
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photons", type=int, default=6_000_000)
+    parser.add_argument("--photons", type=int, default=4_000_000)
     args = parser.parse_args()
     materials.MASS_FRACTIONS["tissue of TG-195"] = TISSUE
     densities = np.zeros((80, 360, 80, 2), np.float32)  # voxels of 5 mm; y is the depth
