@@ -85,6 +85,7 @@ def pretend(monkeypatch):
 def test_every_file_is_a_command_with_help(capsys):
     shared = {"__init__", "main", "console", "checkout"}
     files = {path.stem for path in (ROOT / "SlicerMedDL/meddl/cli").glob("*.py")} - shared
+    files = {name for name in files if name.partition("_")[0] not in files - {name}}  # drr_register
     assert files == set(main.COMMANDS)
     assert main.main([]) == main.main(["help"]) == main.main(["--help"]) == 0
     assert capsys.readouterr().out == main.HELP * 3

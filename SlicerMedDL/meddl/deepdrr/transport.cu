@@ -1,7 +1,8 @@
-// The photon transport of transport.py for CUDA: one thread follows one history at a time.
+// The photon transport of transport.py and photon_sampling.py for CUDA: one thread follows one
+// history at a time.
 //
-// The arithmetic, its order and the random numbers are those of transport.py, in double precision,
-// so that a history is the same on both. Compiled as plain C++ (g++ -x c++) the file gives
+// The arithmetic, its order and the random numbers are theirs, in double precision, so that a
+// history is the same on both. Compiled as plain C++ (g++ -x c++) the file gives
 // run_histories_host, which a test compares with transport.py; compiled by nvcc it gives the
 // kernel run_histories as well.
 
@@ -15,7 +16,7 @@
 
 static const int MATERIALS = 16;  // most materials of a volume
 #define BLOCK 8
-#define EPSILON 1e-7
+#define EPSILON 1e-9
 #define REST_ENERGY 510.99895
 #define KEV_ANGSTROM 12.398419843
 #define PI 3.14159265358979323846
@@ -243,7 +244,11 @@ DEVICE void follow(const Scene &s, uint64_t history, double *pictures, double *t
     add(tally, energy);
     to_box(position, step, s.size, start, stop);
     if (stop <= start) { add(tally + 2, energy); return; }
-    for (int axis = 0; axis < 3; axis++) position[axis] += (start + EPSILON) * step[axis];
+    for (int axis = 0; axis < 3; axis++) {
+        position[axis] += start * step[axis];
+        position[axis] = fmin(position[axis], s.size[axis] - 0.5 - EPSILON);
+        position[axis] = fmax(position[axis], EPSILON - 0.5);
+    }
     for (int order = 0;;) {
         double index = (energy - grid[0]) * grid[1], kind = -1.0;
         int material = 0;
@@ -251,15 +256,22 @@ DEVICE void follow(const Scene &s, uint64_t history, double *pictures, double *t
         for (int m = 0; m < s.materials; m++)
             attenuation[m] = 0.1 * table(s.total + m * s.energies, s.energies, index);
         for (;;) {
-            double border = INFINITY, largest = 0.0, here = 0.0;
+            double border = INFINITY, largest = 0.0, here = 0.0, beyond = 0.0;
+            int across = 0;
             inside = true;
             for (int axis = 0; axis < 3; axis++) {
                 at[axis] = (int64_t)floor(position[axis] + 0.5);
                 if (at[axis] < 0 || at[axis] >= s.size[axis]) { inside = false; continue; }
                 int64_t face = BLOCK * (at[axis] / BLOCK + (step[axis] > 0.0));
                 if (face > s.size[axis]) face = s.size[axis];
-                if (fabs(step[axis]) > 1e-14)
-                    border = fmin(border, (face - 0.5 - position[axis]) / step[axis]);
+                if (fabs(step[axis]) > 1e-14) {
+                    double reach = (face - 0.5 - position[axis]) / step[axis];
+                    if (reach < border) {
+                        border = reach;
+                        across = axis;
+                        beyond = face - 0.5 + (step[axis] > 0.0 ? EPSILON : -EPSILON);
+                    }
+                }
             }
             if (!inside) break;
             int64_t wide = (s.size[0] + BLOCK - 1) / BLOCK, tall = (s.size[1] + BLOCK - 1) / BLOCK;
@@ -268,8 +280,8 @@ DEVICE void follow(const Scene &s, uint64_t history, double *pictures, double *t
                 largest += s.bounds[block * s.materials + m] * attenuation[m];
             double distance = largest > 0.0 ? -log(uniform(state)) / largest : INFINITY;
             if (distance >= border) {
-                for (int axis = 0; axis < 3; axis++)
-                    position[axis] += (fmax(border, 0.0) + EPSILON) * step[axis];
+                for (int axis = 0; axis < 3; axis++) position[axis] += border * step[axis];
+                position[across] = beyond;
                 continue;
             }
             for (int axis = 0; axis < 3; axis++) {

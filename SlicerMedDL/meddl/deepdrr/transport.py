@@ -3,9 +3,8 @@
 A photon flies by Woodcock's delta tracking (Woodcock et al. 1965) from block to block of voxels:
 free paths are drawn with an upper bound of the attenuation in the block, and a collision counts
 with the probability that the attenuation there has of it. At a real collision one material of the
-voxel and one interaction are drawn. The photoelectric effect ends the history. Compton angles are
-drawn from Klein and Nishina's formula by the method of Butcher and Messel (1960) and accepted by
-S(x); Rayleigh angles by inverting the integral of F(x)^2 and accepting by Thomson's formula.
+voxel and one interaction are drawn. The photoelectric effect ends the history; angles come
+from :mod:`meddl.deepdrr.photon_sampling`.
 
 What reaches the detector is scored by expectation, not by chance hits. After a Compton collision a
 random point of the detector receives the probability of being aimed at times the transmission on
@@ -13,9 +12,10 @@ the way there; a Rayleigh photon, whose narrow cone would make that estimate noi
 and then receives the transmission along its new direction. Scattered photons that really arrive are
 counted as well ("analogue"), as an independent check.
 
-Every history has a random number generator of its own (SplitMix64, Steele, Lea and Flood 2014),
-seeded by the run's seed and the number of the history, so that the result does not depend on the
-number of threads."""
+Every history has a random number generator of its own, seeded by the run's seed and the number of
+the history, so that the result does not depend on the number of threads. ``transport.cu`` is the
+same arithmetic for CUDA; a test runs it on the CPU and compares.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ import math
 import numba
 import numpy as np
 
-REST_ENERGY = 510.99895  # keV
-KEV_ANGSTROM = 12.398419843
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-SHIFT_30, SHIFT_27, SHIFT_31, SHIFT_11 = (np.uint64(n) for n in (30, 27, 31, 11))
-UNIT = 1.0 / 9007199254740992.0  # 2^-53
-EPSILON = 1e-7  # mm beyond a border, so that the next block is entered
+from meddl.deepdrr.cross_sections import ELECTRON_REST_ENERGY, KEV_ANGSTROM
+from meddl.deepdrr.photon_sampling import (
+    draw_compton,
+    draw_rayleigh,
+    seed_history,
+    table,
+    turn,
+    uniform,
+)
+
+EPSILON = 1e-9  # voxels beyond a border, so that the next block is entered whatever the direction
 BLOCK = 8  # voxels along each side of a block
 
 # Indices of the tally: energies in keV.
@@ -39,105 +43,6 @@ EMITTED, ABSORBED, UNSCATTERED, ESCAPED = range(4)
 COMPTON_ONCE, RAYLEIGH_ONCE, MULTIPLE, ANALOGUE = range(4)
 
 _jit = numba.njit(nogil=True, cache=True)
-
-
-@_jit
-def _mix(value):  # type: ignore[no-untyped-def]  # numba infers the types
-    value = (value ^ (value >> SHIFT_30)) * MIX_1
-    value = (value ^ (value >> SHIFT_27)) * MIX_2
-    return value ^ (value >> SHIFT_31)
-
-
-@_jit
-def seed_history(seed, history, state):  # type: ignore[no-untyped-def]
-    """Start the generator of one history; state is (1,) uint64, seed and history uint64."""
-    state[0] = _mix(_mix(seed + GOLDEN) + GOLDEN * (history + np.uint64(1)))
-
-
-@_jit
-def uniform(state):  # type: ignore[no-untyped-def]
-    """The next number in (0, 1)."""
-    state[0] += GOLDEN
-    return (np.float64(_mix(state[0]) >> SHIFT_11) + 0.5) * UNIT
-
-
-@_jit
-def table(values, position):  # type: ignore[no-untyped-def]
-    """Linear interpolation at a fractional index, clipped to the table."""
-    position = min(max(position, 0.0), values.shape[0] - 1.0)
-    index = min(int(position), values.shape[0] - 2)
-    fraction = position - index
-    return values[index] * (1.0 - fraction) + values[index + 1] * fraction
-
-
-@_jit
-def bracket(values, wanted):  # type: ignore[no-untyped-def]
-    """The fractional index at which the increasing table reaches ``wanted``."""
-    low, high = 0, values.shape[0] - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if values[middle] <= wanted:
-            low = middle
-        else:
-            high = middle
-    rise = values[high] - values[low]
-    return low + min(max((wanted - values[low]) / rise, 0.0), 1.0) if rise > 0.0 else low + 0.0
-
-
-@_jit
-def draw_compton(energy, scattering, per_transfer, state):  # type: ignore[no-untyped-def]
-    """Energy after a Compton collision (keV) and the cosine of its angle.
-
-    scattering: (X,) S(x) over its largest value; per_transfer: entries per 1/Angstrom.
-    """
-    k = energy / REST_ENERGY
-    least = 1.0 / (1.0 + 2.0 * k)
-    first = -math.log(least)
-    second = 0.5 * (1.0 - least * least)
-    while True:
-        if uniform(state) * (first + second) < first:
-            ratio = math.exp(-first * uniform(state))
-        else:
-            ratio = math.sqrt(least * least + 2.0 * second * uniform(state))
-        versine = (1.0 - ratio) / (k * ratio)  # 1 - cosine
-        square = versine * (2.0 - versine)
-        accept = 1.0 - ratio * square / (1.0 + ratio * ratio)
-        transfer = energy * math.sqrt(max(0.5 * versine, 0.0)) / KEV_ANGSTROM
-        if uniform(state) < accept * table(scattering, transfer * per_transfer):
-            return energy * ratio, 1.0 - versine
-
-
-@_jit
-def draw_rayleigh(energy, form_integral, per_transfer, state):  # type: ignore[no-untyped-def]
-    """Cosine of the angle of a Rayleigh collision; form_integral: (X,) of F(x)^2 over x^2."""
-    largest = energy / KEV_ANGSTROM
-    limit = table(form_integral, largest * per_transfer)
-    while True:
-        index = bracket(form_integral, limit * uniform(state))
-        # The integral is linear in x^2 between its nodes.
-        low = int(index)
-        x2 = low * low + (index - low) * (2.0 * low + 1.0)
-        cosine = max(1.0 - 2.0 * x2 / (per_transfer * largest) ** 2, -1.0)
-        if 2.0 * uniform(state) < 1.0 + cosine * cosine:
-            return cosine
-
-
-@_jit
-def turn(direction, cosine, azimuth):  # type: ignore[no-untyped-def]
-    """Turn a unit direction (3,) in place by a polar angle and an azimuth."""
-    sine = math.sqrt(max(1.0 - cosine * cosine, 0.0))
-    a, b = sine * math.cos(azimuth), sine * math.sin(azimuth)
-    x, y, z = direction
-    across = math.sqrt(max(1.0 - z * z, 0.0))
-    if across > 1e-6:
-        direction[0] = x * cosine + (x * z * a - y * b) / across
-        direction[1] = y * cosine + (y * z * a + x * b) / across
-        direction[2] = z * cosine - across * a
-    else:
-        direction[0], direction[1], direction[2] = a, b, cosine if z > 0.0 else -cosine
-    length = math.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2)
-    for axis in range(3):
-        direction[axis] /= length
 
 
 @_jit
@@ -338,7 +243,9 @@ def run_histories(  # type: ignore[no-untyped-def]
             tally[UNSCATTERED] += energy
             continue
         for axis in range(3):
-            position[axis] += (start + EPSILON) * step[axis]
+            position[axis] += start * step[axis]
+            inner = min(position[axis], size[axis] - 0.5 - EPSILON)
+            position[axis] = max(inner, EPSILON - 0.5)
         order = 0
         while True:
             index = (energy - grid[0]) * grid[1]
@@ -349,6 +256,8 @@ def run_histories(  # type: ignore[no-untyped-def]
             while True:
                 inside = True
                 border = math.inf
+                across = 0
+                beyond = 0.0
                 for axis in range(3):
                     at[axis] = math.floor(position[axis] + 0.5)
                     if at[axis] < 0 or at[axis] >= size[axis]:
@@ -356,7 +265,11 @@ def run_histories(  # type: ignore[no-untyped-def]
                     face = BLOCK * (at[axis] // BLOCK + (step[axis] > 0.0))
                     face = min(face, size[axis]) - 0.5
                     if abs(step[axis]) > 1e-14:
-                        border = min(border, (face - position[axis]) / step[axis])
+                        reach = (face - position[axis]) / step[axis]
+                        if reach < border:
+                            border = reach
+                            across = axis
+                            beyond = face + (EPSILON if step[axis] > 0.0 else -EPSILON)
                 if not inside:
                     break
                 largest = 0.0
@@ -366,7 +279,8 @@ def run_histories(  # type: ignore[no-untyped-def]
                 distance = -math.log(uniform(state)) / largest if largest > 0.0 else math.inf
                 if distance >= border:
                     for axis in range(3):
-                        position[axis] += (max(border, 0.0) + EPSILON) * step[axis]
+                        position[axis] += border * step[axis]
+                    position[across] = beyond
                     continue
                 for axis in range(3):
                     position[axis] += distance * step[axis]
@@ -426,7 +340,7 @@ def run_histories(  # type: ignore[no-untyped-def]
                     for axis in range(3):
                         aim[axis] /= distance
                         cosine += aim[axis] * direction[axis]
-                    ratio = 1.0 / (1.0 + energy / REST_ENERGY * (1.0 - cosine))
+                    ratio = 1.0 / (1.0 + energy / ELECTRON_REST_ENERGY * (1.0 - cosine))
                     transfer = energy * math.sqrt(max(0.5 * (1.0 - cosine), 0.0)) / KEV_ANGSTROM
                     chance = ratio * ratio * (ratio + 1.0 / ratio - 1.0 + cosine * cosine)
                     chance *= table(scattering_function[material], transfer * grid[2])

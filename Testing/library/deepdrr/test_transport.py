@@ -21,7 +21,7 @@ def draws(function, *arguments, count=40_000):
     """Many draws of one of the transport's angle samplers."""
     import numba
 
-    from meddl.deepdrr.transport import seed_history
+    from meddl.deepdrr.photon_sampling import seed_history
 
     @numba.njit
     def many(energy, values, per_transfer, count):
@@ -82,7 +82,7 @@ def test_incoherent_cross_section_follows_from_the_scattering_function():
 
 @pytest.mark.parametrize("energy", [20.0, 60.0, 120.0])
 def test_compton_angles_and_energies_follow_klein_and_nishina(energy):
-    from meddl.deepdrr.transport import draw_compton
+    from meddl.deepdrr.photon_sampling import draw_compton
 
     cosines = draws(draw_compton, energy, EVERYWHERE, 1.0)
     edges = np.linspace(-1, 1, 21)
@@ -99,7 +99,7 @@ def test_compton_angles_and_energies_follow_klein_and_nishina(energy):
 
 
 def test_rayleigh_angles_follow_the_form_factor():
-    from meddl.deepdrr.transport import draw_rayleigh
+    from meddl.deepdrr.photon_sampling import draw_rayleigh
 
     tables, energy = cs.interactions(("water",)), 40.0
     cosines = draws(draw_rayleigh, energy, tables.form_integral[0], 1 / cs.TRANSFER_STEP)
@@ -248,6 +248,26 @@ def test_absorbed_energy_of_the_report_of_task_group_195(monkeypatch):
     )
     absorbed = 1000 * found.dose[:, 31:35].sum() / found.histories
     assert absorbed == pytest.approx(33171.4, rel=0.01)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1e-16, 1e-12, -1e-12, 1e-9])
+def test_photons_almost_along_an_axis_cross_every_block(tilt):
+    """A beam in the faces between blocks, so nearly parallel that a step hardly moves it across."""
+    densities, names, _ = box((16, 16, 16), (5, 5, 5), density=0.001)
+    ijk_from_world = np.diag([0.2, 0.2, 0.2, 1.0])
+    ijk_from_world[:3, 3] = 7.5  # the origin lies on the faces of the blocks
+    ijk_from_world[0, 1] = tilt
+    view = CArm(
+        isocenter=(0, 0, 0),
+        source_detector=1000,
+        source_isocenter=500,
+        detector_size=(3, 3),
+        pixel_spacing=10,
+    )
+    beam = (1.0, 1.0, 1.0, 1.0)
+    found = simulate(densities, names, ijk_from_world, view.camera(), 1000, MONO, 6400, field=beam)
+    depth = mass_attenuation("water", MONO.energies)[0] * 0.001 * 8
+    assert found.unscattered / found.emitted == pytest.approx(np.exp(-depth), abs=0.002)
 
 
 def test_bad_requests_are_refused(water_slab):
