@@ -142,7 +142,10 @@ def collect() -> dict[str, Any]:
 def _missing(record: dict[str, Any]) -> list[str]:
     how = "MedDL Home, Install" if record["slicer"] else "pip install "
     lines = []
-    for extra in dict.fromkeys(extra for _, extra in EXTRAS.values()):
+    extras = dict.fromkeys(extra for _, extra in EXTRAS.values())
+    if not any(device["name"].startswith("cuda") for device in record["devices"]):
+        extras.pop("cuda")  # it is built with NVIDIA's compiler and of no use here
+    for extra in extras:
         absent = [
             p["name"] for p in record["packages"] if p["extra"] == extra and not p["installed"]
         ]
