@@ -58,7 +58,6 @@ def _load_volume_with_labels(paths: list[Path], name: str) -> list[Any]:
 
 def _load_video(paths: list[Path], name: str) -> list[Any]:
     from meddl.core.video import probe_video, read_frames
-
     from SlicerMedDLLib.sequences import recording
 
     with recording(name, probe_video(paths[0]).rate) as append:
