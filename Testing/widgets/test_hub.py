@@ -150,33 +150,36 @@ def received(tmp_path):
 
 
 def test_weights_are_imported_shown_and_deleted(widget, ui, received):
-    assert texts(ui.weightsTree) == []
+    bundled = texts(ui.weightsTree)
+    assert all(row[3] == "bundled" for row in bundled)
     host.answer(str(received))
     ui.importWeightsButton.click()
     assert widget.shown == []
-    ((name, task, _size, origin),) = texts(ui.weightsTree)
+    (row,) = (n for n, row in enumerate(texts(ui.weightsTree)) if row not in bundled)
+    name, task, _size, origin = texts(ui.weightsTree)[row]
     assert (name, task, origin) == ("smoke-1", "removes <smoke>", "imported")
-    choose(ui.weightsTree, 0)
+    choose(ui.weightsTree, row)
     card = ui.cardTextBrowser.plainText
     assert "removes <smoke>" in card
     assert "SSIM 0.81" in card
     host.answer(qt.QMessageBox.Cancel)
     ui.deleteWeightsButton.click()
-    assert len(texts(ui.weightsTree)) == 1
+    assert len(texts(ui.weightsTree)) == len(bundled) + 1
     host.answer(qt.QMessageBox.Ok)
     ui.deleteWeightsButton.click()
-    assert texts(ui.weightsTree) == []
+    assert texts(ui.weightsTree) == bundled
     assert not ui.deleteWeightsButton.enabled
     assert received.exists()
 
 
 def test_a_damaged_file_is_one_message_and_no_row(widget, ui, received):
+    before = texts(ui.weightsTree)
     received.write_bytes(b"no safetensors")
     host.answer(str(received))
     ui.importWeightsButton.click()
     assert len(widget.shown) == 1
     assert "\n" not in widget.shown[0]
-    assert texts(ui.weightsTree) == []
+    assert texts(ui.weightsTree) == before
 
 
 def test_sample_data_load_into_the_scene(widget, ui, scene):

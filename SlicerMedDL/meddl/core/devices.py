@@ -90,8 +90,10 @@ def list_devices() -> list[Device]:
 
 
 def megabytes(count: int) -> str:
-    """``count`` bytes for a person: ``"512 MB"``, ``"1.5 GB"``."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    """``count`` bytes for a person: ``"37 kB"``, ``"512 MB"``, ``"1.5 GB"``."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def require_memory(needed_bytes: int, what: str) -> None:

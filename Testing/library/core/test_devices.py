@@ -58,4 +58,8 @@ def test_work_beyond_the_memory_is_refused(monkeypatch):
 
 
 def test_bytes_for_people():
-    assert [megabytes(n) for n in (0, 512_000_000, 1_500_000_000)] == ["0 MB", "512 MB", "1.5 GB"]
+    assert [megabytes(n) for n in (37_048, 512_000_000, 1_500_000_000)] == [
+        "37 kB",
+        "512 MB",
+        "1.5 GB",
+    ]
