@@ -2,8 +2,7 @@
 
 The efficiency is given twice. By wall time: the rate of 2 workers over twice that of 1, which wants
 a machine with nothing else to do. By CPU time: the seconds of a view in the one worker over those
-of
-everything (workers, scheduler, master) with two; on two cores the first cannot exceed it for long.
+of everything (workers, scheduler, master) with two, which is what two free cores would give.
 
     python Testing/peers/drr_dataset.py [--views 60] [--repeat 5]
 
