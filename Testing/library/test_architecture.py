@@ -27,7 +27,6 @@ MAY_IMPORT = {
     "core/training_loop.py": {"torch"},
     "core/video_opencv.py": {"cv2"},
     "core/video_pyav.py": {"av"},
-    "deepdrr/fanplane.py": {"numba"},
     "deepdrr/first_hit.py": {"numba"},
     "deepdrr/photon_sampling.py": {"numba"},
     "deepdrr/pose_gradient.py": {"numba", "torch"},
@@ -38,6 +37,7 @@ MAY_IMPORT = {
     "deepdrr/rigid_motion.py": {"torch"},
     "deepdrr/scatter_kernel.py": {"numba"},
     "deepdrr/scatter_network.py": {"torch"},
+    "deepdrr/shear_warp_kernels.py": {"numba"},
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/transport.py": {"numba"},
 }

@@ -148,7 +148,7 @@ def first_hit(
     Raises:
         Cancelled: between blocks of rows.
     """
-    low, high = occupied_box((volume >= level)[..., None])
+    low, high = occupied_box(volume >= level)
     width, height = camera.size
     rays = np.linalg.inv(camera.K)
     ijk = camera.ray_table(ijk_from_world)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +19,12 @@ from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix, apply, inverse
 from meddl.core.image import Image
 from meddl.core.image_io import read_image
+from meddl.deepdrr.columns import as_columns
 from meddl.deepdrr.compositions import find_material, split_material
+from meddl.deepdrr.density_grid import DensityGrid
 from meddl.deepdrr.materials import MaterialParameters, MaterialVolume, decompose
 
 SUBPOINTS = 3  # per axis of a voxel
-
-
-class DensityGrid(NamedTuple):
-    """A volume as a projector takes it.
-
-    Attributes:
-        values: (K, J, I, C) float32 density in g/cm3, C-contiguous.
-        components: which of the rendering's materials each of the C is.
-        ijk_from_ras: 4x4.
-        box: lower and upper ijk corner of what is not empty.
-    """
-
-    values: NDArray[np.float32]
-    components: tuple[int, ...]
-    ijk_from_ras: Matrix
-    box: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +92,7 @@ def stack_layers(layers: Sequence[Layer]) -> list[Layer]:
         for upper in layers[:number]:
             part, covered = _coverage(layer, upper)
             if covered.any():
-                density = density.copy() if density is layer.materials.density else density
+                density = density.copy("K") if density is layer.materials.density else density
                 # Covered shares of two upper layers add: they do not overlap each other's voxels.
                 density[part] -= layer.materials.density[part] * covered
         density = density if density is layer.materials.density else np.maximum(density, 0)
@@ -120,15 +105,14 @@ def density_grids(layers: Sequence[Layer]) -> tuple[tuple[str, ...], list[Densit
 
     The names of the last layer, the CT, come first, in the order of its decomposition.
     """
-    from meddl.deepdrr.projector import occupied_box
-
     names = tuple(dict.fromkeys(n for layer in layers[::-1] for n in layer.materials.names))
     grids = []
     for layer in layers:
-        values = layer.materials.stacked()
-        components = tuple(names.index(name) for name in layer.materials.names)
-        ijk_from_ras = inverse(layer.ras_from_ijk)
-        grids.append(DensityGrid(values, components, ijk_from_ras, occupied_box(values)))
+        materials = layer.materials
+        components = tuple(names.index(name) for name in materials.names)
+        label = as_columns(materials.label) if len(components) > 1 else None
+        density = as_columns(materials.density)
+        grids.append(DensityGrid(density, label, components, inverse(layer.ras_from_ijk)))
     return names, grids
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from meddl.core.errors import InputError
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, validate
+from meddl.deepdrr.columns import empty_columns, slabs
 from meddl.deepdrr.compositions import find_material, mass_attenuation
+from meddl.deepdrr.density_grid import stack
 from meddl.deepdrr.hounsfield import density, density_curves
 from meddl.deepdrr.labels import Labels, read_labels
 from meddl.deepdrr.table import remove_table
@@ -57,7 +59,8 @@ class MaterialVolume:
 
     Attributes:
         names: M materials, each as :func:`meddl.deepdrr.compositions.find_material` takes it.
-        density: (K, J, I) float32 g/cm3.
+        density: (K, J, I) float32 g/cm3, best with contiguous columns
+            (:mod:`meddl.deepdrr.columns`), which the projector takes without a copy.
         label: (K, J, I) uint8, index into ``names``.
     """
 
@@ -65,16 +68,9 @@ class MaterialVolume:
     density: NDArray[np.float32]
     label: NDArray[np.uint8]
 
-    def component(self, index: int) -> NDArray[np.float32]:
-        """(K, J, I) float32 density of one material, 0 where another one is."""
-        return np.where(self.label == index, self.density, np.float32(0))
-
     def stacked(self) -> NDArray[np.float32]:
         """(K, J, I, M) float32 densities of all materials."""
-        result = np.zeros((*self.density.shape, len(self.names)), np.float32)
-        for label, values, out in zip(self.label, self.density, result, strict=True):
-            np.put_along_axis(out, label[..., None].astype(np.intp), values[..., None], axis=-1)
-        return result
+        return stack(self.density, self.label, len(self.names))
 
 
 def labels_of(parameters: MaterialParameters) -> Labels | None:
@@ -113,13 +109,15 @@ def decompose(
     labels = labels or labels_of(parameters)
     if labels is not None:
         return _by_labels(ct, labels, parameters.density_curve)
-    values = np.empty(ct.array.shape, np.float32)
-    label = np.zeros(ct.array.shape, np.uint8)
+    values = empty_columns(ct.array.shape, np.float32)
+    label = empty_columns(ct.array.shape, np.uint8)
     water = parameters.materials == "water"
-    for hu, dense, which in zip(ct.array, values, label, strict=True):  # no full-size temporaries
-        dense[...] = density(hu, "water" if water else parameters.density_curve)
+    for part in slabs(len(values)):  # no full-size temporaries
+        hu = ct.array[part]
+        values[part] = density(hu, "water" if water else parameters.density_curve)
+        label[part] = 0
         if not water:
-            np.add(hu > AIR_UP_TO, hu > SOFT_TISSUE_UP_TO, out=which, dtype=np.uint8)
+            label[part] = np.add(hu > AIR_UP_TO, hu > SOFT_TISSUE_UP_TO, dtype=np.uint8)
     return MaterialVolume(("water",) if water else THRESHOLD_MATERIALS, values, label)
 
 
@@ -148,18 +146,19 @@ def _by_labels(ct: Image, labels: Labels, curve: str) -> MaterialVolume:
     for number, (members, limits) in enumerate(parts):
         bounds[: len(limits), number] = limits
         index[: len(members), number] = [names.index(name) for name in members]
-    values = np.empty(ct.array.shape, np.float32)
-    label = np.empty(ct.array.shape, np.uint8)
-    for hu, which, dense, out in zip(ct.array, structure, values, label, strict=True):
+    values = empty_columns(ct.array.shape, np.float32)
+    label = empty_columns(ct.array.shape, np.uint8)
+    for part in slabs(len(values)):
+        hu, which = ct.array[part], structure[part]
         exceeded = (hu > bounds[0][which]).astype(np.uint8) + (hu > bounds[1][which])
-        out[...] = index[exceeded, which]
-        dense[...] = density(hu, curve)
+        out, dense = index[exceeded, which], density(hu, curve)
         for number, name in enumerate(names):
             if find_material(name).kind == "solid":
                 dense[out == number] = find_material(name).density
             elif "+iodine:" in name:
                 inside = out == number
                 dense[inside] = density(hu[inside], "water") * np.float32(_per_water(name))
+        values[part], label[part] = dense, out
     return MaterialVolume(names, values, label)
 
 

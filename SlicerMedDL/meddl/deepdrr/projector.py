@@ -3,7 +3,7 @@
 Between two neighbouring voxel-centre planes the trilinear interpolant along a ray is a cubic, so
 that the two-point Gauss-Legendre rule integrates it exactly. The ray walks from plane to plane
 (Amanatides & Woo 1987, on the grid of voxel centres); per segment the eight corner weights are
-summed over both Gauss points once and then serve every component of the voxels.
+summed over both Gauss points once; each corner's share goes to the material of its voxel.
 
 The volume ends at the outer faces of its voxels; in the outermost half voxel the edge value holds.
 """
@@ -15,13 +15,16 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken, Progress, no_progress
+
+if TYPE_CHECKING:
+    from meddl.deepdrr.layers import DensityGrid
 
 GAUSS = 0.5 / math.sqrt(3.0)  # offset of the two Gauss points from the middle, per length
 ROWS_PER_BLOCK = 8  # cancel is answered within the time of one block per core
@@ -48,9 +51,12 @@ def clip_ray(source, direction, low, high):  # type: ignore[no-untyped-def]  # n
 
 
 @_jit
-def integrate_ray(volume, source, direction, t0, t1, total):  # type: ignore[no-untyped-def]
-    """Add to total (M,) the integral from t0 to t1 along source + t direction, all in ijk."""
-    last = np.array([volume.shape[2] - 1, volume.shape[1] - 1, volume.shape[0] - 1])
+def integrate_ray(density, label, source, direction, t0, t1, total):  # type: ignore[no-untyped-def]
+    """Add to total (M,) the integral from t0 to t1 along source + t direction, all in ijk.
+
+    density: (K, J, I); label: the same, which of the M each voxel counts to.
+    """
+    last = np.array([density.shape[2] - 1, density.shape[1] - 1, density.shape[0] - 1])
     position = np.empty(3)
     crossing = np.empty(3)
     stride = np.empty(3)
@@ -93,8 +99,7 @@ def integrate_ray(volume, source, direction, t0, t1, total):  # type: ignore[no-
                 i = far[0] if corner & 1 else near[0]
                 j = far[1] if corner & 2 else near[1]
                 k = far[2] if corner & 4 else near[2]
-                for component in range(volume.shape[3]):
-                    total[component] += weight * volume[k, j, i, component]
+                total[label[k, j, i]] += weight * density[k, j, i]
         for axis in range(3):
             if crossing[axis] <= end:
                 crossing[axis] += stride[axis]
@@ -103,7 +108,7 @@ def integrate_ray(volume, source, direction, t0, t1, total):  # type: ignore[no-
 
 @_jit
 def _project_rows(  # type: ignore[no-untyped-def]
-    volume, source, first, per_column, per_row, scale, low, high, row_start, out
+    density, label, source, first, per_column, per_row, scale, low, high, row_start, out
 ):
     """Integrate rows row_start.. of the picture into out (rows, W, M).
 
@@ -112,7 +117,7 @@ def _project_rows(  # type: ignore[no-untyped-def]
     low, high: (3,) the box to integrate over, ijk.
     """
     direction = np.empty(3)
-    total = np.empty(volume.shape[3])
+    total = np.empty(out.shape[2])
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             for axis in range(3):
@@ -130,8 +135,8 @@ def _project_rows(  # type: ignore[no-untyped-def]
                 length += mm * mm
             length = math.sqrt(length)
             total[:] = 0.0
-            integrate_ray(volume, source, direction, t0, t1, total)
-            for component in range(volume.shape[3]):
+            integrate_ray(density, label, source, direction, t0, t1, total)
+            for component in range(total.size):
                 out[row, column, component] = total[component] * length
 
 
@@ -139,13 +144,13 @@ def occupied_box(volume: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.
     """Lower and upper ijk corner of the part of the volume that is not zero.
 
     Args:
-        volume: (K, J, I, M).
+        volume: (K, J, I).
 
     Returns:
         (3,), (3,): one voxel beyond the outermost non-zero voxel (there the interpolant reaches
         zero), or the outer face of the volume. Equal corners if all is zero.
     """
-    occupied: NDArray[np.bool_] = np.any(volume, axis=-1)
+    occupied = volume != 0
     low, high = np.zeros(3), np.zeros(3)
     for axis, others in enumerate(((0, 1), (0, 2), (1, 2))):
         indices = np.flatnonzero(occupied.any(axis=others))
@@ -157,8 +162,7 @@ def occupied_box(volume: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def line_integrals(
-    volume: NDArray[np.float32],
-    ijk_from_world: NDArray[np.float64],
+    grid: DensityGrid,
     source: NDArray[np.float64],
     world_per_pixel: NDArray[np.float64],
     size: tuple[int, int],
@@ -166,43 +170,35 @@ def line_integrals(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> NDArray[np.float32]:
-    """Integrate every component of a volume from the source along the ray of each pixel.
+    """Integrate each material of a volume from the source along the ray of each pixel.
 
     Args:
-        volume: (K, J, I, M) float32, C-contiguous.
-        ijk_from_world: 4x4.
+        grid: the volume.
         source: (3,) world mm.
         world_per_pixel: (3, 3); the ray of pixel (u, v) points along world_per_pixel @ (u, v, 1).
         size: (W, H).
-        box: what :func:`occupied_box` returned, to save computing it for every view.
+        box: what :func:`occupied_box` returned, or a larger one, to save computing it for every
+            view.
 
     Returns:
-        (H, W, M) float32, value x mm.
+        (H, W, M) float32, density x mm.
 
     Raises:
         Cancelled: between blocks of rows.
     """
     width, height = size
-    low, high = occupied_box(volume) if box is None else box
-    linear = ijk_from_world[:3, :3]
-    origin = linear @ source + ijk_from_world[:3, 3]
-    per_column, per_row, first = (linear @ world_per_pixel).T
+    low, high = occupied_box(grid.density) if box is None else box
+    linear = grid.ijk_from_ras[:3, :3]
+    origin = linear @ source + grid.ijk_from_ras[:3, 3]
+    per_column, per_row, first = np.ascontiguousarray((linear @ world_per_pixel).T)
     scale = np.linalg.inv(linear)
-    out = np.zeros((height, width, volume.shape[3]), np.float32)
+    out = np.zeros((height, width, len(grid.components)), np.float32)
 
     def block(start: int) -> None:
         _project_rows(
-            volume,
-            np.ascontiguousarray(origin),
-            np.ascontiguousarray(first),
-            np.ascontiguousarray(per_column),
-            np.ascontiguousarray(per_row),
-            np.ascontiguousarray(scale),
-            low,
-            high,
-            start,
-            out[start : start + ROWS_PER_BLOCK],
-        )
+            grid.density, grid.labels, origin, first, per_column, per_row, scale, low, high,
+            start, out[start : start + ROWS_PER_BLOCK],
+        )  # fmt: skip
 
     run_blocks(block, range(0, height, ROWS_PER_BLOCK), progress, cancel)
     return out

@@ -15,14 +15,16 @@ from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
+from meddl.deepdrr.backends import BACKENDS, Backend, Project, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.coarsen import coarsen_grid
+from meddl.deepdrr.columns import as_columns
+from meddl.deepdrr.density_grid import DensityGrid, volume_of
 from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
 from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
 from meddl.deepdrr.labels import Labels
-from meddl.deepdrr.layers import DensityGrid, Layer, density_grids, stack_layers
+from meddl.deepdrr.layers import Layer, density_grids, stack_layers
 from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
 from meddl.deepdrr.reading import photons_of, reading
 from meddl.deepdrr.scatter import ScatterParameters, View, scatter
@@ -170,8 +172,8 @@ def render_views(
     components = len(set(labels.materials.values())) + 6 if labels else 3
     components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
-    # Volume in float32 and one temporary; per pixel the integrals, moments and the reading.
-    needed = 4 * ct.array.size * (components + 2)
+    # Density, label and what of them is occupied; per pixel the integrals, moments and the reading.
+    needed = 6 * ct.array.size
     needed += pixels * (8 * (components + 2 * len(solids)) + 48)
     shape = (*ct.array.shape, components)
     backend = choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
@@ -206,16 +208,16 @@ class PreparedCT:
     Attributes:
         ct: scalar volume in corrected HU.
         names: M materials; none for the quantity ``integral``.
-        grids: densities in g/cm3 on one grid per volume, or the voxel values.
-        backend: the projector.
-        volumes: what the projector made of each grid's values.
+        grids: densities in g/cm3 on one grid per volume, or the voxel values; the CT's last.
+        backend: of the projector.
+        projectors: one for each grid.
     """
 
     ct: Image
     names: tuple[str, ...]
     grids: Sequence[DensityGrid]
     backend: Backend
-    volumes: Sequence[Any]
+    projectors: Sequence[Project]
 
 
 # Fields of RenderParameters that may change from view to view of one PreparedCT.
@@ -241,23 +243,21 @@ def prepare(
         labels, over: see :func:`render`.
         backend: by default the one that suits ``parameters`` and a picture of 512 x 512.
     """
-    from meddl.deepdrr.projector import occupied_box
-
     if backend is None:
         shape = (*ct.array.shape, 1)
         backend = choose_backend(parameters.backend, parameters.device, shape, 512 * 512, 0)
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
     if parameters.quantity == "integral":
-        raw = np.ascontiguousarray(ct.array[..., None], dtype=np.float32)
+        raw = as_columns(ct.array, np.float32)
         names: tuple[str, ...] = ()
-        grids = [DensityGrid(raw, (0,), ct.ijk_from_ras, occupied_box(raw))]
+        grids = [DensityGrid(raw, None, (0,), ct.ijk_from_ras)]
     else:
         for warning in inspect_values(ct):
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
         layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
         names, grids = density_grids(layers)
-    grids = [coarsen_grid(grid, parameters.coarsen) for grid in grids]
-    return PreparedCT(ct, names, grids, backend, [backend.prepare(grid.values) for grid in grids])
+    grids = [coarse for grid in grids for coarse in coarsen_grid(grid, parameters.coarsen)]
+    return PreparedCT(ct, names, grids, backend, [backend.prepare(grid) for grid in grids])
 
 
 def render_prepared(
@@ -283,16 +283,16 @@ def render_prepared(
     names, grids = prepared.names, prepared.grids
     integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
     share = 0.95 if parameters.scatter == "none" else 0.5  # of the projection in the time
-    for index, (grid, volume) in enumerate(zip(grids, prepared.volumes, strict=True)):
-        integrals[..., list(grid.components)] += prepared.backend.line_integrals(
-            volume,
-            grid.ijk_from_ras,
+    world_per_pixel = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
+    for index, (grid, project) in enumerate(zip(grids, prepared.projectors, strict=True)):
+        integrals[..., list(grid.components)] += project(
             camera.source,
-            camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K),
+            world_per_pixel,
             camera.size,
-            grid.box,
-            subprogress(progress, share * index / len(grids), share * (index + 1) / len(grids)),
-            cancel,
+            progress=subprogress(
+                progress, share * index / len(grids), share * (index + 1) / len(grids)
+            ),
+            cancel=cancel,
         )
     if solids:
         integrals, names = insert_solids(integrals, names, solids, camera, grids, cancel=cancel)
@@ -308,11 +308,12 @@ def render_prepared(
     transmitted = prepared.backend.transmitted
     added = None
     if parameters.scatter != "none":
-        grid = grids[-1]  # the CT: what lies over it scatters little beside it
+        # Of the CT alone: what lies over it scatters little beside it.
+        components, densities, ijk_from_ras = volume_of(grids)
         object_in_view = View(
-            grid.values,
-            [prepared.names[index] for index in grid.components],
-            grid.ijk_from_ras,
+            densities,
+            [prepared.names[index] for index in components],
+            ijk_from_ras,
             camera,
             _detector_distance(view, parameters),
             spectrum,

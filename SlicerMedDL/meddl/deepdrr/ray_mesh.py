@@ -21,15 +21,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.geometry import Matrix, apply
+from meddl.core.geometry import apply
 from meddl.core.mesh import Mesh
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.density_grid import DensityGrid
 from meddl.deepdrr.projector import (
     ROWS_PER_BLOCK,
     clip_ray,
     integrate_ray,
-    occupied_box,
     run_blocks,
 )
 
@@ -178,7 +178,19 @@ def _trace(distance, body, start, owners, lengths):  # type: ignore[no-untyped-d
 
 @_jit
 def _rows(  # type: ignore[no-untyped-def]
-    corners, bounds, bodies, start, rays, volume, ijk, low, high, row_start, lengths, displaced
+    corners,
+    bounds,
+    bodies,
+    start,
+    rays,
+    density,
+    label,
+    ijk,
+    low,
+    high,
+    row_start,
+    lengths,
+    displaced,
 ):
     """Lengths (rows, W, B) and displaced integrals (rows, W, M) of a block of rows, both in mm.
 
@@ -231,8 +243,10 @@ def _rows(  # type: ignore[no-untyped-def]
         for n in range(len(intervals)):
             begin, end = max(intervals[n, 0], t0), min(intervals[n, 1], t1)
             if end > begin:
-                integrate_ray(volume, ijk[:, 0], direction, begin, end, displaced[row, column])
-        for component in range(volume.shape[3]):
+                integrate_ray(
+                    density, label, ijk[:, 0], direction, begin, end, displaced[row, column]
+                )
+        for component in range(displaced.shape[2]):
             displaced[row, column, component] *= np.sqrt(mm)
     return failed
 
@@ -240,9 +254,7 @@ def _rows(  # type: ignore[no-untyped-def]
 def mesh_integrals(
     meshes: Sequence[Mesh],
     camera: Camera,
-    volume: NDArray[np.float32] | None = None,
-    ijk_from_world: Matrix | None = None,
-    box: tuple[Array, Array] | None = None,
+    volume: DensityGrid | None = None,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -252,30 +264,29 @@ def mesh_integrals(
         meshes: B closed meshes, RAS mm (:func:`meddl.deepdrr.solids.closed_mesh` checks them). A
             later one displaces an earlier one.
         camera: the view.
-        volume: (K, J, I, M) float32, C-contiguous, or None.
-        ijk_from_world: 4x4 of the volume.
-        box: what :func:`meddl.deepdrr.projector.occupied_box` returned.
+        volume: M materials, or None.
 
     Returns:
         (H, W, B) float32 mm inside each mesh; (H, W, M) float32, the volume's line integral
-        (value x mm) inside any mesh.
+        (density x mm) inside any mesh.
 
     Raises:
         Cancelled: between blocks of rows.
     """
-    if volume is None or ijk_from_world is None:
-        volume, ijk_from_world = np.zeros((1, 1, 1, 0), np.float32), np.eye(4)
-    low, high = occupied_box(volume) if box is None else box
+    if volume is None:
+        volume = DensityGrid(np.zeros((1, 1, 1), np.float32), None, (), np.eye(4))
+    density, label = volume.density, volume.labels
+    low, high = volume.box
     width, height = camera.size
     seen = [apply(camera.camera_from_world, mesh.vertices)[mesh.faces] for mesh in meshes]
     corners = np.ascontiguousarray(np.concatenate(seen))
     bodies = np.repeat(np.arange(1, len(meshes) + 1, dtype=np.int32), [len(s) for s in seen])
     start = np.array([_winding_number(s) for s in seen], np.int64)
     rays = np.linalg.inv(camera.K)
-    ijk = camera.ray_table(ijk_from_world)
+    ijk = camera.ray_table(volume.ijk_from_ras)
     bounds = _pixel_bounds(corners, camera)
     lengths = np.zeros((height, width, len(meshes)), np.float32)
-    displaced = np.zeros((height, width, volume.shape[3]), np.float32)
+    displaced = np.zeros((height, width, len(volume.components)), np.float32)
     lost: list[int] = []  # per block; a sum would race between threads
 
     def block(first: int) -> None:
@@ -283,7 +294,21 @@ def mesh_integrals(
         mm = np.zeros(lengths[rows].shape)
         tissue = np.zeros(displaced[rows].shape)
         lost.append(
-            _rows(corners, bounds, bodies, start, rays, volume, ijk, low, high, first, mm, tissue)
+            _rows(
+                corners,
+                bounds,
+                bodies,
+                start,
+                rays,
+                density,
+                label,
+                ijk,
+                low,
+                high,
+                first,
+                mm,
+                tissue,
+            )
         )
         lengths[rows], displaced[rows] = mm, tissue
 

@@ -18,7 +18,7 @@ from meddl.deepdrr.compositions import find_material, split_material
 
 if TYPE_CHECKING:
     from meddl.deepdrr.camera import Camera
-    from meddl.deepdrr.layers import DensityGrid
+    from meddl.deepdrr.density_grid import DensityGrid
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +177,7 @@ def insert_solids(
     meshes = [solid.mesh for solid in solids]
     for number, grid in enumerate(grids):
         part = subprogress(progress, number / len(grids), (number + 1) / len(grids))
-        lengths, displaced = mesh_integrals(
-            meshes, camera, grid.values, grid.ijk_from_ras, grid.box, part, cancel
-        )
+        lengths, displaced = mesh_integrals(meshes, camera, grid, part, cancel)
         result[..., list(grid.components)] -= displaced
     # Both are sums of the same samples up to rounding: below zero is zero.
     np.maximum(result, 0, out=result)

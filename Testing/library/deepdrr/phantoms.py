@@ -7,6 +7,8 @@ from scipy.ndimage import map_coordinates
 
 from meddl.core import Image
 from meddl.core.geometry import RAS_FROM_LPS, compose, rotation
+from meddl.deepdrr import projector
+from meddl.deepdrr.density_grid import DensityGrid
 
 
 def oblique_geometry(seed: int, spacing=(0.8, 1.1, 2.3), lps: bool = False) -> np.ndarray:
@@ -35,3 +37,12 @@ def dense_integral(ct: Image, source: np.ndarray, direction: np.ndarray, step: f
     inside = ((ijk >= -0.5) & (ijk <= np.array(ct.size) - 0.5)).all(axis=1)
     samples = map_coordinates(ct.array, ijk[inside].T[::-1], order=1, mode="nearest")
     return float(samples.sum(dtype=np.float64) * step)
+
+
+def exact_integrals(volume, ijk_from_world, source, world_per_pixel, size, box=None) -> np.ndarray:
+    """(H, W, M) exact integrals of a volume (K, J, I, M) whose voxels are mixtures."""
+    grids = [DensityGrid(part, None, (0,), ijk_from_world) for part in np.moveaxis(volume, -1, 0)]
+    pictures = [
+        projector.line_integrals(grid, source, world_per_pixel, size, box) for grid in grids
+    ]
+    return np.concatenate(pictures, axis=-1)

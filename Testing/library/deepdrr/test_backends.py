@@ -8,7 +8,8 @@ import pytest
 from meddl.core import DeviceError, Image, InputError
 from meddl.deepdrr import CArm, render
 from meddl.deepdrr.backends import choose_backend
-from meddl.deepdrr.coarsen import coarsen
+from meddl.deepdrr.coarsen import coarsen_grid
+from meddl.deepdrr.density_grid import DensityGrid
 
 from .cuda_on_cpu import stand_in
 from .phantoms import oblique_geometry, random_volume
@@ -44,14 +45,17 @@ def test_backend_on_a_device_of_another_kind_is_refused(name, device):
 @pytest.mark.parametrize("shape", [(12, 8, 16), (11, 7, 13)])
 def test_coarse_voxels_keep_mass_and_place(shape):
     g = np.random.default_rng(0)
-    volume = g.uniform(0, 1, (*shape, 2)).astype(np.float32)
+    volume = g.uniform(0, 1, shape).astype(np.float32)
+    label = g.integers(0, 2, shape).astype(np.uint8)
     world_from_ijk = oblique_geometry(3)
-    coarse, ijk_from_world = coarsen(volume, np.linalg.inv(world_from_ijk), 4)
-    assert coarse.shape == (3, 2, 4, 2)
-    np.testing.assert_allclose(64 * coarse.sum((0, 1, 2)), volume.sum((0, 1, 2)), rtol=1e-5)
-    np.testing.assert_allclose(coarse[1, 0, 2], volume[4:8, :4, 8:12].mean((0, 1, 2)), rtol=1e-5)
-    middle = world_from_ijk @ [9.5, 1.5, 5.5, 1]  # of that block
-    np.testing.assert_allclose(ijk_from_world @ middle, [2, 0, 1, 1], atol=1e-9)
+    grid = DensityGrid(volume, label, (4, 7), np.linalg.inv(world_from_ijk))
+    middle = world_from_ijk @ [9.5, 1.5, 5.5, 1]  # of a block
+    for number, coarse in enumerate(coarsen_grid(grid, 4)):
+        part = np.where(label == number, volume, 0)
+        assert coarse.density.shape == (3, 2, 4) and coarse.components == (grid.components[number],)
+        assert 64 * coarse.density.sum() == pytest.approx(part.sum(), rel=1e-5)
+        assert coarse.density[1, 0, 2] == pytest.approx(part[4:8, :4, 8:12].mean(), rel=1e-5)
+        np.testing.assert_allclose(coarse.ijk_from_ras @ middle, [2, 0, 1, 1], atol=1e-9)
 
 
 def test_coarse_radiograph_of_a_smooth_body_is_nearly_the_fine_one():

@@ -1,0 +1,80 @@
+"""A volume as the projectors take it: one density and one material per voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.geometry import Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class DensityGrid:
+    """One density and one material per voxel, 5 bytes each.
+
+    Attributes:
+        density: (K, J, I) float32 g/cm3 (or what else is to be integrated), contiguous along k
+            (:mod:`meddl.deepdrr.columns`).
+        label: (K, J, I) uint8, index into ``components``, in the same order; None: all is 0.
+        components: which of the rendering's materials each label is.
+        ijk_from_ras: 4x4.
+    """
+
+    density: NDArray[np.float32]
+    label: NDArray[np.uint8] | None
+    components: tuple[int, ...]
+    ijk_from_ras: Matrix
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """``label``, or zeros that take no memory."""
+        if self.label is not None:
+            return self.label
+        return np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), self.density.shape, (0, 0, 0))
+
+    @cached_property
+    def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What :func:`meddl.deepdrr.projector.occupied_box` says of the density."""
+        from meddl.deepdrr.projector import occupied_box
+
+        return occupied_box(self.density)
+
+    def component(self, index: int) -> NDArray[np.float32]:
+        """(K, J, I) float32 density of the voxels with one label, 0 elsewhere."""
+        if self.label is None:
+            return self.density
+        return np.where(self.label == index, self.density, np.float32(0))
+
+    def stacked(self) -> NDArray[np.float32]:
+        """(K, J, I, C) float32, see :func:`stack`."""
+        return stack(self.density, self.labels, len(self.components))
+
+
+def stack(
+    density: NDArray[np.float32], label: NDArray[np.uint8], count: int
+) -> NDArray[np.float32]:
+    """(K, J, I, count) float32, C-contiguous: the density of each label in each voxel."""
+    result = np.zeros((*density.shape, count), np.float32)
+    for values, which, out in zip(density, label, result, strict=True):
+        np.put_along_axis(out, which[..., None].astype(np.intp), values[..., None], axis=-1)
+    return result
+
+
+def volume_of(grids: Sequence[DensityGrid]) -> tuple[tuple[int, ...], NDArray[np.float32], Matrix]:
+    """The last volume, whose materials may be spread over several grids of one geometry.
+
+    Returns:
+        its components, their (K, J, I, C) float32 densities, and ``ijk_from_ras``.
+    """
+    geometry = grids[-1].ijk_from_ras
+    parts = [grid for grid in grids if np.array_equal(grid.ijk_from_ras, geometry)]
+    components = tuple(number for part in parts for number in part.components)
+    if len(parts) == 1:
+        return components, parts[0].stacked(), geometry
+    densities: NDArray[Any] = np.stack([part.density for part in parts], axis=-1)
+    return components, densities, geometry

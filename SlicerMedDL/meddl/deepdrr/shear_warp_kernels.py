@@ -1,0 +1,286 @@
+"""Compiled parts of :mod:`meddl.deepdrr.shear_warp`.
+
+Indices are unsigned where numba would otherwise test them for wrapping around, which keeps loops
+from being vectorised.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+CHUNK = 16  # voxels of a column that share one word of the occupancy
+FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the assumption of no infinities
+_jit = numba.njit(nogil=True, cache=True, fastmath=FAST)
+ONE = np.uint32(1)
+
+
+@_jit
+def mark_occupied(density, label, occupied):  # type: ignore[no-untyped-def]  # numba infers them
+    """Set bit m % 32 of each chunk (A, B, chunks) where a voxel of material m is not zero.
+
+    density: (A, B, K); label: the same, or empty for material 0 alone.
+    """
+    labelled = label.size > 0
+    for a in range(density.shape[0]):
+        for b in range(density.shape[1]):
+            for chunk in range(occupied.shape[2]):
+                start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, density.shape[2])
+                values = density[a, b, start:stop]
+                bits = np.uint32(0)
+                if labelled:
+                    which = label[a, b, start:stop]
+                    for k in range(values.size):
+                        bits |= np.uint32(values[k] != 0) << np.uint32(which[k] & np.uint8(31))
+                else:
+                    for k in range(values.size):
+                        bits |= np.uint32(values[k] != 0)
+                occupied[a, b, chunk] = bits
+
+
+@_jit
+def place_samples(source_depth, source, first, pitch, extent, index, low, high):  # type: ignore[no-untyped-def]
+    """Where the rays of each slope are in each layer, as a pair of voxels and two weights.
+
+    The ray of slope first + n pitch starts at ``source`` of a row or column of ``extent`` voxels
+    and is sampled in the middle of its way through the layer's slab. A ray that enters or leaves
+    through a face on that way counts in part; beside the volume both weights are 0.
+    index, low, high: (layers, n).
+    """
+    for layer in range(index.shape[0]):
+        for n in range(index.shape[1]):
+            slope = first + n * pitch
+            enter = source + slope * (layer - 0.5 - source_depth)
+            leave = source + slope * (layer + 0.5 - source_depth)
+            begin = max(min(enter, leave), -0.5)
+            end = min(max(enter, leave), extent - 0.5)
+            share = 0.0
+            if end > begin:
+                share = (end - begin) / abs(leave - enter)
+            elif enter == leave and begin == end:
+                share = 1.0
+            middle = min(max(0.5 * (begin + end), 0.0), extent - 1.0)
+            below = min(int(middle), extent - 2)
+            part = middle - below
+            index[layer, n] = below
+            low[layer, n] = share * (1.0 - part)
+            high[layer, n] = share * part
+
+
+@_jit
+def _seen(low, high):  # type: ignore[no-untyped-def]
+    """First and end index of what has a weight; the rays that meet a layer are neighbours."""
+    begin, end = 0, low.size
+    while begin < end and low[begin] == 0 and high[begin] == 0:
+        begin += 1
+    while end > begin and low[end - 1] == 0 and high[end - 1] == 0:
+        end -= 1
+    return begin, end
+
+
+@_jit
+def _of_material(density, label, material, out):  # type: ignore[no-untyped-def]
+    for k in range(out.size):
+        out[k] = density[k] if label[k] == material else np.float32(0)
+
+
+@_jit
+def _resample(a, b, index, low, high, out_a, out_b):  # type: ignore[no-untyped-def]
+    """Two columns at the same places: half the time of one by one."""
+    for n in range(index.size):
+        at = index[n]
+        out_a[n] = low[n] * a[at] + high[n] * a[at + ONE]
+        out_b[n] = low[n] * b[at] + high[n] * b[at + ONE]
+
+
+@_jit
+def _add_blend(weight_a, a, weight_b, b, out):  # type: ignore[no-untyped-def]
+    for n in range(out.size):
+        out[n] += weight_a * a[n] + weight_b * b[n]
+
+
+@_jit
+def _clear_beside(line, begin, end, new_begin, new_end):  # type: ignore[no-untyped-def]
+    """Zero what was filled from begin to end and is not about to be filled again."""
+    if new_end <= new_begin:
+        line[begin:end] = 0
+    else:
+        line[begin : max(begin, min(end, new_begin))] = 0
+        line[min(end, max(begin, new_end)) : end] = 0
+
+
+@_jit
+def trace(  # type: ignore[no-untyped-def]
+    density, label, occupied, layers_first,
+    source_depth, source_column, first, pitch,
+    row_index, row_low, row_high, column_index, column_low, column_high,
+    start, out,
+):  # fmt: skip
+    """Sum the layers along the rays of some lines of the virtual detector.
+
+    density: (A, B, K) float32, A the layers and B the rows if ``layers_first``, otherwise the other
+    way round; label: (A, B, K) uint8 or empty; occupied: of :func:`mark_occupied`.
+    source_depth, source_column: the source along layers and columns. first, pitch: the slopes of
+    the detector's columns. row_*: (layers, lines), column_*: (layers, X), of
+    :func:`place_samples`. Adds lines start.. to out (lines, M, X), X contiguous.
+
+    Each layer is resampled twice: every column of voxels at the detector's columns, then for each
+    line two neighbouring results are blended, over contiguous memory.
+    """
+    if layers_first:
+        layers, rows, height = density.shape
+    else:
+        rows, layers, height = density.shape
+    lines, materials, width = out.shape
+    labelled = label.size > 0
+    bottom, top = rows, 0
+    for layer in range(layers):
+        begin, end = _seen(
+            row_low[layer, start : start + lines], row_high[layer, start : start + lines]
+        )
+        if end > begin:
+            one, other = row_index[layer, start + begin], row_index[layer, start + end - 1]
+            bottom, top = min(bottom, min(one, other)), max(top, max(one, other) + 2)
+    if top <= bottom:
+        return
+    resampled = np.zeros((materials, top - bottom + 1, width), np.float32)
+    filled = np.zeros((materials, top - bottom + 1, 2), np.int64)  # first and end of what is not 0
+    column_a, column_b = np.empty(height, np.float32), np.empty(height, np.float32)
+    for layer in range(layers):
+        low, high = row_low[layer, start : start + lines], row_high[layer, start : start + lines]
+        index = row_index[layer, start : start + lines]
+        first_line, end_line = _seen(low, high)
+        left, right = _seen(column_low[layer], column_high[layer])
+        if end_line <= first_line or right <= left:
+            continue
+        depth = layer - source_depth
+        one, other = index[first_line], index[end_line - 1]
+        for row in range(min(one, other), max(one, other) + 2, 2):
+            beside = min(row + 1, rows - 1)
+            a, b = (layer, row) if layers_first else (row, layer)
+            c, d = (layer, beside) if layers_first else (beside, layer)
+            bits_a, bits_b = occupied[a, b], occupied[c, d]
+            present = np.uint32(0)
+            for chunk in range(bits_a.size):
+                present |= bits_a[chunk] | bits_b[chunk]
+            for material in range(materials):
+                bit = ONE << np.uint32(material & 31)
+                begin, end = left, left
+                if present & bit:
+                    begin, end = _reached(
+                        bits_a, bits_b, bit, height, source_column, depth, first, pitch, left, right
+                    )
+                for n in range(2):
+                    line = resampled[material, row - bottom + n]
+                    extent = filled[material, row - bottom + n]
+                    _clear_beside(line, extent[0], extent[1], begin, end)
+                    extent[0], extent[1] = begin, end
+                if end <= begin:
+                    continue
+                places = column_index[layer, begin:end]
+                values_a, values_b = density[a, b], density[c, d]
+                if labelled:
+                    k0 = min(places[0], places[-1])
+                    k1 = max(places[0], places[-1]) + 2
+                    _of_material(values_a[k0:k1], label[a, b, k0:k1], material, column_a[k0:k1])
+                    _of_material(values_b[k0:k1], label[c, d, k0:k1], material, column_b[k0:k1])
+                    values_a, values_b = column_a, column_b
+                _resample(
+                    values_a, values_b,
+                    places, column_low[layer, begin:end], column_high[layer, begin:end],
+                    resampled[material, row - bottom, begin:end],
+                    resampled[material, row - bottom + 1, begin:end],
+                )  # fmt: skip
+        for line in range(first_line, end_line):
+            row = index[line] - bottom
+            for material in range(materials):
+                extent, next_extent = filled[material, row], filled[material, row + 1]
+                begin, end = extent
+                if end <= begin:
+                    begin, end = next_extent
+                elif next_extent[1] > next_extent[0]:
+                    begin, end = min(begin, next_extent[0]), max(end, next_extent[1])
+                if end > begin:
+                    _add_blend(
+                        low[line], resampled[material, row, begin:end],
+                        high[line], resampled[material, row + 1, begin:end],
+                        out[line, material, begin:end],
+                    )  # fmt: skip
+
+
+@_jit
+def _reached(bits_a, bits_b, bit, height, source, depth, first, pitch, left, right):  # type: ignore[no-untyped-def]
+    """First and end detector column whose ray can meet the occupied part of two columns."""
+    low, high = 0, bits_a.size
+    while not (bits_a[low] | bits_b[low]) & bit:
+        low += 1
+    while not (bits_a[high - 1] | bits_b[high - 1]) & bit:
+        high -= 1
+    # The interpolant reaches zero one voxel beyond; on the outermost voxel it ends at the face.
+    begin, end = float(left), float(right)
+    below = ((low * CHUNK - 1.0 - source) / depth - first) / pitch
+    above = ((high * CHUNK - source) / depth - first) / pitch
+    rising = depth * pitch > 0
+    if low > 0:
+        if rising:
+            begin = max(begin, below)
+        else:
+            end = min(end, below + 1.0)
+    if high * CHUNK < height:
+        if rising:
+            end = min(end, above + 1.0)
+        else:
+            begin = max(begin, above)
+    return int(begin), math.ceil(end)
+
+
+@_jit
+def _catmull_rom(part):  # type: ignore[no-untyped-def]
+    """The four weights at ``part`` between the second and third sample (Catmull & Rom 1974)."""
+    return (
+        ((-0.5 * part + 1.0) * part - 0.5) * part,
+        (1.5 * part - 2.5) * part * part + 1.0,
+        ((-1.5 * part + 2.0) * part + 0.5) * part,
+        (0.5 * part - 0.5) * part * part,
+    )
+
+
+@_jit
+def warp(virtual, homography, mm_per_pixel, row_start, out):  # type: ignore[no-untyped-def]
+    """Sample the virtual detector (Y, M, X) at real pixels (rows, W, M), times the ray's length
+    per layer.
+
+    homography: 3x3, (u, v, 1) to (layer direction, virtual line y, virtual column x), the last two
+    still to be divided by the first. mm_per_pixel: 3x3, (u, v, 1) to the ray in mm.
+    """
+    lines, materials, width = virtual.shape
+    for row in range(out.shape[0]):
+        v = float(row_start + row)
+        for u in range(out.shape[1]):
+            along = homography[0, 0] * u + homography[0, 1] * v + homography[0, 2]
+            y = (homography[1, 0] * u + homography[1, 1] * v + homography[1, 2]) / along
+            x = (homography[2, 0] * u + homography[2, 1] * v + homography[2, 2]) / along
+            if not (1.0 <= y < lines - 2 and 1.0 <= x < width - 2):
+                out[row, u] = 0.0  # beyond the occupied box
+                continue
+            square = 0.0
+            for axis in range(3):
+                mm = mm_per_pixel[axis, 0] * u + mm_per_pixel[axis, 1] * v + mm_per_pixel[axis, 2]
+                square += mm * mm
+            length = math.sqrt(square) / abs(along)
+            i, j = np.uint64(y), np.uint64(x)
+            a0, a1, a2, a3 = _catmull_rom(y - i)
+            b0, b1, b2, b3 = _catmull_rom(x - j)
+            j0, j1 = j - np.uint64(1), j
+            j2, j3 = j + np.uint64(1), j + np.uint64(2)
+            for material in range(materials):
+                p, q = virtual[i - np.uint64(1), material], virtual[i, material]
+                r, s = virtual[i + np.uint64(1), material], virtual[i + np.uint64(2), material]
+                out[row, u, material] = length * (
+                    b0 * (a0 * p[j0] + a1 * q[j0] + a2 * r[j0] + a3 * s[j0])
+                    + b1 * (a0 * p[j1] + a1 * q[j1] + a2 * r[j1] + a3 * s[j1])
+                    + b2 * (a0 * p[j2] + a1 * q[j2] + a2 * r[j2] + a3 * s[j2])
+                    + b3 * (a0 * p[j3] + a1 * q[j3] + a2 * r[j3] + a3 * s[j3])
+                )
