@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "deepdrr/scatter_network.py": {"torch"},
     "deepdrr/shear_warp_kernels.py": {"numba"},
     "deepdrr/similarity.py": {"torch"},
+    "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
 }
 

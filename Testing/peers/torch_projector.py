@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from meddl.core import Image, read_image
-from meddl.deepdrr import CArm, correct_values, density, material_densities
+from meddl.deepdrr import CArm, correct_values, density
+from meddl.deepdrr.density_grid import DensityGrid
+from meddl.deepdrr.materials import decompose
 from meddl.deepdrr.pose_gradient import project_pose
 from meddl.deepdrr.projector import line_integrals, occupied_box
 from meddl.deepdrr.projector_torch import camera_rays, project, upload
@@ -37,12 +39,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 def accuracy(name: str, ct: Image) -> None:
     """Rows of the table of steps: relative L2 error of soft tissue and of bone."""
-    volume = material_densities(ct)
+    parts = decompose(ct)
+    grid = DensityGrid(parts.density, parts.label, (0, 1, 2), ct.ijk_from_ras)
     camera = VIEW.camera(ct.center)
     rays = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
-    exact = line_integrals(volume, ct.ijk_from_ras, camera.source, rays, camera.size)
+    exact = line_integrals(grid, camera.source, rays, camera.size)
     matrices = (torch.from_numpy(m) for m in (ct.ijk_from_ras, camera.source[None], rays[None]))
-    arguments = (upload(volume, "cpu"), *matrices, camera.size)
+    arguments = (upload(grid.stacked(), "cpu"), *matrices, camera.size)
     for step in (0.5, 1.0, 2.0):
         with torch.no_grad():
             found = project(*arguments, step=step)[0].numpy()
@@ -55,7 +58,8 @@ def accuracy(name: str, ct: Image) -> None:
 def gradient_times(ct: Image) -> None:
     """Rows of the table of times: one picture and its pose gradient."""
     volume = density(ct.array)
-    box = occupied_box(volume[..., None])
+    box = occupied_box(volume)
+    grid = DensityGrid(volume, None, (0,), ct.ijk_from_ras)
     tensor, matrix = torch.from_numpy(volume)[None], torch.from_numpy(ct.ijk_from_ras)
     for side in (64, 128, 256):
         carm = CArm(30, 15, detector_size=(side, side), pixel_spacing=307.2 / side)
@@ -77,9 +81,7 @@ def gradient_times(ct: Image) -> None:
 
         def exact(camera=camera) -> None:
             rays = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
-            line_integrals(
-                volume[..., None], ct.ijk_from_ras, camera.source, rays, camera.size, box
-            )
+            line_integrals(grid, camera.source, rays, camera.size, box)
 
         ours, theirs, plain = (1000 * seconds(work) for work in (compiled, by_torch, exact))
         print(f"| {side} x {side} | {ours:.0f} | {theirs:.0f} | {7 * plain:.0f} |")

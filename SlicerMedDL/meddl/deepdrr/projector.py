@@ -213,6 +213,13 @@ def run_blocks(
     and no threading layer has to be found on the user's machine.
     """
     workers = min(available_cores(), len(starts)) or 1
+    if workers == 1:
+        for number, first in enumerate(starts):
+            work(first)
+            progress((number + 1) / len(starts), "projecting")
+            if cancel is not None:
+                cancel.check()
+        return
     todo = iter(starts)
     done = 0
     with ThreadPoolExecutor(workers) as pool:

@@ -17,6 +17,7 @@ faces of its voxels; in the outermost half voxel the edge value holds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,13 +28,14 @@ from meddl.deepdrr import projector
 from meddl.deepdrr.layers import DensityGrid
 from meddl.deepdrr.projector import available_cores, run_blocks
 from meddl.deepdrr.shear_warp_kernels import CHUNK, mark_occupied, place_samples, trace, warp
+from meddl.deepdrr.simd_lanes import LANES
 
 Array = NDArray[np.float64]
 
 FINER = 1.5  # virtual pixels per voxel in the middle of the volume
 STEEPEST = 3.0  # slope of a ray against the layers' normal beyond which layers undersample it
 LINES_PER_BLOCK = 64  # fewer trace the rows at the borders of blocks twice
-ROWS_PER_BLOCK = 16
+ROWS_PER_BLOCK = 32
 NO_LABEL = np.zeros((0, 0, 0), np.uint8)
 
 
@@ -71,7 +73,7 @@ class PreparedVolume:
             self._columns[axis] = _arrange(self.grid, axis)
         return self._columns[axis]
 
-    @property
+    @cached_property
     def box(self) -> tuple[Array, Array]:
         """Lower and upper ijk corner of what is not empty, along k rounded to whole chunks."""
         occupied = self.columns(2).occupied != 0
@@ -194,7 +196,7 @@ def _virtual_detector(
     begin = np.maximum(slopes.min(axis=0), box.min(axis=0)) - 2 * pitch
     end = np.minimum(slopes.max(axis=0), box.max(axis=0)) + 2 * pitch
     lines, width = (max(int(n), 4) for n in np.ceil((end - begin) / pitch) + 1)
-    return begin, (lines, width)
+    return begin, (lines, -(-width // LANES) * LANES)
 
 
 def _trace(

@@ -8,6 +8,8 @@ from meddl.core import Cancelled, CancelToken, Image
 from meddl.core.geometry import compose
 from meddl.deepdrr import Camera, CArm, render
 from meddl.deepdrr.density_grid import DensityGrid
+from meddl.deepdrr.layers import Layer, density_grids
+from meddl.deepdrr.materials import decompose
 from meddl.deepdrr.shear_warp import PreparedVolume, choose_axes, project
 
 from .phantoms import oblique_geometry
@@ -88,6 +90,49 @@ def test_source_within_the_volume_is_left_to_the_exact_projector():
     pose[:3, 3] = -5
     camera = Camera(np.diag([100.0, 100.0, 1.0]), pose, (1, 1))
     assert picture(ct, camera).item() == pytest.approx(5.5)
+
+
+@pytest.mark.parametrize("pose", POSES)
+def test_materials_in_one_pass_are_those_one_by_one(pose):
+    """Random materials in runs of random lengths, 40 of them: more than the occupancy has bits."""
+    g = np.random.default_rng(2)
+    shape = (50, 44, 37)
+    label = np.repeat(g.integers(0, 40, (10, 44, 37)), 5, axis=0).astype(np.uint8)
+    density = g.uniform(0, 1, shape).astype(np.float32) * (label % 3 > 0)
+    geometry = oblique_geometry(1, (1.0, 1.3, 0.8))
+    camera = CArm(*map(float, pose), detector_size=(70, 60), pixel_spacing=2).camera(
+        Image(density, geometry).center
+    )
+    world_per_pixel = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
+    grid = DensityGrid(density, label, tuple(range(40)), np.linalg.inv(geometry))
+    together = project(PreparedVolume(grid), camera.source, world_per_pixel, camera.size)
+    for number in (0, 1, 2, 34, 35, 39):
+        alone = picture(Image(grid.component(number), geometry), camera)
+        np.testing.assert_allclose(together[..., number], alone, atol=1e-5 * together.max())
+    assert not together[..., 0].any() and together[..., 1].any()
+
+
+def test_columns_of_the_materials_are_taken_without_a_copy():
+    ct = Image(np.random.default_rng(0).uniform(-1000, 900, (20, 24, 28)).astype(np.float32))
+    _, (grid,) = density_grids([Layer(decompose(ct), ct.ras_from_ijk)])
+    columns = PreparedVolume(grid).columns(2)
+    assert np.shares_memory(columns.density, grid.density)
+    assert np.shares_memory(columns.label, grid.label)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "source"),
+    [((5, 40, 40), (1, 1, 8), 800.0), ((40, 40, 40), (2, 2, 2), 60.0)],
+)
+def test_few_voxels_and_sparse_rays_need_no_lanes(shape, spacing, source):
+    """Columns shorter than a register; rays that diverge until a register no longer spans eight."""
+    k, j, i = (np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in shape)  # fades at the faces
+    ct = Image((k[:, None, None] * j[:, None] * i).astype(np.float32), compose(spacing))
+    view = CArm(10, 20, source_isocenter=source, detector_size=(60, 60), pixel_spacing=2.0)
+    camera = view.camera(ct.center)
+    exact = render(ct, camera, quantity="integral", backend="exact").array[0]
+    found = picture(ct, camera)
+    assert np.linalg.norm(found - exact) < 0.01 * np.linalg.norm(exact)
 
 
 def test_a_turn_about_the_long_axis_stays_with_its_columns():

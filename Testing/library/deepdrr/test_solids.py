@@ -11,6 +11,7 @@ import trimesh
 from meddl.core import Image, InputError, Mesh, write_mesh
 from meddl.core.geometry import apply, compose, inverse, rotation
 from meddl.deepdrr import CArm, Solid, ball, k_wire, load_spectrum, mass_attenuation, render
+from meddl.deepdrr.density_grid import DensityGrid
 from meddl.deepdrr.instruments import INSTRUMENTS, screw, tube
 from meddl.deepdrr.ray_mesh import mesh_integrals
 from meddl.deepdrr.solids import closed_mesh, parse_instrument, parse_solid
@@ -150,9 +151,8 @@ def test_displaced_tissue_is_the_line_integral_inside_the_body(lps):
     camera = CArm(20, -15, detector_size=(5, 4), pixel_spacing=3).camera(ct.center)
     pose = rotation((1, 1, 0), 40)
     pose[:3, 3] = ct.center
-    _, found = mesh_integrals(
-        [box((6, 9, 8), pose)], camera, ct.array[..., None].astype(np.float32), ct.ijk_from_ras
-    )
+    grid = DensityGrid(ct.array, None, (0,), ct.ijk_from_ras)
+    _, found = mesh_integrals([box((6, 9, 8), pose)], camera, grid)
     source, directions = rays(camera)
     step = 0.002
     for v, u in np.ndindex(4, 5):

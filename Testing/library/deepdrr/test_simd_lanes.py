@@ -1,0 +1,54 @@
+"""The vectorised interpolations against their formulas."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from meddl.deepdrr import simd_lanes
+
+WAYS = [simd_lanes.blend_lanes_by_loop]
+if simd_lanes.HAS_AVX2:
+    WAYS.append(simd_lanes.blend_lanes_by_permute)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_eight_samples_are_interpolated_linearly(way):
+    @numba.njit
+    def run(a, b, base, places, low, high, out_a, out_b):
+        for block in range(base.size):
+            way(a, b, base[block], places, low, high, 8 * block, out_a, out_b)
+
+    g = np.random.default_rng(0)
+    a, b = g.normal(size=(2, 100)).astype(np.float32)
+    base = g.integers(0, 93, 16).astype(np.uint32)
+    places = g.integers(0, 7, 128).astype(np.uint32)
+    high = g.uniform(0, 1, 128).astype(np.float32)
+    out_a, out_b = np.zeros((2, 128), np.float32)
+    run(a, b, base, places, 1 - high, high, out_a, out_b)
+    at = np.repeat(base, 8) + places + high
+    np.testing.assert_allclose(out_a, np.interp(at, np.arange(100), a), atol=1e-5)
+    np.testing.assert_allclose(out_b, np.interp(at, np.arange(100), b), atol=1e-5)
+
+
+def test_a_cubic_is_interpolated_between_its_samples():
+    """Catmull and Rom's kernel reproduces polynomials up to the second degree, in both axes."""
+
+    @numba.njit
+    def run(picture, start, stride, part_y, part_x):
+        return simd_lanes.catmull_rom(picture, start, stride, part_y, part_x)
+
+    y, x = np.mgrid[:9, :11].astype(np.float64)
+    surface = lambda y, x: 3 + y - 2 * x + 0.3 * y * y - 0.2 * x * x + 0.1 * x * y  # noqa: E731
+    picture = surface(y, x).astype(np.float32)
+    g = np.random.default_rng(1)
+    for _ in range(20):
+        i, j = g.integers(1, 7), g.integers(1, 9)
+        part_y, part_x = g.uniform(0, 1, 2)
+        found = run(picture, (i - 1) * 11 + j - 1, 11, part_y, part_x)
+        assert found == pytest.approx(surface(i + part_y, j + part_x), abs=1e-4)
+    step = np.repeat(np.float32([[0, 0, 1, 1]]), 4, axis=0)
+    for part in (0.0, 0.25, 0.5, 1.0):
+        wanted = 0.5 * part * (1 + 4 * part - 3 * part**2) + 0.5 * (part**3 - part**2)
+        assert run(step, 0, 4, 0.5, part) == pytest.approx(wanted, abs=1e-6)
