@@ -1,12 +1,15 @@
 """Fast line integrals on the CPU: the layers of a volume are added on a virtual detector.
 
-The virtual detector is aligned with the volume and 1.5 times finer than its voxels. On it every
+The virtual detector is aligned with the volume and somewhat finer than its voxels. On it every
 layer of voxels appears enlarged along its rows and its columns, each by a factor of its own, so
 that Joseph's bilinear sampling (IEEE TMI 1:192, 1982) comes apart: one interpolation along the
 columns of voxels, shared by all rays of a detector column, and one blend of two contiguous lines. A
 homography and a Catmull-Rom kernel carry the sum to the real detector. This is the shear-warp
 factorisation (Lacroute and Levoy, SIGGRAPH 1994) of a perspective projection; rays from one source
 are the same whichever plane they are drawn on, so it serves every pose.
+
+Small volumes, whose voxels are mostly large, are sampled more densely: four planes a layer instead
+of one, interpolated between the layers, on a finer virtual detector.
 
 Runs of empty voxels are skipped per material, so that several materials, each in its own voxels,
 cost little more than one. Against the exact integrals of :mod:`meddl.deepdrr.projector` the
@@ -32,7 +35,10 @@ from meddl.deepdrr.simd_lanes import LANES
 
 Array = NDArray[np.float64]
 
-FINER = 1.5  # virtual pixels per voxel in the middle of the volume
+# Virtual pixels per voxel in the middle of the volume, and sampling planes per layer. On the
+# bundled CT (3 mm) DENSE brings the error from 1.4e-3 to 3e-4, that of bone alone from 6 to 1 %.
+DENSE, PLAIN = (3.0, 4), (1.5, 1)
+DENSE_WORK = 60_000_000  # virtual pixels times planes up to which it is taken: 40 ms on one core
 STEEPEST = 3.0  # slope of a ray against the layers' normal beyond which layers undersample it
 LINES_PER_BLOCK = 64  # fewer trace the rows at the borders of blocks twice
 ROWS_PER_BLOCK = 32
@@ -158,11 +164,15 @@ def project(
         return projector.line_integrals(
             grid, source, world_per_pixel, size, (low, high), progress, cancel
         )
-    middle = (grid.density.shape[2 - axes[0]] - 1) / 2 - origin[axes[0]]
-    pitch = 1.0 / (FINER * abs(middle))  # slope per virtual pixel
-    first, shape = _virtual_detector(rays, origin, axes, low, high, pitch)
+    layers = grid.density.shape[2 - axes[0]]
+    for finer, per_layer in (DENSE, PLAIN):
+        pitch = 1.0 / (finer * abs((layers - 1) / 2 - origin[axes[0]]))  # slope per virtual pixel
+        first, shape = _virtual_detector(rays, origin, axes, low, high, pitch)
+        planes = layers * per_layer
+        if planes * shape[0] * shape[1] <= DENSE_WORK:
+            break
     virtual = _trace(
-        volume, axes, origin, first, pitch, shape, subprogress(progress, 0, 0.8), cancel
+        volume, axes, origin, first, pitch, shape, planes, subprogress(progress, 0, 0.8), cancel
     )
     homography = ijk_per_pixel[list(axes)].copy()
     homography[1:] = (homography[1:] - first[:, None] * homography[0]) / pitch
@@ -206,20 +216,23 @@ def _trace(
     first: Array,
     pitch: float,
     shape: tuple[int, int],
+    planes: int,
     progress: Progress,
     cancel: CancelToken | None,
 ) -> NDArray[np.float32]:
     """(lines, M, width) float32: the sums over the layers on the virtual detector."""
     columns = volume.columns(axes[2])
     sizes = volume.grid.density.shape
+    per_layer = planes // sizes[2 - axes[0]]
 
     def samples(number: int) -> tuple[NDArray[np.uint32], NDArray[np.float32], NDArray[np.float32]]:
         """Of :func:`place_samples`, for the virtual detector's lines (0) or columns (1)."""
-        axis, table = axes[1 + number], (sizes[2 - axes[0]], shape[number])
+        axis, table = axes[1 + number], (planes, shape[number])
         index = np.empty(table, np.uint32)
         low, high = np.empty(table, np.float32), np.empty(table, np.float32)
         place_samples(
-            origin[axes[0]], origin[axis], first[number], pitch, sizes[2 - axis], index, low, high
+            *(per_layer, origin[axes[0]], origin[axis], first[number], pitch, sizes[2 - axis]),
+            *(index, low, high),
         )
         return index, low, high
 
@@ -231,7 +244,7 @@ def _trace(
     def block(start: int) -> None:
         trace(
             columns.density, columns.label, columns.occupied, columns.axes[0] == axes[0],
-            origin[axes[0]], origin[axes[2]], first[1], pitch, *on_rows, *on_columns,
+            per_layer, origin[axes[0]], origin[axes[2]], first[1], pitch, *on_rows, *on_columns,
             start, virtual[start : start + per_block],
         )  # fmt: skip
 

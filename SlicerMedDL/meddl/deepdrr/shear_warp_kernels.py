@@ -43,19 +43,21 @@ def mark_occupied(density, label, occupied):  # type: ignore[no-untyped-def]  # 
 
 
 @_jit
-def place_samples(source_depth, source, first, pitch, extent, index, low, high):  # type: ignore[no-untyped-def]
-    """Where the rays of each slope are in each layer, as a pair of voxels and two weights.
+def place_samples(per_layer, source_depth, source, first, pitch, extent, index, low, high):  # type: ignore[no-untyped-def]
+    """Where the rays of each slope are on each sampling plane, as a pair of voxels and two weights.
 
-    The ray of slope first + n pitch starts at ``source`` of a row or column of ``extent`` voxels
-    and is sampled in the middle of its way through the layer's slab. A ray that enters or leaves
-    through a face on that way counts in part; beside the volume both weights are 0.
-    index, low, high: (layers, n).
+    The ray of slope first + n pitch starts at ``source`` of a row or column of ``extent`` voxels. A
+    plane stands for its slab: a ray is sampled in the middle of its way through that, and counts in
+    part where it enters or leaves through a face on the way; beside the volume both weights are 0.
+    index, low, high: (planes, n); per_layer planes a layer, see :func:`plane_depth`.
     """
-    for layer in range(index.shape[0]):
+    half = 0.5 if per_layer == 1 else 1.0 / per_layer
+    for plane in range(index.shape[0]):
+        depth = plane_depth(plane, per_layer) - source_depth
         for n in range(index.shape[1]):
             slope = first + n * pitch
-            enter = source + slope * (layer - 0.5 - source_depth)
-            leave = source + slope * (layer + 0.5 - source_depth)
+            enter = source + slope * (depth - half)
+            leave = source + slope * (depth + half)
             begin = max(min(enter, leave), -0.5)
             end = min(max(enter, leave), extent - 0.5)
             share = 0.0
@@ -66,9 +68,35 @@ def place_samples(source_depth, source, first, pitch, extent, index, low, high):
             middle = min(max(0.5 * (begin + end), 0.0), extent - 1.0)
             below = min(int(middle), extent - 2)
             part = middle - below
-            index[layer, n] = below
-            low[layer, n] = share * (1.0 - part)
-            high[layer, n] = share * part
+            index[plane, n] = below
+            low[plane, n] = share * (1.0 - part)
+            high[plane, n] = share * part
+
+
+@_jit
+def plane_depth(plane, per_layer):  # type: ignore[no-untyped-def]
+    """Where a sampling plane lies, in layers.
+
+    One plane a layer: Joseph's method. More, an even number: they divide the way to either
+    neighbouring layer, so that every plane lies in two layers' reach and is met twice.
+    """
+    layer, number = divmod(plane, per_layer)
+    if per_layer == 1:
+        return float(layer)
+    return layer - 1.0 + (number + 0.5) * 2.0 / per_layer
+
+
+@_jit
+def plane_weight(plane, per_layer, layers):  # type: ignore[no-untyped-def]
+    """What a plane contributes of its layer: the length of its slab, in layers, times the linear
+    interpolation between layers. The outermost half layers hold their layer's value."""
+    if per_layer == 1:
+        return 1.0
+    layer = plane // per_layer
+    beyond = plane_depth(plane, per_layer) - layer
+    if (layer == 0 and beyond < 0) or (layer == layers - 1 and beyond > 0):
+        return 2.0 / per_layer if abs(beyond) < 0.5 else 0.0
+    return (1.0 - abs(beyond)) * 2.0 / per_layer
 
 
 @_jit
@@ -136,7 +164,7 @@ def _clear_beside(line, begin, end, new_begin, new_end):  # type: ignore[no-unty
 @_jit
 def trace(  # type: ignore[no-untyped-def]
     density, label, occupied, layers_first,
-    source_depth, source_column, first, pitch,
+    per_layer, source_depth, source_column, first, pitch,
     row_index, row_low, row_high, column_index, column_low, column_high,
     start, out,
 ):  # fmt: skip
@@ -145,7 +173,7 @@ def trace(  # type: ignore[no-untyped-def]
     density: (A, B, K) float32, A the layers and B the rows if ``layers_first``, otherwise the other
     way round; label: (A, B, K) uint8 or empty; occupied: of :func:`mark_occupied`.
     source_depth, source_column: the source along layers and columns. first, pitch: the slopes of
-    the detector's columns. row_*: (layers, lines), column_*: (layers, X), of
+    the detector's columns. row_*: (planes, lines), column_*: (planes, X), of
     :func:`place_samples`. Adds lines start.. to out (lines, M, X), X contiguous and a multiple of
     :data:`LANES`.
 
@@ -159,12 +187,13 @@ def trace(  # type: ignore[no-untyped-def]
     lines, materials, width = out.shape
     labelled = label.size > 0
     bottom, top = rows, 0
-    for layer in range(layers):
+    planes = layers * per_layer
+    for plane in range(planes):
         begin, end = _seen(
-            row_low[layer, start : start + lines], row_high[layer, start : start + lines]
+            row_low[plane, start : start + lines], row_high[plane, start : start + lines]
         )
         if end > begin:
-            one, other = row_index[layer, start + begin], row_index[layer, start + end - 1]
+            one, other = row_index[plane, start + begin], row_index[plane, start + end - 1]
             bottom, top = min(bottom, min(one, other)), max(top, max(one, other) + 2)
     if top <= bottom:
         return
@@ -172,16 +201,17 @@ def trace(  # type: ignore[no-untyped-def]
     filled = np.zeros((materials, top - bottom + 1, 2), np.int64)  # first and end of what is not 0
     column_a, column_b = np.zeros(height, np.float32), np.zeros(height, np.float32)
     base, places = np.empty(width // LANES, np.uint32), np.empty(width, np.uint32)
-    for layer in range(layers):
-        low, high = row_low[layer, start : start + lines], row_high[layer, start : start + lines]
-        index = row_index[layer, start : start + lines]
+    for plane in range(planes):
+        layer, weight = plane // per_layer, np.float32(plane_weight(plane, per_layer, layers))
+        low, high = row_low[plane, start : start + lines], row_high[plane, start : start + lines]
+        index = row_index[plane, start : start + lines]
         first_line, end_line = _seen(low, high)
-        left, right = _seen(column_low[layer], column_high[layer])
-        if end_line <= first_line or right <= left:
+        left, right = _seen(column_low[plane], column_high[plane])
+        if end_line <= first_line or right <= left or weight == 0:
             continue
         left, right = left // LANES * LANES, -(-right // LANES) * LANES
-        dense = _relative(column_index[layer], height, base, places)
-        depth = layer - source_depth
+        dense = _relative(column_index[plane], height, base, places)
+        depth = plane_depth(plane, per_layer) - source_depth
         one, other = index[first_line], index[end_line - 1]
         for row in range(min(one, other), max(one, other) + 2, 2):
             beside = min(row + 1, rows - 1)
@@ -207,7 +237,7 @@ def trace(  # type: ignore[no-untyped-def]
                     continue
                 values_a, values_b = density[a, b], density[c, d]
                 if labelled:
-                    one, other = column_index[layer, begin], column_index[layer, end - 1]
+                    one, other = column_index[plane, begin], column_index[plane, end - 1]
                     k0 = max(min(one, other) - LANES, 0)
                     k1 = min(max(one, other) + LANES, height)
                     _of_material(values_a[k0:k1], label[a, b, k0:k1], material, column_a[k0:k1])
@@ -219,12 +249,12 @@ def trace(  # type: ignore[no-untyped-def]
                     for block in range(begin // LANES, end // LANES):
                         blend_lanes(  # type: ignore[call-arg]  # numba passes the typing context
                             values_a, values_b, base[block], places,
-                            column_low[layer], column_high[layer], block * LANES, out_a, out_b,
+                            column_low[plane], column_high[plane], block * LANES, out_a, out_b,
                         )  # fmt: skip
                 else:
                     _resample(
-                        values_a, values_b, column_index[layer, begin:end],
-                        column_low[layer, begin:end], column_high[layer, begin:end],
+                        values_a, values_b, column_index[plane, begin:end],
+                        column_low[plane, begin:end], column_high[plane, begin:end],
                         out_a[begin:end], out_b[begin:end],
                     )  # fmt: skip
         for line in range(first_line, end_line):
@@ -238,8 +268,8 @@ def trace(  # type: ignore[no-untyped-def]
                     begin, end = min(begin, next_extent[0]), max(end, next_extent[1])
                 if end > begin:
                     _add_blend(
-                        low[line], resampled[material, row, begin:end],
-                        high[line], resampled[material, row + 1, begin:end],
+                        weight * low[line], resampled[material, row, begin:end],
+                        weight * high[line], resampled[material, row + 1, begin:end],
                         out[line, material, begin:end],
                     )  # fmt: skip
 
