@@ -9,8 +9,8 @@ from meddl.core import Image
 from meddl.core.geometry import RAS_FROM_LPS, apply, compose, inverse, rotation
 from meddl.deepdrr import Camera, CArm
 
-# Bodies of value 1: the unit ball, the cube from -1 to 1, or the endless plate -1 < y < 1, placed by
-# ras_from_unit (mm).
+# Bodies of value 1: the unit ball, the cube from -1 to 1, or the endless plate -1 < y < 1, placed
+# by ras_from_unit (mm).
 SHAPES = {
     "sphere": ("ball", compose((55, 55, 55), (3.3, -2.1, 1.7))),
     "ellipsoid": ("ball", rotation((1, 2, 3), 40) @ compose((62, 28, 45), (-4.2, 3.1, 2.6))),
