@@ -1,0 +1,45 @@
+"""The fast projector against the exact one on the bundled CT, in random poses.
+
+OMP_NUM_THREADS=1 python Testing/peers/drr_accuracy.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from meddl.core import read_image
+from meddl.deepdrr import CArm, render
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+POSES = 24
+
+
+def main() -> None:
+    ct = read_image(DATA / "abdomen_pelvis_ct.nii.gz")
+    generator = np.random.default_rng(0)
+    errors: dict[str, list[float]] = {}
+    for _ in range(POSES):
+        angles = generator.uniform((-180, -45, -180), (180, 45, 180))
+        view = CArm(*map(float, angles), detector_size=(256, 256), pixel_spacing=2.4)
+        for quantity in ("path", "neglog"):
+            exact, fast = (
+                render(ct, view, quantity=quantity, backend=backend).array[0].astype(np.float64)
+                for backend in ("exact", "numba")
+            )
+            pictures = {"radiograph (`neglog`)": (fast, exact)}
+            if quantity == "path":
+                pictures = {
+                    "mass per area": (fast.sum(-1), exact.sum(-1)),
+                    "mass per area of bone alone": (fast[..., 2], exact[..., 2]),
+                }
+            for name, (found, wanted) in pictures.items():
+                error = np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+                errors.setdefault(name, []).append(float(error))
+    for name, values in errors.items():
+        print(f"| {name} | {np.median(values):.1e} | {max(values):.1e} |")
+
+
+if __name__ == "__main__":
+    main()
