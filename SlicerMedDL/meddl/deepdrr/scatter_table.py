@@ -99,7 +99,7 @@ def fit_kernels(
             float(KERNEL_ENERGIES[e]),
             float(THICKNESSES[t]),
             float(GAPS[g]),
-            round(histories * max(1.0, (THICKNESSES[t] / 20) ** 2)),
+            round(histories * max(1.0, float(THICKNESSES[t]) ** 2 / 400)),
             seed,
             cancel,
         )

@@ -18,7 +18,7 @@ from meddl.deepdrr.scatter import smooth
 from meddl.deepdrr.scatter_examples import random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
-JITTER = 0.2  # standard deviation of the offsets of the inputs
+JITTER = 0.1  # standard deviation of the offsets of the inputs
 WEIGHT_DECAY = 0.3
 HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
 
