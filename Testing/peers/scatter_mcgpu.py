@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--photons", type=float, default=4e7, help="of MC-GPU per line")
     parser.add_argument("--histories", type=int, default=4_000_000, help="ours per line")
     args = parser.parse_args()
-    spectrum = compute_spectrum(80, 2.5)
+    spectrum = compute_spectrum(80, "Al:2.5")
     print(f"80 kV, 2.5 mm Al, mean {spectrum.mean_energy:.1f} keV; field 30 x 30 cm at 100 cm")
     print("water  gap    Compton once  Rayleigh once  multiple     all scatter / primary")
     print(" [cm]  [cm]   ours  theirs  ours  theirs   ours theirs  ours (se)      theirs  ratio")

@@ -12,7 +12,8 @@ import argparse
 
 import numpy as np
 
-from meddl.deepdrr import CArm, Spectrum, materials
+from meddl.deepdrr import CArm, Spectrum
+from meddl.deepdrr.compositions import Material, material_table
 from meddl.deepdrr.montecarlo import simulate
 
 TISSUE = {"H": 0.105, "C": 0.256, "N": 0.027, "O": 0.602, "Na": 0.001}
@@ -37,7 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photons", type=int, default=4_000_000)
     args = parser.parse_args()
-    materials.MASS_FRACTIONS["tissue of TG-195"] = TISSUE
+    name = "tissue of TG-195"
+    material_table()[name] = Material(name, 1.03, tuple(TISSUE.items()))
     densities = np.zeros((80, 360, 80, 2), np.float32)  # voxels of 5 mm; y is the depth
     densities[..., 1] = 0.001205
     densities[1:-1, 310:350, 1:-1] = 1.03, 0
@@ -52,7 +54,7 @@ def main() -> None:
     )
     found = simulate(
         densities,
-        ("tissue of TG-195", "air"),
+        (name, "air"),
         ijk_from_world,
         carm.camera(),
         1800.0,

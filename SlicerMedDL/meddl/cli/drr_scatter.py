@@ -53,7 +53,7 @@ def run_train(args: argparse.Namespace) -> int:
     parameters = from_arguments(ScatterTraining, args)
     folder = make_folder(Path(args.output))
     if args.model == "kernel":
-        from meddl.deepdrr.scatter_kernel import fit_kernels, save_kernels
+        from meddl.deepdrr.scatter_table import fit_kernels, save_kernels
 
         seed = parameters.seed
         table = fit_kernels(parameters.photons, seed, args.progress, args.cancel)

@@ -123,26 +123,29 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     """What the network sees, and the kernel model, on the coarse grid of a view.
 
     Returns:
-        (5, h, w) float32: thickness / 30 g/cm2, distance of the object's middle from the detector /
-        500 mm, logarithm of the kernel model over its largest value, size of a cell / 15 mm, mean
-        energy of the spectrum / 50 keV; and the (h, w) kernel model, keV per emitted photon.
+        (6, h, w) float32: water-equivalent thickness / 30 g/cm2, distance of the object's middle
+        from the detector / 500 mm, logarithm of the kernel model over its largest value, size of a
+        cell / 15 mm, mean energy of the spectrum / 50 keV, thickness less mass (bone) /
+        3 g/cm2; and the (h, w) kernel model, keV per emitted photon.
     """
     from meddl.deepdrr.montecarlo import cells
-    from meddl.deepdrr.scatter_kernel import block_mean, slabs, spectral_kernels, superpose
+    from meddl.deepdrr.scatter_kernel import block_mean, slabs, superpose
+    from meddl.deepdrr.scatter_table import spectral_kernels
 
     grid = cells(view.camera.size)
     fine = coarse_camera(view.camera, (grid[0] * BEAMS_PER_CELL, grid[1] * BEAMS_PER_CELL))
     geometry = (view.densities, view.materials, view.ijk_from_world, fine, view.distance)
-    thickness, middle = slabs(*geometry)
+    beams = slabs(*geometry, view.spectrum)
     cell = (view.distance / fine.K[0, 0], view.distance / fine.K[1, 1])
-    kernel = superpose(spectral_kernels(view.spectrum), thickness, middle, cell, grid)
+    kernel = superpose(spectral_kernels(view.spectrum), beams, cell, grid, view.distance)
     flat = np.ones(grid)
     inputs = [
-        block_mean(thickness, grid) / 30,
-        block_mean(middle, grid) / 500,
+        block_mean(beams.thickness, grid) / 30,
+        block_mean(beams.middle, grid) / 500,
         np.log(np.maximum(kernel / max(float(kernel.max()), 1e-12), 1e-4)),
         flat * cell[0] * BEAMS_PER_CELL / 15,
         flat * view.spectrum.mean_energy / 50,
+        block_mean(beams.thickness - beams.mass, grid) / 3,
     ]
     return np.array(inputs, np.float32), kernel
 

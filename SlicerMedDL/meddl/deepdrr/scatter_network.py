@@ -14,9 +14,9 @@ from torch.nn import functional
 from meddl.core.weights import load_weights
 
 NAME = "scatter-network"
-INPUTS = 5
-MEANS = (0.6, 0.9, -0.4, 0.8, 0.95)  # of the inputs over random torsos, and their spread
-SPREADS = (0.35, 0.3, 0.35, 0.23, 0.15)
+INPUTS = 6
+MEANS = (0.9, 0.9, -0.5, 0.83, 1.0, 0.2)  # of the inputs over random torsos, and their spread
+SPREADS = (0.35, 0.3, 0.55, 0.22, 0.16, 0.5)
 
 
 class ScatterNet(nn.Module):
@@ -44,7 +44,7 @@ class ScatterNet(nn.Module):
             nn.init.zeros_(parameter)  # it starts as the kernel model
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, 5, h, w) to (N, h, w); any h and w from 4 on."""
+        """(N, 6, h, w) to (N, h, w); any h and w from 4 on."""
         means = inputs.new_tensor(MEANS)[:, None, None]
         first = self.first((inputs - means) / inputs.new_tensor(SPREADS)[:, None, None])
         second = self.second(functional.avg_pool2d(first, 2, ceil_mode=True))

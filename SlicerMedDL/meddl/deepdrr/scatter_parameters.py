@@ -16,5 +16,5 @@ class ScatterTraining(TrainingParameters):
     batch_size: int = parameter(8, "views per step", minimum=1)
     learning_rate: float = parameter(1e-3, "of the optimiser, at the start", minimum=0)
     examples: int = parameter(150, "random torsos, one view of each", minimum=8)
-    photons: int = parameter(250_000, "photons of the Monte Carlo per view", minimum=1000)
+    photons: int = parameter(200_000, "photons of the Monte Carlo per view", minimum=1000)
     width: int = parameter(16, "channels of the first level", minimum=4, maximum=128)

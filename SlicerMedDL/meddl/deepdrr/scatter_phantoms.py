@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from meddl.core.image import Image
 
 SPACING = 4.0  # mm
-SHAPE = (96, 80, 112)  # voxels along S, A and R: 384 x 320 x 448 mm
+SHAPE = (96, 80, 120)  # voxels along S, A and R: 384 x 320 x 480 mm
 FAT, TISSUE, LUNG, AIR = -100.0, 40.0, -750.0, -1000.0  # HU
 
 
 def random_torso(generator: np.random.Generator) -> Image:
     """A torso in HU: body with a layer of fat, lungs or bowel gas, spine, pelvis and ribs.
 
-    Half axes of the body are 110 to 210 mm (left-right) and 75 to 145 mm (front-back); it is cut
+    Half axes of the body are 110 to 230 mm (left-right) and 75 to 145 mm (front-back); it is cut
     off at both ends of the volume, or not, as scans are.
     """
     k, j, i = (np.arange(n, dtype=np.float32) * SPACING - SPACING * (n - 1) / 2 for n in SHAPE)
     grid = (i[None, None, :], j[None, :, None], k[:, None, None])
     hu = np.full(SHAPE, AIR, np.float32)
-    wide = generator.uniform(110, 210)
+    wide = generator.uniform(110, 230)
     deep = np.clip(wide * generator.uniform(0.55, 0.8), 75, 145)
     tall = generator.choice([1e4, generator.uniform(150, 400)])
     lean = 1 - generator.uniform(0.05, 0.25)

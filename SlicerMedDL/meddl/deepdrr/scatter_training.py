@@ -66,7 +66,7 @@ def load_examples(
     """The examples of a file, simulated and written to it if it is not there.
 
     Returns:
-        inputs (N, 5, h, w), kernel, truth and error (N, h, w).
+        inputs (N, 6, h, w), kernel, truth and error (N, h, w).
 
     Raises:
         FileError: the file holds others.
@@ -158,7 +158,7 @@ def train_network(
             architecture="ScatterNet",
             arguments={"width": parameters.width},
             input_range="detectors of 150 to 430 mm a side with any pixel size, 900 to 1300 mm from"
-            " source to detector, 60 to 120 kV, objects up to 45 g/cm2",
+            " source to detector, 60 to 120 kV, objects up to 50 g/cm2",
             units="features of meddl.deepdrr.scatter in, log(scatter / kernel model) out",
             training_data=f"{parameters.examples} random torsos, Monte-Carlo transport of this "
             f"library, {parameters.photons} photons each",

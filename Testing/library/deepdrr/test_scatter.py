@@ -7,6 +7,7 @@ import pytest
 
 from meddl.core import FileError, Image, InputError
 from meddl.deepdrr import CArm, RenderParameters, load_spectrum, render
+from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
 from meddl.deepdrr.montecarlo import simulate
 from meddl.deepdrr.scatter import (
@@ -18,9 +19,10 @@ from meddl.deepdrr.scatter import (
     smooth,
 )
 from meddl.deepdrr.scatter_examples import random_examples, relative_error
-from meddl.deepdrr.scatter_kernel import slabs, spectral_kernels
+from meddl.deepdrr.scatter_kernel import slabs
 from meddl.deepdrr.scatter_network import correct
 from meddl.deepdrr.scatter_phantoms import random_torso
+from meddl.deepdrr.scatter_table import spectral_kernels
 
 UNSEEN = 90_001  # no fitted torso has this seed
 
@@ -81,10 +83,66 @@ def test_slabs_of_a_box_are_its_thickness_and_its_middle():
         detector_size=(3, 3),
         pixel_spacing=20,
     )
-    thickness, middle = slabs(density, ("water",), ijk_from_world, carm.camera(), 1000.0)
-    assert thickness[1, 1] == pytest.approx(12.0, rel=1e-6)
-    assert middle[1, 1] == pytest.approx(300.0, abs=0.1)
-    assert thickness[1, 0] == pytest.approx(12.0 * np.hypot(1, 0.02), rel=1e-4)
+    geometry = (ijk_from_world, carm.camera(), 1000.0, load_spectrum("60kV"))
+    found = slabs(density, ("water",), *geometry)
+    assert found.thickness[1, 1] == pytest.approx(12.0, rel=1e-4)
+    assert found.mass[1, 1] == pytest.approx(12.0, rel=1e-6)
+    assert found.middle[1, 1] == pytest.approx(300.0, abs=0.1)
+    assert found.thickness[1, 0] == pytest.approx(12.0 * np.hypot(1, 0.02), rel=1e-4)
+    bone = slabs(density, ("bone",), *geometry)
+    spectra = load_spectrum("60kV")
+    through = [
+        spectral_moments(np.full((1, 1, 1), mass, np.float32), (name,), spectra)[1, 0, 0]
+        for mass, name in ((12.0, "bone"), (bone.thickness[1, 1], "water"))
+    ]
+    assert through[1] == pytest.approx(through[0], rel=1e-3)
+    assert bone.mass[1, 1] == pytest.approx(12.0, rel=1e-6) and bone.thickness[1, 1] > 20
+
+
+def test_behind_a_wide_slab_the_model_is_the_kernel_alone():
+    """Nothing shortens or lengthens the way out: the sum of the kernels over the detector."""
+    density = np.ones((1, 1, 1, 1), np.float32)
+    ijk_from_world = np.diag([1e-3, 0.005, 1e-3, 1.0])  # 1000 x 200 x 1000 mm
+    carm = CArm(
+        isocenter=(0, 0, 0),
+        source_detector=3000,
+        source_isocenter=2700,
+        detector_size=(24, 24),
+        pixel_spacing=12,
+    )
+    tube = load_spectrum("90kV")
+    view = View(density, ("water",), ijk_from_world, carm.camera(), 3000.0, tube)
+    kernel = features(view)[1]
+    flat = spectral_kernels(tube)[40, 10]  # 20 g/cm2, 200 mm behind it; every 5 mm
+    places = (np.arange(48) - 23.5) * 6.0
+    radius = np.hypot(places[:, None], places)
+    sums = np.interp(radius, 5.0 * np.arange(len(flat)), flat).sum() * 6.0**2
+    assert kernel[11:13, 11:13].mean() == pytest.approx(sums, rel=0.03)
+
+
+def test_scatter_of_a_thick_low_energy_lateral_view(torso):
+    """47 g/cm2 at 60 kV beside open field; the Monte Carlo's own error is taken out in squares."""
+    carm = CArm(
+        primary_angle=90,
+        source_detector=1200,
+        source_isocenter=900,
+        detector_size=(24, 24),
+        pixel_spacing=16,
+    )
+    view = view_of(torso, carm, "60kV")
+    found = simulate(
+        *(view.densities, view.materials, view.ijk_from_world, view.camera, view.distance),
+        *(view.spectrum, 150_000),
+    )
+    expected, error = smooth(found.scatter, found.standard_error)
+    inputs, kernel = features(view)
+    noise = (error**2).mean() / expected.mean() ** 2
+    assert 30 * inputs[0].max() > 44 and noise < 0.2**2
+    network = correct(inputs, kernel)
+    assert relative_error(network, expected) ** 2 - noise < 0.15**2
+    assert relative_error(kernel, expected) ** 2 - noise < 0.25**2
+    for model in (kernel, network):
+        assert model.mean() == pytest.approx(expected.mean(), rel=0.1)
 
 
 def test_kernels_are_positive_and_vanish_without_an_object():
@@ -143,7 +201,7 @@ def test_examples_depend_on_their_seed_alone():
     one, two = random_examples([5, 6], 640), random_examples([6], 640)
     np.testing.assert_array_equal(one[1].truth, two[0].truth)
     np.testing.assert_array_equal(one[1].inputs, two[0].inputs)
-    assert one[0].inputs.shape == (5, 24, 24) and one[0].inputs.dtype == np.float32
+    assert one[0].inputs.shape == (6, 24, 24) and one[0].inputs.dtype == np.float32
 
 
 def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):
