@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "core/video_pyav.py": {"av"},
     "deepdrr/fanplane.py": {"numba"},
     "deepdrr/first_hit.py": {"numba"},
+    "deepdrr/materials_network.py": {"torch"},
     "deepdrr/photon_sampling.py": {"numba"},
     "deepdrr/pose_gradient.py": {"numba", "torch"},
     "deepdrr/projector.py": {"numba"},
