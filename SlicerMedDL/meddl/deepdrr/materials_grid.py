@@ -15,13 +15,14 @@ SPACING = 2.0  # mm, of the voxels that the material network sees
 
 
 def patient_grid(
-    image: Image, spacing: float, multiple: int = 1
+    image: Image, spacing: float, multiple: int = 1, least: int = 1
 ) -> tuple[Matrix, tuple[int, int, int]]:
     """A grid along R, A and S around an image, the same however its voxels are stored.
 
     Args:
         spacing: mm between voxels.
         multiple: of which the numbers of voxels are.
+        least: smallest number of voxels along an axis, a multiple of ``multiple``.
 
     Returns:
         ``ras_from_grid`` 4x4 and the shape (K, J, I).
@@ -30,6 +31,7 @@ def patient_grid(
     reached = apply(image.ras_from_ijk, corners)
     extent = np.ptp(reached, axis=0) - 1e-3  # rounding must not add a voxel
     counts = np.ceil(extent / spacing / multiple).astype(int) * multiple
+    counts = np.maximum(counts, least)
     ras_from_grid = np.diag([spacing, spacing, spacing, 1.0])
     ras_from_grid[:3, 3] = image.center - spacing * (counts - 1) / 2
     i, j, k = (int(n) for n in counts)
@@ -41,7 +43,7 @@ def sample(
     array_from_grid: Matrix,
     shape: tuple[int, int, int],
     order: int = 1,
-    outside: float = 0.0,
+    extend: bool = False,
 ) -> NDArray[Any]:
     """Look an array up on another grid.
 
@@ -49,7 +51,7 @@ def sample(
         array: (K, J, I).
         array_from_grid: 4x4, index (i, j, k) of the array from index of the grid.
         order: 1 linear, 0 nearest neighbour.
-        outside: the value beyond the array.
+        extend: whether the outermost voxels go on beyond the array; it is 0 there otherwise.
     """
     from scipy.ndimage import affine_transform
 
@@ -60,7 +62,6 @@ def sample(
         matrix[1:, 0],
         output_shape=shape,
         order=order,
-        mode="grid-constant",
-        cval=outside,
+        mode="nearest" if extend else "grid-constant",
     )
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
 from itertools import pairwise
 
@@ -15,17 +14,15 @@ from meddl.core.devices import choose_device
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.weights import find_weights, load_weights, read_card
-from meddl.deepdrr.hounsfield import AIR
 from meddl.deepdrr.materials_grid import SPACING, patient_grid, sample
 from meddl.deepdrr.materials_phantoms import CLASSES
-
-logger = logging.getLogger(__name__)
 
 NAME = "material-network"
 LEVELS = 3
 MULTIPLE = 2**LEVELS  # a side in voxels is a multiple of it
-SLAB = 96  # voxels along S that are worked through at once
-MARGIN = 48  # voxels: more than the network sees to either side of one (46)
+SLAB = 96  # voxels along S that are worked through at once; a multiple of MULTIPLE
+MARGIN = 48  # the same; more than the network sees to either side of a voxel (47)
+LEAST = 48  # voxels along each axis; those of the training's patches
 BYTES = 100  # per voxel of a slab, at most
 
 
@@ -129,11 +126,13 @@ def classify(
         DeviceError: no such device, or too little memory.
         Cancelled: no result.
     """
-    ras_from_grid, shape = patient_grid(ct, SPACING, MULTIPLE)
+    ras_from_grid, shape = patient_grid(ct, SPACING, MULTIPLE, LEAST)
     slab = min(SLAB + 2 * MARGIN, shape[0]) * shape[1] * shape[2]
     name = choose_device(device, BYTES * slab).name
     network = _network(str(weights), name)
-    hu = sample(_smoothed(ct), ct.ijk_from_ras @ ras_from_grid, shape, outside=AIR)
+    # The body goes on where the scan ends: with air around 20 slices of an abdomen, 70 % of the
+    # contrast agent in them became bone, and 1 % so.
+    hu = sample(_smoothed(ct), ct.ijk_from_ras @ ras_from_grid, shape, extend=True)
     shares = np.empty((len(CLASSES) - 1, *shape), np.float32)  # of bone and of contrast agent
     starts = range(0, shape[0], SLAB)
     for start in steps(starts, len(starts), "finding bone, slab", progress, cancel):

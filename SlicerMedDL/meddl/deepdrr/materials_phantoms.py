@@ -229,8 +229,8 @@ def _noise(
         smooth = gaussian_filter(grain, 8.0 if coarse else 1.5, mode="wrap", truncate=3.0)
         _FIELDS[coarse] = smooth / smooth.std()
     if max(shape) <= FIELD:  # the usual case: a view, no copy
-        starts = [int(generator.integers(FIELD - n + 1)) for n in shape]
-        return _FIELDS[coarse][tuple(slice(s, s + n) for s, n in zip(starts, shape, strict=True))]
+        part = [(n, int(generator.integers(FIELD - n + 1))) for n in shape]
+        return _FIELDS[coarse][tuple(slice(start, start + n) for n, start in part)]
     starts = generator.integers(FIELD, size=3)
     places = [(s + np.arange(n)) % FIELD for s, n in zip(starts, shape, strict=True)]
     return _FIELDS[coarse][np.ix_(*places)]

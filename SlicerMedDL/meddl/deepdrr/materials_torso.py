@@ -72,7 +72,7 @@ class Canvas:
             return
         part, places = found
         offsets = [p - np.float32(c) for p, c in zip(places, centre, strict=True)]
-        total = np.float32(0)
+        total: Any = np.float32(0)
         for axis, a in zip(turn.T, half, strict=True):
             along = sum(np.float32(w / a) * o for w, o in zip(axis, offsets, strict=True) if w)
             total = total + (along * along if power == 2 else np.abs(along) ** np.float32(power))
@@ -89,7 +89,7 @@ class Canvas:
             part, places = found
             along = end - start
             offsets = [p - np.float32(c) for p, c in zip(places, start, strict=True)]
-            share = sum(np.float32(a) * o for a, o in zip(along, offsets, strict=True))
+            share: Any = sum(np.float32(a) * o for a, o in zip(along, offsets, strict=True))
             share = np.clip(share / np.float32(max(along @ along, 1e-6)), 0, 1)
             distance = sum(
                 (o - np.float32(a) * share) ** 2 for a, o in zip(along, offsets, strict=True)

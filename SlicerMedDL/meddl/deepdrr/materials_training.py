@@ -65,7 +65,7 @@ class Patches:
         """A phantom and a scanner, both at random, mirrored left to right at random."""
         length = self.side * SPACING
         if self.anatomies and generator.random() < 0.5:
-            anatomy = self.anatomies[generator.integers(len(self.anatomies))]
+            anatomy = self.anatomies[int(generator.integers(len(self.anatomies)))]
             tissues = _cut(anatomy, round(length / FINE), generator)
         else:
             tissues = random_torso(generator, FINE, length).array
@@ -125,11 +125,11 @@ def train_network(
     from meddl.deepdrr.labels import read_label_names
 
     torch = require("torch", "training the material network")
-    losses = require("monai.losses", "training the material network")
     from meddl.deepdrr.materials_network import MULTIPLE, NAME, MaterialNet
 
     if parameters.side % MULTIPLE:
         raise InputError(f"--side is {parameters.side}, a multiple of {MULTIPLE} was expected")
+    losses = require("monai.losses", "training the material network")
     paths = [path for path in parameters.labels.split(",") if path]
     anatomies = [label_anatomy(read_image(path), read_label_names(path)) for path in paths]
     seed_everything(parameters.seed)
