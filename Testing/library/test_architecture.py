@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "core/video_opencv.py": {"cv2"},
     "core/video_pyav.py": {"av"},
     "deepdrr/first_hit.py": {"numba"},
+    "deepdrr/materials_network.py": {"torch"},
     "deepdrr/photon_sampling.py": {"numba"},
     "deepdrr/pose_gradient.py": {"numba", "torch"},
     "deepdrr/projector.py": {"numba"},

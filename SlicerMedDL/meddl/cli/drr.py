@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meddl.cli import drr_benchmark, drr_dataset, drr_register, drr_scatter
+from meddl.cli import drr_benchmark, drr_dataset, drr_materials, drr_register, drr_scatter
 
 if TYPE_CHECKING:
     from meddl.deepdrr import Camera, CArm
@@ -99,6 +99,7 @@ def configure(subparsers: Any) -> None:
     )
     drr_register.configure(commands)
     drr_scatter.configure_scatter(commands)
+    drr_materials.configure_materials(commands)
     drr_benchmark.configure(commands)
 
 

@@ -109,14 +109,9 @@ def read_labels(path: str | Path) -> Labels:
     from meddl.core.image_io import read_image
 
     path = Path(path)
-    table_path = path.with_name(re.sub(r"(\.nii\.gz|\.[^.]+)$", ".json", path.name, flags=re.I))
-    table = read_json(table_path, "label table")
-    if not isinstance(table, dict):
-        raise FileError(f'{table_path} is no label table: expected {{"1": "spleen", …}}')
     names: dict[int, tuple[str, str]] = {}
     given: dict[int, str] = {}
-    for key, entry in table.items():
-        value, name, terminology, material = _entry(key, entry, table_path)
+    for value, name, terminology, material in _read_table(path):
         if material is not None:
             given[value] = material
         else:
@@ -126,6 +121,23 @@ def read_labels(path: str | Path) -> Labels:
         return Labels(image, {**label_materials(names), **given})
     except InputError as error:
         raise FileError(f"{path}: {error}") from error
+
+
+def read_label_names(path: str | Path) -> dict[int, str]:
+    """Label value -> name, of the table beside a label map.
+
+    Raises:
+        FileError: no such table.
+    """
+    return {value: name for value, name, *_ in _read_table(Path(path))}
+
+
+def _read_table(path: Path) -> list[tuple[int, str, str, str | None]]:
+    table_path = path.with_name(re.sub(r"(\.nii\.gz|\.[^.]+)$", ".json", path.name, flags=re.I))
+    table = read_json(table_path, "label table")
+    if not isinstance(table, dict):
+        raise FileError(f'{table_path} is no label table: expected {{"1": "spleen", …}}')
+    return [_entry(key, entry, table_path) for key, entry in table.items()]
 
 
 def _entry(key: str, entry: Any, path: Path) -> tuple[int, str, str, str | None]:

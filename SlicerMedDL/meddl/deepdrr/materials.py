@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
+from meddl.core.optional import require
 from meddl.core.parameters import parameter, validate
+from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepdrr.columns import empty_columns, slabs
 from meddl.deepdrr.compositions import find_material, mass_attenuation
 from meddl.deepdrr.density_grid import stack
@@ -23,7 +25,7 @@ AIR_UP_TO, SOFT_TISSUE_UP_TO = -800.0, 350.0  # HU; the thresholds of Unberath e
 TRABECULAR_UP_TO = 600.0  # HU, within a bone's label; halfway between spongiosa and a thin cortex
 BLOOD_UP_TO = 150.0  # HU, within a vessel's label; without contrast agent blood has 30 to 70
 CT_ENERGY = 70.0  # keV; about the effective energy of a CT at 120 kV
-METHODS = ("threshold", "water")
+METHODS = ("threshold", "network", "water")
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
 
@@ -37,9 +39,10 @@ class MaterialParameters:
 
     materials: str = parameter(
         "threshold",
-        "how voxels become materials: by HU, all water (density max(0, 1 + HU/1000)), or by a "
-        "label map with its table LABELS.json beside it",
-        metavar="threshold|water|LABELS.nii.gz",
+        "how voxels become materials: by HU, by a network that tells contrast agent from bone, all "
+        "water (density max(0, 1 + HU/1000)), or by a label map with its table LABELS.json beside "
+        "it",
+        metavar="threshold|network|water|LABELS.nii.gz",
     )
     density_curve: str = parameter("water-bone", "density of HU", choices=tuple(density_curves()))
     remove_table: bool = parameter(False, "make everything but the patient air")
@@ -85,7 +88,13 @@ def labels_of(parameters: MaterialParameters) -> Labels | None:
 
 
 def decompose(
-    ct: Image, parameters: MaterialParameters | None = None, labels: Labels | None = None
+    ct: Image,
+    parameters: MaterialParameters | None = None,
+    labels: Labels | None = None,
+    *,
+    device: str = "auto",
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
 ) -> MaterialVolume:
     """Decompose a CT into materials.
 
@@ -94,19 +103,26 @@ def decompose(
     to 600 HU and cortical above; vessels are blood up to 150 HU and blood with iodine above, of one
     concentration for the volume (that of their median HU) and of the density that gives each voxel
     its HU at 70 keV; solids (implants) have their nominal density; the thresholds decide the rest.
+    ``network``: the same for the bones and the contrast agent that
+    :mod:`meddl.deepdrr.materials_network` finds; the rest is soft tissue above -800 HU.
 
     Args:
         ct: scalar volume in HU.
         parameters: by default :class:`MaterialParameters`.
         labels: in place of the file that ``parameters.materials`` names.
+        device: of the network.
 
     Raises:
         InputError: no label map, or an unknown material.
+        DependencyError: a network without PyTorch.
+        Cancelled: while the network works.
     """
     parameters = parameters or MaterialParameters()
     if parameters.remove_table:
         ct = remove_table(ct)
     labels = labels or labels_of(parameters)
+    if labels is None and parameters.materials == "network":
+        labels = _found_labels(ct, device, progress, cancel)
     if labels is not None:
         return _by_labels(ct, labels, parameters.density_curve)
     values = empty_columns(ct.array.shape, np.float32)
@@ -124,6 +140,15 @@ def decompose(
 def material_densities(ct: Image) -> NDArray[np.float32]:
     """(K, J, I, 3) float32 g/cm3, density of each of :data:`THRESHOLD_MATERIALS` in each voxel."""
     return decompose(ct).stacked()
+
+
+def _found_labels(ct: Image, device: str, progress: Progress, cancel: CancelToken | None) -> Labels:
+    require("torch", "--materials network")
+    from meddl.deepdrr.materials_network import classify
+
+    found = classify(ct, device=device, progress=progress, cancel=cancel)
+    found[(found == 0) & (ct.array > AIR_UP_TO)] = 3
+    return Labels(ct.with_array(found), {1: "skeleton", 2: "vessel", 3: "soft tissue"})
 
 
 def _by_labels(ct: Image, labels: Labels, curve: str) -> MaterialVolume:

@@ -169,7 +169,8 @@ def render_views(
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
         _detector_distance(view, parameters)
-    components = len(set(labels.materials.values())) + 6 if labels else 3
+    # The thresholds' three, or each structure's with what they and the HU split them into.
+    components = len(set(labels.materials.values())) + 6 if labels else 6
     components = 1 if parameters.quantity == "integral" else components
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Density, label and what of them is occupied; per pixel the integrals, moments and the reading.
@@ -192,7 +193,10 @@ def _render_views(
     cancel: CancelToken | None,
 ) -> Iterator[Image]:
     progress(0.0, "preparing materials")
-    prepared = prepare(ct, parameters, labels, over, backend)
+    share = 0.5 if parameters.materials == "network" else 0.0  # the others take no time to speak of
+    part = subprogress(progress, 0.0, share)
+    prepared = prepare(ct, parameters, labels, over, backend, part, cancel)
+    progress = subprogress(progress, share, 1.0)
     for number, view in enumerate(views):
         part = subprogress(progress, number / len(views), (number + 1) / len(views))
         yield render_prepared(
@@ -234,6 +238,8 @@ def prepare(
     labels: Labels | None = None,
     over: Sequence[Layer] = (),
     backend: Backend | None = None,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
 ) -> PreparedCT:
     """Correct the values and decompose them into materials.
 
@@ -254,7 +260,10 @@ def prepare(
     else:
         for warning in inspect_values(ct):
             logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-        layers = stack_layers([*over, Layer(decompose(ct, parameters, labels), ct.ras_from_ijk)])
+        materials = decompose(
+            ct, parameters, labels, device=parameters.device, progress=progress, cancel=cancel
+        )
+        layers = stack_layers([*over, Layer(materials, ct.ras_from_ijk)])
         names, grids = density_grids(layers)
     grids = [coarse for grid in grids for coarse in coarsen_grid(grid, parameters.coarsen)]
     return PreparedCT(ct, names, grids, backend, [backend.prepare(grid) for grid in grids])
