@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +17,12 @@ from meddl.core.progress import CancelToken, Progress
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.density_grid import DensityGrid
 
-BACKENDS = ("auto", "exact", "numba", "torch", "pycuda")
+BACKENDS = ("auto", "exact", "dense", "numba", "torch", "pycuda")
 
-# Steps through voxels (pixels x voxels along the three axes) up to which auto takes the exact
-# projector: 0.2 seconds on one core.
+# What auto takes: the exact projector up to so many steps through voxels (pixels x voxels along the
+# three axes; 0.2 s on one core), then the dense one up to so many voxels (80 ms).
 SMALL_WORK = 5_000_000
+SMALL_VOLUME = 4_000_000
 
 
 class Project(Protocol):
@@ -42,7 +44,7 @@ class Backend:
     """One projector on one device.
 
     Attributes:
-        name: ``"exact"`` (:mod:`meddl.deepdrr.projector`), ``"numba"``
+        name: ``"exact"`` (:mod:`meddl.deepdrr.projector`), ``"dense"`` or ``"numba"``
             (:mod:`meddl.deepdrr.shear_warp`), ``"torch"`` (:mod:`meddl.deepdrr.projector_torch`) or
             ``"pycuda"`` (:mod:`meddl.deepdrr.projector_cuda`).
         device: as torch writes it.
@@ -61,9 +63,9 @@ def choose_backend(
 ) -> Backend:
     """Pick a projector with enough memory.
 
-    ``auto`` is ``exact`` for small work and ``numba`` otherwise, and ``torch`` where ``device``
-    names an accelerator. ``pycuda`` is taken only by name: its kernels have been compiled, and
-    compared on the CPU, and not yet run on a GPU.
+    ``auto`` is ``exact`` for tiny work, ``dense`` for small volumes and ``numba`` otherwise, and
+    ``torch`` where ``device`` names an accelerator. ``pycuda`` is taken only by name: its kernels
+    have been compiled, and compared on the CPU, and not yet run on a GPU.
 
     Args:
         name: one of :data:`BACKENDS`.
@@ -85,7 +87,8 @@ def choose_backend(
     if device not in ("auto", "cpu"):
         raise InputError(f"--backend {name} computes on the CPU, not on {device}")
     if name == "auto":
-        name = "exact" if pixels * sum(volume[:3]) <= SMALL_WORK else "numba"
+        name = "dense" if math.prod(volume[:3]) <= SMALL_VOLUME else "numba"
+        name = "exact" if pixels * sum(volume[:3]) <= SMALL_WORK else name
     if name == "exact":
         from meddl.deepdrr import projector
 
@@ -94,9 +97,12 @@ def choose_backend(
         )
     from meddl.deepdrr import shear_warp
 
-    return Backend(
-        name, "cpu", lambda grid: partial(shear_warp.project, shear_warp.PreparedVolume(grid))
-    )
+    sampling = shear_warp.DENSE if name == "dense" else shear_warp.PLAIN
+
+    def prepare(grid: DensityGrid) -> Project:
+        return partial(shear_warp.project, shear_warp.PreparedVolume(grid), sampling=sampling)
+
+    return Backend(name, "cpu", prepare)
 
 
 def _torch(device: str, volume: tuple[int, ...], pixels: int) -> Backend:

@@ -54,7 +54,7 @@ class RenderParameters(
     """
 
     quantity: str = parameter("intensity", "what the picture holds", choices=tuple(UNITS))
-    backend: str = parameter("auto", "projector; auto is exact for small work", choices=BACKENDS)
+    backend: str = parameter("auto", "projector; auto takes account of the size", choices=BACKENDS)
     device: str = parameter("auto", "where to project", metavar="auto|cpu|cuda:0|mps")
     coarsen: int = parameter(
         1, "average N x N x N voxels, to save memory", minimum=1, maximum=16, metavar="N"
@@ -169,9 +169,7 @@ def render_views(
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
         _detector_distance(view, parameters)
-    # The thresholds' three, or each structure's with what they and the HU split them into.
-    components = len(set(labels.materials.values())) + 6 if labels else 6
-    components = 1 if parameters.quantity == "integral" else components
+    components = 1 if parameters.quantity == "integral" else _most_materials(parameters, labels)
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
     # Density, label and what of them is occupied; per pixel the integrals, moments and the reading.
     needed = 6 * ct.array.size
@@ -179,6 +177,14 @@ def render_views(
     shape = (*ct.array.shape, components)
     backend = choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
     return _render_views(ct, views, parameters, labels, over, solids, backend, progress, cancel)
+
+
+def _most_materials(parameters: RenderParameters, labels: Labels | None) -> int:
+    """How many materials there can be: the thresholds' three, and with structures six, into which
+    bones, vessels and what has no label are split."""
+    if labels is None:
+        return 6 if parameters.materials == "network" else 3
+    return len(set(labels.materials.values())) + 6
 
 
 def _render_views(

@@ -8,8 +8,8 @@ homography and a Catmull-Rom kernel carry the sum to the real detector. This is 
 factorisation (Lacroute and Levoy, SIGGRAPH 1994) of a perspective projection; rays from one source
 are the same whichever plane they are drawn on, so it serves every pose.
 
-Small volumes, whose voxels are mostly large, are sampled more densely: four planes a layer instead
-of one, interpolated between the layers, on a finer virtual detector.
+Small volumes, whose voxels are mostly large, may be sampled more densely: four planes a layer
+instead of one, interpolated between the layers, on a finer virtual detector.
 
 Runs of empty voxels are skipped per material, so that several materials, each in its own voxels,
 cost little more than one. Against the exact integrals of :mod:`meddl.deepdrr.projector` the
@@ -36,9 +36,9 @@ from meddl.deepdrr.simd_lanes import LANES
 Array = NDArray[np.float64]
 
 # Virtual pixels per voxel in the middle of the volume, and sampling planes per layer. On the
-# bundled CT (3 mm) DENSE brings the error from 1.4e-3 to 3e-4, that of bone alone from 6 to 1 %.
-DENSE, PLAIN = (3.0, 4), (1.5, 1)
-DENSE_WORK = 60_000_000  # virtual pixels times planes up to which it is taken: 40 ms on one core
+# bundled CT (3 mm) DENSE brings the error from 1.5e-3 to 4e-4, that of bone alone from 6 to 1 %, in
+# three to four times the time.
+PLAIN, DENSE = (1.5, 1), (3.0, 4)
 STEEPEST = 3.0  # slope of a ray against the layers' normal beyond which layers undersample it
 LINES_PER_BLOCK = 64  # fewer trace the rows at the borders of blocks twice
 ROWS_PER_BLOCK = 32
@@ -132,13 +132,17 @@ def project(
     source: Array,
     world_per_pixel: Array,
     size: tuple[int, int],
+    sampling: tuple[float, int] = PLAIN,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> NDArray[np.float32]:
     """Integrate each material of a volume from the source along the ray of each pixel.
 
-    Arguments as :func:`meddl.deepdrr.projector.line_integrals`, which takes over where the source
-    lies within the volume or rays are steep.
+    Other arguments as :func:`meddl.deepdrr.projector.line_integrals`, which takes over where the
+    source lies within the volume or rays are steep.
+
+    Args:
+        sampling: :data:`PLAIN` or :data:`DENSE`.
 
     Returns:
         (H, W, M) float32, density x mm.
@@ -165,12 +169,10 @@ def project(
             grid, source, world_per_pixel, size, (low, high), progress, cancel
         )
     layers = grid.density.shape[2 - axes[0]]
-    for finer, per_layer in (DENSE, PLAIN):
-        pitch = 1.0 / (finer * abs((layers - 1) / 2 - origin[axes[0]]))  # slope per virtual pixel
-        first, shape = _virtual_detector(rays, origin, axes, low, high, pitch)
-        planes = layers * per_layer
-        if planes * shape[0] * shape[1] <= DENSE_WORK:
-            break
+    finer, per_layer = sampling
+    pitch = 1.0 / (finer * abs((layers - 1) / 2 - origin[axes[0]]))  # slope per virtual pixel
+    first, shape = _virtual_detector(rays, origin, axes, low, high, pitch)
+    planes = layers * per_layer
     virtual = _trace(
         volume, axes, origin, first, pitch, shape, planes, subprogress(progress, 0, 0.8), cancel
     )

@@ -213,9 +213,9 @@ def test_wildcards_name_the_files_that_belong_to_each_ct(folder):
 def test_a_prepared_ct_renders_as_render_does(folder):
     ct = read_image(folder / "ct.nii.gz")
     view = CArm(primary_angle=30, detector_size=(20, 16), pixel_spacing=10)
-    prepared = prepare(ct, RenderParameters())
+    prepared = prepare(ct, RenderParameters(backend="numba"))
     for options in ({"noise": True, "seed": 4}, {"spectrum": "60kV", "photons": 50.0}):
-        parameters = RenderParameters(**options)
+        parameters = RenderParameters(backend="numba", **options)
         np.testing.assert_array_equal(
             render_prepared(prepared, view, parameters).array, render(ct, view, parameters).array
         )
