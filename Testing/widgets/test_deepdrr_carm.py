@@ -163,7 +163,9 @@ def test_the_c_arm_stays_at_the_centre_of_a_ct_that_is_moved(module, ct, transfo
     pose = np.eye(4)
     pose[:3, 3] = 10, 20, 30
     ct.SetAndObserveTransformNodeID(transform_from_matrix(pose, "Table").GetID())
-    np.testing.assert_allclose(matrix(transform)[:3, 3], body().center + [10, 20, 30], atol=1e-6)
+    np.testing.assert_allclose(
+        matrix(transform)[:3, 3], np.add(body().center, (10, 20, 30)), atol=1e-6
+    )
 
 
 def test_a_hidden_c_arm_follows_and_its_handles_are_a_choice(module, transform):

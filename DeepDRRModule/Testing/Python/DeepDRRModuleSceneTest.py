@@ -124,7 +124,7 @@ class DeepDRRModuleSceneTest(unittest.TestCase):
     def test_a_line_stays_a_line_and_a_curve_a_curve(self):
         radiograph = self.logic.render(self.volume, VIEW)
         center = body().center
-        ends = center + [[-20, 0, 5], [15, 8, -10]]
+        ends = np.add(center, [[-20, 0, 5], [15, 8, -10]])
         line = markups_from_points(ends, ["a", "b"], "Axis", class_name="vtkMRMLMarkupsLineNode")
         drawn = self.logic.projectMarkups(line, radiograph)
         assert drawn.GetClassName() == "vtkMRMLMarkupsLineNode"
@@ -191,8 +191,10 @@ class DeepDRRModuleSceneTest(unittest.TestCase):
 
     def test_the_outline_of_a_ball_is_the_rim_of_its_cone(self):
         radiograph = self.logic.render(self.volume, VIEW)
-        center = body().center + [5.0, 4.0, -3.0]
-        model = model_from_mesh(ball(center - [0, 0, 15], center + [0, 0, 15]), "Ball")
+        center = np.add(body().center, [5.0, 4.0, -3.0])
+        model = model_from_mesh(
+            ball(np.add(center, (0, 0, -15)), np.add(center, (0, 0, 15))), "Ball"
+        )
         outline = self.logic.projectModel(model, radiograph)
         points = vtk_to_numpy(outline.GetPolyData().GetPoints().GetData())
         pixels = apply(np.linalg.inv(image_from_volume(radiograph).ras_from_ijk), points)[:, :2]

@@ -121,7 +121,7 @@ def option_of(item: Any) -> str:
 
 
 @lru_cache(maxsize=64)  # 2 ms each time: too much for records that are made per frame
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
@@ -131,7 +131,7 @@ def validate(record: Record) -> Record:
     Raises:
         InputError: names the option, the value and the bound.
     """
-    hints = _hints(type(record))
+    hints = _hints(type(record))  # type: ignore[arg-type]
     for item in fields(record):  # type: ignore[arg-type]
         name = option_of(item)
         value = convert(getattr(record, item.name), hints[item.name], name)
