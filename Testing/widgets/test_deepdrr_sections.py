@@ -53,6 +53,21 @@ def shown(module, widget) -> bool:
     return widget.isVisibleTo(module.panel)
 
 
+def test_every_control_says_what_it_is(module):
+    controls = {
+        name: widget
+        for name, widget in vars(module.widget.ui).items()
+        if name.endswith(("Selector", "Slider", "SpinBox", "CheckBox", "Edit", "Widget", "Table"))
+        or (name.endswith("Button") and widget.className() == "QPushButton")
+    }
+    assert len(controls) > 70
+    assert [name for name, widget in controls.items() if not widget.toolTip] == []
+    units = {"°": "degrees", " mm": "mm", " kV": "kV", " HU": "HU", " mAs": "mAs", " lp/mm": "per mm"}
+    for name, widget in controls.items():
+        suffix = getattr(widget, "suffix", "")
+        assert units.get(suffix, "") in widget.toolTip, name
+
+
 # Materials
 
 

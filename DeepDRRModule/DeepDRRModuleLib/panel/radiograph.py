@@ -77,8 +77,9 @@ class RadiographSection(Section):
         previous, self._seen = self._seen, state
         if previous is None or previous == state or not self.node.livePreview:
             return
-        if not self.widget.runner.busy:
-            self.preview.request(request)
+        if self.widget.runner.busy:  # the picture comes after the task: until then there is none
+            self.widget.carm.draw()
+        self.preview.request(request)
 
     def request(self) -> preview.Request:
         """The radiograph that the panel describes.
