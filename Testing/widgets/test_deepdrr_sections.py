@@ -62,7 +62,14 @@ def test_every_control_says_what_it_is(module):
     }
     assert len(controls) > 70
     assert [name for name, widget in controls.items() if not widget.toolTip] == []
-    units = {"°": "degrees", " mm": "mm", " kV": "kV", " HU": "HU", " mAs": "mAs", " lp/mm": "per mm"}
+    units = {
+        "°": "degrees",
+        " mm": "mm",
+        " kV": "kV",
+        " HU": "HU",
+        " mAs": "mAs",
+        " lp/mm": "per mm",
+    }
     for name, widget in controls.items():
         suffix = getattr(widget, "suffix", "")
         assert units.get(suffix, "") in widget.toolTip, name
