@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import slicer
@@ -87,6 +88,11 @@ def values_from(parameters: DeepDRRParameterNode) -> RenderParameters:
     )
 
 
+@lru_cache(maxsize=16)  # checking a record takes 2 ms, and each step of a slider asks twice
+def _render_parameters(**values: Any) -> RenderParameters:
+    return RenderParameters(**values)
+
+
 def render_parameters_from(parameters: DeepDRRParameterNode) -> RenderParameters:
     """The rendering record of the panel; what no detector reads takes no noise and no scatter.
 
@@ -100,7 +106,7 @@ def render_parameters_from(parameters: DeepDRRParameterNode) -> RenderParameters
     read = quantity not in WITHOUT_READING
     exposure = parameters.exposure
     open_field = (parameters.openColumns, parameters.openRows)
-    return RenderParameters(
+    return _render_parameters(
         quantity=quantity,
         materials="threshold" if parameters.materials == SEGMENTATION else parameters.materials,
         density_curve=parameters.densityCurve,
