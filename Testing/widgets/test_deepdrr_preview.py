@@ -123,6 +123,18 @@ def test_the_detector_keeps_no_picture_of_a_pose_that_cannot_be_rendered(module,
     live.ui.primaryAngleSlider.value = 2
     assert detector.GetPolyData().GetCellData().GetScalars() is None
     assert not button(module).isEnabled()
+    live.ui.filtrationEdit.setText("")
+    settle(module)
+    np.testing.assert_array_equal(pixels(live), expected(carm(2)))
+    assert detector.GetPolyData().GetCellData().GetScalars() is not None
+
+
+def test_opening_with_impossible_settings_draws_nothing(module, live):
+    live.ui.filtrationEdit.setText("unobtainium:3")
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    module.exit()
+    module.enter()
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
 
 
 def test_noise_comes_at_rest_and_monte_carlo_with_apply_only(module, live):

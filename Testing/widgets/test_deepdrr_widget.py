@@ -330,3 +330,15 @@ def test_self_test_of_the_module_passes(module):
     import DeepDRRModule
 
     DeepDRRModule.DeepDRRModuleTest().runTest()
+
+
+def test_the_example_of_the_help_runs(module):
+    import DeepDRRModule
+
+    assert DeepDRRModule.CONSOLE in module.module.parent.helpText
+    volume_from_image(body(), "AbdomenPelvisCT")
+    names = {"slicer": slicer}
+    exec(DeepDRRModule.CONSOLE, names)
+    assert names["radiograph"].GetName() == "AbdomenPelvisCT radiograph"
+    detector = names["carm"].detector.GetPolyData().GetCellData()
+    assert detector.GetScalars().GetNumberOfTuples() == 256**2

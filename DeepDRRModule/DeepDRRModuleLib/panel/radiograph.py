@@ -69,9 +69,10 @@ class RadiographSection(Section):
         try:
             request = self.request()
         except MedDLError:  # the Apply button says why
-            self._seen = None
-            self.preview.stop()
-            self.widget.carm.draw()  # without the picture of another pose
+            (self.preview.stop if self.node.ctVolume is not None else self.preview.forget)()
+            if self._seen is not None:
+                self._seen = ()  # what comes next is another state, also if it was seen before
+                self.widget.carm.draw()  # without the picture of another pose
             return
         state = (request.carm, request.parameters, request.key, self.widget.materials.bodiesKey())
         previous, self._seen = self._seen, state
