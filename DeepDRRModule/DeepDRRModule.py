@@ -80,6 +80,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
 
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
+        self._late = False
         self.ct = CTSection(self)
         self.carm = CArmSection(self)
         self.materials = MaterialsSection(self)
@@ -118,6 +119,17 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         for section in self._sections:
             section.leave()
         super().cleanup()
+
+    def _onParametersModified(self, caller: Any = None, event: Any = None) -> None:
+        # A slider changes more often than pictures come: once per picture is enough to follow it.
+        self._late = self.radiograph.preview.moving
+        if not self._late:
+            super()._onParametersModified(caller, event)
+
+    def catchUp(self) -> None:
+        """Follow what has changed while a picture was rendered."""
+        if self._late and self.parameterNode is not None:
+            self._onParametersModified()
 
     def parametersChanged(self) -> None:
         """Let the sections follow the parameters."""

@@ -96,9 +96,7 @@ def show_carm(
     transform = move(transform, carm, center)
     known = is_drawn(transform, carm)
     nodes = CArmNodes(transform, **{role: _part(transform, role) for role in _PARTS})
-    carm_from_world = inverse(carm.world_from_carm(center))
-    corners = carm.camera(center).detector_corners(carm.source_detector)
-    corners = apply(carm_from_world, corners)
+    corners = _corners(carm)
     if not known:
         transform.SetAttribute(SHAPE, _shape(carm))
         source = np.array([0.0, 0.0, -carm.source_isocenter])
@@ -110,6 +108,17 @@ def show_carm(
     _draw_detector(nodes.detector, corners, picture)
     _put_points(isocenter_node(transform), np.zeros((1, 3)))
     return nodes
+
+
+def put_picture(transform: Any, carm: CArm, picture: NDArray[np.uint8] | None) -> None:
+    """Put a picture (H, W) onto the detector of a drawn C-arm, whatever its pose."""
+    _draw_detector(_part(transform, "detector"), _corners(carm), picture)
+
+
+def _corners(carm: CArm) -> NDArray[np.float64]:
+    """(4, 3) corners of the detector in the C-arm's frame, as of ``detector_corners``."""
+    corners = carm.camera().detector_corners(carm.source_detector)
+    return apply(inverse(carm.world_from_carm()), corners)
 
 
 def move(transform: Any, carm: CArm, center: ArrayLike) -> Any:

@@ -21,7 +21,7 @@ from meddl.deepdrr.solids import Solid
 
 COARSE = 256  # pixels
 PAUSE = 300  # ms; longer than between two steps of a dragged slider
-POLL = 10  # ms
+POLL = 5  # ms
 LARGEST = 150_000_000  # voxels up to which the preview is on by itself: 1.2 GB with three materials
 # The exact projector needs 0.7 s for 256x256 of the bundled CT, this one 0.04 s (two cores).
 BACKEND = "numba"
@@ -96,12 +96,20 @@ class Preview:
     Args:
         runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
         on_picture: gets request, radiograph and binning (1: the whole picture), in the main thread.
+        on_free: called before that, once the worker is free: the next request is rendered while
+            the picture is put into the scene.
     """
 
-    def __init__(self, runner: Any, on_picture: Callable[[Request, Image, int], None]) -> None:
+    def __init__(
+        self,
+        runner: Any,
+        on_picture: Callable[[Request, Image, int], None],
+        on_free: Callable[[], None],
+    ) -> None:
         import qt
 
-        self._runner, self._on_picture = runner, on_picture
+        self._runner, self._on_picture, self._on_free = runner, on_picture, on_free
+        self._moving = False
         self._wanted: Request | None = None
         self._last: Request | None = None
         self._whole = False  # whether the wanted or running picture is the whole one
@@ -117,6 +125,11 @@ class Preview:
     def busy(self) -> bool:
         """Whether a picture is on its way."""
         return self._runner.busy or self._wanted is not None or self._pause.isActive()
+
+    @property
+    def moving(self) -> bool:
+        """Whether a coarse picture is being rendered, after which ``on_free`` is called."""
+        return self._moving
 
     def request(self, request: Request) -> None:
         """Render this soon; what was requested before and has not begun is dropped."""
@@ -183,9 +196,10 @@ class Preview:
 
     def _render(self, request: Request, factor: int) -> None:
         def done(radiograph: Image) -> None:
+            self._ended()
             self._on_picture(request, radiograph, factor)
-            self._advance()
 
+        self._moving = not self._whole
         self._runner.run(
             render_prepared,
             self._prepared,
@@ -194,11 +208,17 @@ class Preview:
             solids=request.solids,
             on_done=done,
             on_error=self._failed,
-            on_cancelled=self._advance,
+            on_cancelled=self._ended,
             watch=[request.volume],
         )
+
+    def _ended(self) -> None:
+        self._moving = False
+        self._on_free()
+        self._advance()
 
     def _failed(self, message: str) -> None:
         """The same request would fail again: wait for another one."""
         self._wanted = None
         self._pause.stop()
+        self._ended()

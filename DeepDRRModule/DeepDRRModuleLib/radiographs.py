@@ -186,6 +186,11 @@ def detector_picture(node: Any, carm: CArm, center: ArrayLike) -> NDArray[np.uin
     camera = carm.binned(factor).camera(center)
     if taken.size != camera.size or not np.allclose(taken.P, camera.P, rtol=1e-9, atol=1e-6):
         return None
+    return grey_picture(node)
+
+
+def grey_picture(node: Any) -> NDArray[np.uint8] | None:
+    """(H, W) grey picture of a radiograph; None if it holds several values per pixel."""
     radiograph = radiograph_from_node(node)
     return display_picture(radiograph) if radiograph.components == 1 else None
 

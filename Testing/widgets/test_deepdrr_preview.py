@@ -78,6 +78,25 @@ def test_poses_are_dropped_and_the_newest_wins(module, live):
     np.testing.assert_array_equal(pixels(live), expected(carm(59)))
 
 
+def test_the_detector_shows_the_newest_picture_all_the_while(module, live):
+    live.ui.primaryAngleSlider.value = 1
+    settle(module)
+    transform = live.parameterNode.carmTransform
+    detector = transform.GetNodeReference("MedDL.detector")
+    angle, sizes = 1.0, set()
+    end = time.monotonic() + 20
+    while len(sizes) < 2 and time.monotonic() < end:  # until a coarse one has come, too
+        angle += 0.5
+        live.ui.primaryAngleSlider.value = angle
+        slicer.app.processEvents()
+        sizes.add(detector.GetPolyData().GetCellData().GetScalars().GetNumberOfTuples())
+    assert sizes == {1200, 300}
+    settle(module)
+    z = slicer.util.arrayFromTransformMatrix(transform)[:3, 2]
+    np.testing.assert_allclose(z, [-np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle)), 0])
+    np.testing.assert_array_equal(pixels(live), expected(carm(angle)))
+
+
 def test_the_ct_is_prepared_once_and_again_when_it_changes(module, live, ct, monkeypatch):
     prepared = []
     original = preview.prepare

@@ -124,6 +124,14 @@ class CArmSection(Section):
             carmnodes.set_visible(transform, node.showCArm)
             self.ui.handlesCheckBox.checked = carmnodes.handles_visible(transform)
 
+    def showPicture(self, radiograph: Any, carm: CArm) -> None:
+        """Put the newest picture of a moving C-arm onto its detector; the pose stays."""
+        transform = self.node.carmTransform
+        if carmnodes.is_drawn(transform, carm):
+            carmnodes.put_picture(transform, carm, radiographs.grey_picture(radiograph))
+        else:
+            self.draw()
+
     def onIsocenterMoved(self, caller: Any, event: Any) -> None:
         """The user placed or dragged the isocentre."""
         if self.node is not None and not self._writing:

@@ -33,7 +33,7 @@ class RadiographSection(Section):
         """The buttons; the preview has a runner of its own, polled often."""
         self._seen: Any = None
         self.preview = preview.Preview(
-            TaskRunner(self.widget.showStatus, preview.POLL), self.onPicture
+            TaskRunner(self.widget.showStatus, preview.POLL), self.onPicture, self.widget.catchUp
         )
         self.ui.radiologicalViewCheckBox.connect("clicked(bool)", self.onRadiologicalView)
         self.ui.livePreviewCheckBox.connect("clicked(bool)", self.onLivePreview)
@@ -126,7 +126,7 @@ class RadiographSection(Section):
         if first:
             node.radiograph = output
             self.logic.show(output, node.radiologicalView)
-        self.widget.carm.draw()
+        self.widget.carm.showPicture(output, request.carm)
 
     def onLivePreview(self, checked: bool) -> None:
         """Render what the panel shows as soon as the preview is on."""
