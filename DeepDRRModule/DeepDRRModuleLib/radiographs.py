@@ -13,8 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
 from meddl.core.image import Image
+from meddl.core.parameters import from_dict
 from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.display import WINDOWS, display_picture
+from meddl.deepdrr.radiograph import RenderParameters, picture_geometry
 from SlicerMedDLLib.display import set_window, show_picture
 from SlicerMedDLLib.nodes import describe
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, volume_from_image
@@ -22,28 +25,36 @@ from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, volume_fro
 # Names of the node attributes; all but the first two hold JSON.
 QUANTITY, UNIT = "MedDL.Quantity", "MedDL.Unit"
 CAMERA, CARM, PARAMETERS = "MedDL.Camera", "MedDL.CArm", "MedDL.Parameters"
-CT = "MedDL.CT"  # the role of the node reference to the volume that was rendered
+# Roles of node references: the volume that was rendered, and the segmentation of its materials.
+CT, SEGMENTATION = "MedDL.CT", "MedDL.Segmentation"
 
 
-def require_output(node: Any, volume: Any, quantity: str) -> None:
+def several_values(parameters: RenderParameters) -> bool:
+    """Whether a pixel has more than one value, which only a vector volume holds."""
+    return not parameters.one_picture
+
+
+def require_output(node: Any, volume: Any, parameters: RenderParameters) -> None:
     """Refuse an output node that cannot take the radiograph; None (a new node) always can.
 
     Raises:
-        InputError: the CT itself, or a node of another class than the quantity needs.
+        InputError: the CT itself, or a node of another class than the values of a pixel need.
     """
     if node is None:
         return
     if node is volume:
         raise InputError(f"the output is the CT {node.GetName()!r} itself; select another volume")
-    expected = VECTOR if quantity == "path" else SCALAR
+    expected = VECTOR if several_values(parameters) else SCALAR
     if node.GetClassName() != expected:
         raise InputError(
-            f"{describe(node)} cannot hold the quantity {quantity}, a {expected} was expected; "
-            "select or create another output volume"
+            f"{describe(node)} cannot hold the quantity {parameters.quantity}, a {expected} was "
+            "expected; select or create another output volume"
         )
 
 
-def radiograph_to_node(radiograph: Image, volume: Any, node: Any = None) -> Any:
+def radiograph_to_node(
+    radiograph: Image, volume: Any, node: Any = None, segmentation: Any = None
+) -> Any:
     """Put a radiograph of ``volume`` into a new node or into ``node``, upright in a slice view.
 
     The window is fixed per quantity, so that radiographs can be compared. It is set when the
@@ -61,7 +72,16 @@ def radiograph_to_node(radiograph: Image, volume: Any, node: Any = None) -> Any:
     for attribute, key in ((CAMERA, "camera"), (CARM, "carm"), (PARAMETERS, "parameters")):
         node.SetAttribute(attribute, json.dumps(record[key]) if key in record else None)
     node.SetNodeReferenceID(CT, volume.GetID())
+    node.SetNodeReferenceID(SEGMENTATION, segmentation.GetID() if segmentation else None)
     return node
+
+
+def over_the_pixels_of(radiograph: Image, carm: CArm, factor: int) -> Image:
+    """A radiograph of ``carm.binned(factor)`` where the one of ``carm`` would lie."""
+    fine_from_coarse = np.diag([factor, factor, 1.0, 1.0])
+    fine_from_coarse[:2, 3] = (factor - 1) / 2
+    ras_from_ijk = picture_geometry(carm) @ fine_from_coarse
+    return Image(radiograph.array, ras_from_ijk, radiograph.metadata)
 
 
 def _set_window(node: Any, quantity: str, radiograph: Image) -> None:
@@ -101,14 +121,36 @@ def camera_of(node: Any) -> Camera:
     if not text:
         what = describe(node) if node is not None else "no volume"
         raise InputError(f"{what} was given, a radiograph made by this module was expected")
+    return Camera.from_dict(_json(node, CAMERA), describe(node))
+
+
+def record_of(node: Any) -> tuple[CArm, RenderParameters]:
+    """The C-arm and the parameters that a radiograph was made with.
+
+    Raises:
+        InputError: no radiograph of this module, one that a camera took, or a damaged record.
+    """
+    camera_of(node)
+    if not node.GetAttribute(CARM):
+        raise InputError(f"{describe(node)} was taken by a camera, not by a C-arm with angles")
+    carm = _json(node, CARM)
+    return (
+        from_dict(CArm, carm, f"the C-arm of {describe(node)}"),
+        from_dict(RenderParameters, _json(node, PARAMETERS), f"the parameters of {describe(node)}"),
+    )
+
+
+def _json(node: Any, attribute: str) -> Any:
     try:
-        return Camera.from_dict(json.loads(text), describe(node))
+        return json.loads(node.GetAttribute(attribute) or "")
     except json.JSONDecodeError as error:
-        raise InputError(f"{describe(node)} has a damaged camera record: {error}") from error
+        raise InputError(
+            f"{describe(node)} has a damaged record {attribute}: {error}; render it again"
+        ) from error
 
 
 def radiograph_from_node(node: Any) -> Image:
-    """The radiograph with its ``quantity`` and ``camera`` in the metadata.
+    """The radiograph with its record, as :func:`meddl.deepdrr.render` returned it.
 
     Raises:
         InputError: no radiograph of this module, or one that was cropped or resampled since.
@@ -120,18 +162,35 @@ def radiograph_from_node(node: Any) -> Image:
             f"{describe(node)} has {'x'.join(map(str, image.size))} pixels, its camera "
             f"{camera.size[0]}x{camera.size[1]}; it was cropped or resampled, render it again"
         )
-    metadata = {"quantity": node.GetAttribute(QUANTITY), "camera": camera.to_dict()}
+    metadata = {
+        "quantity": node.GetAttribute(QUANTITY),
+        "unit": node.GetAttribute(UNIT),
+        "camera": camera.to_dict(),
+    }
+    for attribute, key in ((CARM, "carm"), (PARAMETERS, "parameters")):
+        if node.GetAttribute(attribute):
+            metadata[key] = _json(node, attribute)
     return Image(image.array, image.ras_from_ijk, {**image.metadata, **metadata})
 
 
-def detector_picture(node: Any, camera: Camera) -> NDArray[np.uint8] | None:
-    """(H, W) grey picture of a radiograph for the detector plane of ``camera``.
+def detector_picture(node: Any, carm: CArm, center: ArrayLike) -> NDArray[np.uint8] | None:
+    """(H, W) grey picture of a radiograph for the detector plane of a C-arm.
 
-    None if it was taken by another camera or holds several materials.
+    None if it was taken from another pose or holds several values per pixel.
+
+    Args:
+        center: (3,) RAS mm, the isocentre if ``carm`` names none.
     """
     taken = camera_of(node)
+    factor = max(1, round(carm.detector_size[0] / taken.size[0]))
+    camera = carm.binned(factor).camera(center)
     if taken.size != camera.size or not np.allclose(taken.P, camera.P, rtol=1e-9, atol=1e-6):
         return None
+    return grey_picture(node)
+
+
+def grey_picture(node: Any) -> NDArray[np.uint8] | None:
+    """(H, W) grey picture of a radiograph; None if it holds several values per pixel."""
     radiograph = radiograph_from_node(node)
     return display_picture(radiograph) if radiograph.components == 1 else None
 

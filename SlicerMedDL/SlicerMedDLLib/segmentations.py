@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from colorsys import hsv_to_rgb
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,22 @@ def segmentation_from_labels(
         for label in labels:
             if label > 0:
                 _add_segment(node, oriented, table.get(label) or _generic_segment(label))
+    return node
+
+
+def segmentation_from_masks(
+    masks: Iterable[tuple[Segment, Image]], name: str = "Segmentation"
+) -> Any:
+    """A new segmentation node with one segment per mask; segments may overlap.
+
+    Args:
+        masks: segment and its mask, uint8 (K, J, I) of 0 and 1.
+        name: of the node.
+    """
+    node = new_node("vtkMRMLSegmentationNode", name)
+    with slicer.util.NodeModify(node):
+        for entry, mask in masks:
+            _add_segment(node, _oriented_image(mask), replace(entry, label=1))
     return node
 
 

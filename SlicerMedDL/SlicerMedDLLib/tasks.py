@@ -116,16 +116,19 @@ class TaskRunner(VTKObservationMixin):
 
     Args:
         report: shows an error's one line to the user; called once per failed task.
+        poll: milliseconds between two looks at the task.
     """
 
-    def __init__(self, report: Callable[[str], None] = show_error) -> None:
+    def __init__(
+        self, report: Callable[[str], None] = show_error, poll: int = POLL_MILLISECONDS
+    ) -> None:
         super().__init__()
         import qt
 
         self._report = report
         self._task: _Task | None = None
         self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MILLISECONDS)
+        self._timer.setInterval(poll)
         self._timer.connect("timeout()", self._poll)
 
     @property

@@ -176,16 +176,16 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         def done(result: Any) -> None:
             on_done(result)
-            self._finish(_("Done in {seconds:.1f} s").format(seconds=self._elapsed()))
+            self.finishProgress(_("Done in {seconds:.1f} s").format(seconds=self._elapsed()))
 
         self.runner.run(
             function,
             *args,
             on_done=done,
-            on_progress=self._onProgress,
+            on_progress=self.showProgress,
             on_log=self.log,
-            on_error=self._finish,
-            on_cancelled=lambda: self._finish(_("Cancelled")),
+            on_error=self.finishProgress,
+            on_cancelled=lambda: self.finishProgress(_("Cancelled")),
             watch=watch,
             **kwargs,
         )
@@ -198,11 +198,14 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _elapsed(self) -> float:
         return time.monotonic() - self._startTime
 
-    def _onProgress(self, fraction: float, message: str) -> None:
+    def showProgress(self, fraction: float, message: str) -> None:
+        """How far a task is; a process of a subclass reports here, too."""
         self._runUi.progressBar.value = round(100 * fraction)
+        self._runUi.progressBar.visible = True
         self._runUi.statusLabel.text = message
 
-    def _finish(self, status: str) -> None:
+    def finishProgress(self, status: str) -> None:
+        """A task has ended; ``status`` says how."""
         self._runUi.progressBar.visible = False
         self.showStatus(status)
         self.updateApply()

@@ -81,8 +81,6 @@ def deepdrr(panel_width: int = 500) -> Picture.Image:
         state.columns, state.rows = carm.detector_size
         state.pixelSpacing = carm.pixel_spacing
     module.enter()
-    panel_picture(module, panel_width)  # the section below draws for the width that the panel has
-    module.widget.ui.checkButton.collapsed = False
     panel = panel_picture(module, panel_width)
     size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
     eye, focus = viewpoint(carm, module.logic.center(volume))

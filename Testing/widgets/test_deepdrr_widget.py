@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 import slicer
@@ -13,51 +10,9 @@ import host
 from meddl.core import Image
 from meddl.deepdrr import CArm, render
 from SlicerMedDLLib.volumes import volume_from_image
+from widgets.deepdrr_panel import GEOMETRY, body, button, ct, module, wait
 
-MODULE = Path(__file__).parents[2] / "DeepDRRModule/DeepDRRModule.py"
-GEOMETRY = np.diag([2.0, 2.0, 2.0, 1.0])
-
-
-def body() -> Image:
-    """A water cylinder in air with some noise, HU."""
-    _k, j, i = np.mgrid[-12:12, -16:16, -20:20]
-    hu = np.where((i / 17) ** 2 + (j / 13) ** 2 < 1, 20, -1000)
-    return Image((hu + np.random.default_rng(1).normal(0, 15, hu.shape)).astype(np.int16), GEOMETRY)
-
-
-@pytest.fixture
-def module(scene):
-    """The module, opened by the user; without a CT."""
-    loaded = host.load_module(MODULE)
-    loaded.enter()
-    yield loaded
-    loaded.exit()
-    loaded.cleanup()
-
-
-@pytest.fixture
-def ct(module):
-    """A CT, selected in the panel, and a small detector."""
-    node = volume_from_image(body(), "CT")
-    ui = module.widget.ui
-    ui.ctVolumeSelector.setCurrentNode(node)
-    ui.columnsSpinBox.value = 40
-    ui.rowsSpinBox.value = 30
-    ui.pixelSpacingSpinBox.value = 5
-    return node
-
-
-def button(module):
-    return module.widget._runUi.applyButton
-
-
-def wait(module, until=None, seconds=60.0):
-    """Let events happen until the runner is idle (or ``until`` holds)."""
-    end = time.monotonic() + seconds
-    while not until() if until is not None else module.widget.runner.busy:
-        assert time.monotonic() < end, "the panel did not finish"
-        slicer.app.processEvents()
-        time.sleep(0.005)
+__all__ = ["ct", "module"]  # fixtures
 
 
 def state():
@@ -375,3 +330,15 @@ def test_self_test_of_the_module_passes(module):
     import DeepDRRModule
 
     DeepDRRModule.DeepDRRModuleTest().runTest()
+
+
+def test_the_example_of_the_help_runs(module):
+    import DeepDRRModule
+
+    assert DeepDRRModule.CONSOLE in module.module.parent.helpText
+    volume_from_image(body(), "AbdomenPelvisCT")
+    names = {"slicer": slicer}
+    exec(DeepDRRModule.CONSOLE, names)
+    assert names["radiograph"].GetName() == "AbdomenPelvisCT radiograph"
+    detector = names["carm"].detector.GetPolyData().GetCellData()
+    assert detector.GetScalars().GetNumberOfTuples() == 256**2

@@ -16,6 +16,7 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -119,13 +120,18 @@ def option_of(item: Any) -> str:
     return item.metadata.get("option") or "--" + item.name.replace("_", "-")
 
 
+@lru_cache(maxsize=64)  # 2 ms each time: too much for records that are made per frame
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def validate(record: Record) -> Record:
     """Return ``record`` with every field converted and checked against its bounds and choices.
 
     Raises:
         InputError: names the option, the value and the bound.
     """
-    hints = get_type_hints(type(record))
+    hints = _hints(type(record))  # type: ignore[arg-type]
     for item in fields(record):  # type: ignore[arg-type]
         name = option_of(item)
         value = convert(getattr(record, item.name), hints[item.name], name)

@@ -7,14 +7,17 @@ picture's right is the patient's right: pictures are as seen from the source, ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meddl.core.errors import GeometryError
+from meddl.core.geometry import Matrix, affine
 from meddl.core.parameters import parameter, validate
 from meddl.deepdrr.camera import Camera, picture_size
+
+RIGID = 1e-4  # largest deviation of R^T R from the identity: 0.05 mm at a metre
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,65 @@ class CArm:
             principal_point=(float(K[0, 2]), float(K[1, 2])),
         )
 
+    def moved(self, world_from_carm: ArrayLike) -> CArm:
+        """This C-arm at another pose, the inverse of :meth:`world_from_carm`.
+
+        Args:
+            world_from_carm: 4x4 rigid, RAS mm.
+
+        Returns:
+            With an isocentre and the angles of :func:`carm_angles`; distances and detector stay.
+
+        Raises:
+            GeometryError: a matrix that scales, shears or mirrors.
+        """
+        pose = affine(world_from_carm, "the pose of the C-arm")
+        lengths = np.linalg.norm(pose[:3, :3], axis=0)
+        if np.abs(pose[:3, :3].T @ pose[:3, :3] - np.eye(3)).max() > RIGID:
+            raise GeometryError(
+                "the pose of the C-arm scales its axes by "
+                f"{', '.join(f'{length:.4g}' for length in lengths)} or shears them; a rotation "
+                "with a translation was expected"
+            )
+        if np.linalg.det(pose[:3, :3]) < 0:
+            raise GeometryError(
+                "the pose of the C-arm mirrors it; a rotation with a translation was expected"
+            )
+        primary, secondary, rotation = _angles(pose[:3, :3].T)
+        r, a, s = pose[:3, 3].tolist()
+        return replace(
+            self,
+            primary_angle=primary,
+            secondary_angle=secondary,
+            rotation=rotation,
+            isocenter=(r, a, s),
+        )
+
+    def binned(self, factor: int) -> CArm:
+        """This C-arm with pixels ``factor`` times as large, each over factor x factor of its own.
+
+        Size is rounded up: the last row and column may reach beyond the detector.
+        """
+        w, h = self.detector_size
+        u, v = self.principal_point or ((w - 1) / 2, (h - 1) / 2)
+        return replace(
+            self,
+            detector_size=(-(-w // factor), -(-h // factor)),
+            pixel_spacing=self.pixel_spacing * factor,
+            principal_point=((u + 0.5) / factor - 0.5, (v + 0.5) / factor - 0.5),
+        )
+
+    def world_from_carm(self, center: ArrayLike = (0.0, 0.0, 0.0)) -> Matrix:
+        """4x4 pose, RAS mm, of the C-arm's frame: the axes of :meth:`axes`, at the isocentre.
+
+        Args:
+            center: (3,) as in :meth:`camera`.
+        """
+        pose = np.eye(4)
+        pose[:3, :3] = self.axes().T
+        pose[:3, 3] = center if self.isocenter is None else self.isocenter
+        return pose
+
     def axes(self) -> NDArray[np.float64]:
         """(3, 3) rows x (columns to the right), y (rows down), z (to the detector), unit, RAS."""
         a, b, r = np.deg2rad([self.primary_angle, self.secondary_angle, self.rotation])
@@ -139,7 +201,11 @@ def carm_angles(camera: Camera) -> tuple[float, float, float]:
     Primary and rotation lie from -180 to 180, secondary from -90 to 90. At a secondary angle of 90
     the other two turn about one axis: primary is then 0.
     """
-    x, _, z = camera.camera_from_world[:3, :3]
+    return _angles(camera.camera_from_world[:3, :3])
+
+
+def _angles(axes: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, _, z = axes
     vertical = np.hypot(z[0], z[1]) < 1e-9
     primary = 0.0 if vertical else float(np.rad2deg(np.arctan2(-z[0], z[1])))
     secondary = float(np.rad2deg(np.arctan2(z[2], np.hypot(z[0], z[1]))))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meddl.core import FileError, GeometryError, InputError
-from meddl.core.geometry import rotation
+from meddl.core.geometry import apply, rotation
 from meddl.deepdrr import Camera, CArm, read_camera, write_camera
 
 
@@ -171,3 +171,59 @@ def test_camera_at_infinity_is_refused():
 def test_bad_c_arms_are_refused(values):
     with pytest.raises(InputError):
         CArm(**values)
+
+
+def random_carm(generator: np.random.Generator, secondary: float) -> CArm:
+    primary, rotation = generator.uniform(-360, 360, 2)
+    isocenter = tuple(generator.uniform(-500, 500, 3))
+    return CArm(primary, secondary, rotation, 1000, 600, isocenter, (30, 20), 1.5, (3.0, 4.0))
+
+
+@pytest.mark.parametrize("secondary", [None, 90.0, -90.0, 270.0, 90 - 1e-9, -90 + 1e-6])
+def test_a_pose_gives_the_c_arm_back_also_where_its_angles_are_not_unique(secondary):
+    generator = np.random.default_rng(7)
+    for _trial in range(50):
+        turn = generator.uniform(-360, 360) if secondary is None else secondary
+        carm = random_carm(generator, turn)
+        again = CArm(detector_size=(30, 20)).moved(carm.world_from_carm())
+        np.testing.assert_allclose(again.axes(), carm.axes(), atol=1e-9)
+        np.testing.assert_allclose(again.isocenter, carm.isocenter)
+        assert abs(again.secondary_angle) <= 90
+        assert again.detector_size == (30, 20)
+
+
+def test_the_pose_is_where_the_camera_says():
+    carm = random_carm(np.random.default_rng(8), 30.0)
+    camera = carm.camera()
+    pose = carm.world_from_carm()
+    np.testing.assert_allclose(apply(pose, (0, 0, -600)), camera.source, atol=1e-9)
+    pixels, _ = camera.project(apply(pose, [(0, 0, 0), (1.5 * 0.6, 0, 0), (0, 1.5 * 0.6, 0)]))
+    np.testing.assert_allclose(pixels, [(3, 4), (4, 4), (3, 5)], atol=1e-9)
+    np.testing.assert_array_equal(CArm().world_from_carm((1, 2, 3))[:3, 3], (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        (np.diag([1.0, 1.1, 1.0, 1.0]), "1, 1.1, 1 or shears"),
+        (np.diag([1.0, -1.0, 1.0, 1.0]), "mirrors"),
+        (np.array([[1, 0.1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]), "shears"),
+        (np.zeros((4, 4)), "pose of the C-arm"),
+    ],
+)
+def test_a_pose_that_is_not_rigid_is_refused(matrix, words):
+    with pytest.raises(GeometryError, match=words):
+        CArm().moved(matrix)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_larger_pixels_lie_over_the_same_points(factor):
+    fine = random_carm(np.random.default_rng(9), 10.0)
+    coarse = fine.binned(factor)
+    points = np.random.default_rng(1).uniform(-50, 50, (20, 3)) + fine.isocenter
+    pixels, depth = fine.camera().project(points)
+    again, same = coarse.camera().project(points)
+    np.testing.assert_allclose(again, (pixels + 0.5) / factor - 0.5)
+    np.testing.assert_allclose(same, depth)
+    assert coarse.detector_size == {1: (30, 20), 2: (15, 10), 3: (10, 7)}[factor]
+    assert CArm(detector_size=(16, 16)).binned(2).camera().K[0, 2] == 3.5

@@ -1,0 +1,1 @@
+"""The sections of the module's panel, one file each: they wire widgets to logic."""

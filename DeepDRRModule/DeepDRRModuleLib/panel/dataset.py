@@ -1,0 +1,148 @@
+"""Section *Data set*: many views of the CT, rendered by a process of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import ctk
+from slicer.i18n import tr as _
+
+from DeepDRRModuleLib import datasets, materials
+from DeepDRRModuleLib.panel.section import Section
+from DeepDRRModuleLib.records import carm_from, render_parameters_from
+from meddl.core.errors import InputError
+from meddl.core.optional import require
+from meddl.deepdrr.dataset import OutputParameters
+from meddl.deepdrr.views import ViewRanges
+from SlicerMedDLLib import tasks
+
+PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of the command's progress
+
+
+class DatasetSection(Section):
+    """Writes CT and configuration in the worker, then runs ``meddl drr dataset``."""
+
+    button = "datasetButton"
+
+    def connect(self) -> None:
+        """The button starts and cancels. The folder is this machine's, not the scene's."""
+        self._process: Any = None
+        self._last = ""
+        self.ui.datasetFolderEdit.filters = ctk.ctkPathLineEdit.Dirs
+        self.ui.exportDatasetButton.connect("clicked(bool)", self.onExport)
+        self.ui.datasetFolderEdit.connect("currentPathChanged(QString)", self.onFolder)
+
+    @property
+    def busy(self) -> bool:
+        """Whether views are being rendered."""
+        return self._process is not None
+
+    def leave(self) -> None:
+        """The views that are done stay, and are not done again."""
+        if self._process is not None:
+            self._process.cancel()
+
+    def onFolder(self, path: str) -> None:
+        """The button needs a folder."""
+        if self.node is not None:
+            self.follow()
+
+    def follow(self) -> None:
+        """The button is there with a CT and a folder."""
+        button = self.ui.exportDatasetButton
+        button.text = _("Cancel") if self.busy else _("Render the data set")
+        button.enabled = self.busy or (self.node.ctVolume is not None and bool(self._folder()))
+
+    def _folder(self) -> str:
+        return self.ui.datasetFolderEdit.currentPath.strip()
+
+    def onExport(self, checked: bool = False) -> None:
+        """Start, or cancel what runs."""
+        if self._process is not None:
+            self._process.cancel()
+            self.ui.exportDatasetButton.enabled = False
+            return
+        self.attempt(self.start)
+
+    def plan(self) -> datasets.DatasetPlan:
+        """What the panel asks for.
+
+        Raises:
+            MedDLError: no CT, ranges whose ends are swapped, or parameters that exclude each other.
+        """
+        node = self.node
+        carm, render = carm_from(node), render_parameters_from(node)
+        ct = self.logic.prepare(node.ctVolume, render)
+        segmentation = self.widget.materials.segmentation()
+        if self.widget.materials.models():
+            raise InputError(
+                "a data set has no models of the scene in the beam; take their materials out, or "
+                "use the instruments of meddl drr dataset"
+            )
+        labels, names = None, None
+        if segmentation is not None:
+            labels, names = materials.labels_from_segmentation(segmentation, ct)
+        ranges = ViewRanges(
+            primary_angle=_ends(node.primaryRange),
+            secondary_angle=_ends(node.secondaryRange),
+            rotation=_ends(node.rotationRange),
+            source_detector=(carm.source_detector, carm.source_detector),
+            source_isocenter=(carm.source_isocenter, carm.source_isocenter),
+            isocenter_jitter=(node.jitter,) * 3,
+        )
+        output = OutputParameters(seed=node.datasetSeed, views=node.views, format=node.format)
+        return datasets.DatasetPlan(ct, carm, ranges, output, render, labels, names)
+
+    def start(self) -> None:
+        """Write the input in the worker, then start the process.
+
+        Raises:
+            MedDLError: as :meth:`plan`, Dask is missing, or a task is running.
+        """
+        require("distributed", "a data set")
+        self.widget.start(
+            datasets.write_plan,
+            self._folder(),
+            self.plan(),
+            on_done=self.run,
+            watch=[self.node.ctVolume],
+        )
+
+    def run(self, config: Path) -> None:
+        """Render what was written."""
+        self._last = ""
+        self._process = tasks.run_process(
+            datasets.arguments(config, self.node.workers), self.onOutput, self.onDone
+        )
+        self.follow()
+
+    def onOutput(self, line: str) -> None:
+        """A line of the process: its progress, or a message for the log."""
+        match = PROGRESS.match(line.rstrip())
+        if match is not None:
+            self.widget.showProgress(int(match[1]) / 100, match[2])
+        elif line.strip():
+            self._last = line.strip()
+            self.widget.log(self._last)
+
+    def onDone(self, code: int) -> None:
+        """The process has ended."""
+        process, self._process = self._process, None
+        if process is not None and process.cancelled:
+            status = _("Cancelled; the same folder continues the data set")
+        elif code == 0:
+            status = _("Data set written to {folder}").format(
+                folder=Path(self._folder()) / datasets.VIEWS
+            )
+        else:
+            status = self._last or _("The data set ended with code {code}").format(code=code)
+            self.widget.showError(status)
+        self.widget.finishProgress(status)
+        if self.node is not None:
+            self.follow()
+
+
+def _ends(span: Any) -> tuple[float, float]:
+    return span.minimum, span.maximum
