@@ -181,7 +181,7 @@ def _prepared_ct(ct: _Ct, parameters: RenderParameters, size: tuple[int, int]) -
 
     def make() -> PreparedCT:
         array = ct.image.array
-        needed = 4 * array.size * 5  # densities of three materials and two temporaries
+        needed = 6 * array.size  # density, label and what of them is occupied
         pixels = size[0] * size[1]
         backend = choose_backend(
             parameters.backend, parameters.device, (*array.shape, 1), pixels, needed
