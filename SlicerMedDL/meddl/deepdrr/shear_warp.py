@@ -51,13 +51,13 @@ class Columns(NamedTuple):
     Attributes:
         density: (A, B, C) float32, C-contiguous.
         label: (A, B, C) uint8, or of size 0 if there is one material.
-        occupied: (A, B, ceil(C / CHUNK)) uint32, which materials a stretch of voxels has.
+        occupied: (A, B, ceil(C / CHUNK)) uint8 or uint32, a bit for each material of a stretch.
         axes: the ijk axis (0, 1, 2) of A, B and C.
     """
 
     density: NDArray[np.float32]
     label: NDArray[np.uint8]
-    occupied: NDArray[np.uint32]
+    occupied: NDArray[np.unsignedinteger]
     axes: tuple[int, int, int]
 
 
@@ -98,7 +98,8 @@ def _arrange(grid: DensityGrid, axis: int) -> Columns:
     turned = [2 - n for n in order]
     density = np.ascontiguousarray(grid.density.transpose(turned))
     label = NO_LABEL if grid.label is None else np.ascontiguousarray(grid.label.transpose(turned))
-    occupied = np.empty((*density.shape[:2], -(-density.shape[2] // CHUNK)), np.uint32)
+    bits = np.uint8 if len(grid.components) <= 8 else np.uint32
+    occupied = np.empty((*density.shape[:2], -(-density.shape[2] // CHUNK)), bits)
 
     def mark(start: int) -> None:
         part = slice(start, start + ROWS_PER_BLOCK)
