@@ -21,9 +21,16 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 8
-HAS_AVX2 = "avx2" in {
-    name for name, there in llvmlite.binding.get_host_cpu_features().items() if there
-}
+
+
+def has_avx2() -> bool:
+    """Whether numba compiles for a processor with AVX2; its environment variables may say less
+    than the processor can."""
+    if numba.config.CPU_FEATURES is not None:
+        return "+avx2" in numba.config.CPU_FEATURES.split(",")
+    if numba.config.CPU_NAME is not None:
+        return False
+    return bool(llvmlite.binding.get_host_cpu_features().get("avx2", False))
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})
@@ -151,4 +158,4 @@ def _lane(number: int) -> Any:
     return ir.Constant(ir.IntType(32), number)
 
 
-blend_lanes = blend_lanes_by_permute if HAS_AVX2 else blend_lanes_by_loop
+blend_lanes = blend_lanes_by_permute if has_avx2() else blend_lanes_by_loop

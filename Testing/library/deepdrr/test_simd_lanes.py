@@ -9,7 +9,7 @@ import pytest
 from meddl.deepdrr import simd_lanes
 
 WAYS = [simd_lanes.blend_lanes_by_loop]
-if simd_lanes.HAS_AVX2:
+if simd_lanes.has_avx2():
     WAYS.append(simd_lanes.blend_lanes_by_permute)
 
 
@@ -30,6 +30,15 @@ def test_eight_samples_are_interpolated_linearly(way):
     at = np.repeat(base, 8) + places + high
     np.testing.assert_allclose(out_a, np.interp(at, np.arange(100), a), atol=1e-5)
     np.testing.assert_allclose(out_b, np.interp(at, np.arange(100), b), atol=1e-5)
+
+
+def test_numba_told_to_do_without_gets_the_loop(monkeypatch):
+    monkeypatch.setattr(numba.config, "CPU_NAME", "generic")
+    assert not simd_lanes.has_avx2()
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", "+sse4.2,+avx2")
+    assert simd_lanes.has_avx2()
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", "")
+    assert not simd_lanes.has_avx2()
 
 
 def test_a_cubic_is_interpolated_between_its_samples():
