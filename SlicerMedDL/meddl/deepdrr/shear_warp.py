@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 # three to four times the time.
 PLAIN, DENSE = (1.5, 1), (3.0, 4)
 STEEPEST = 3.0  # slope of a ray against the layers' normal beyond which layers undersample it
-LINES_PER_BLOCK = 64  # fewer trace the rows at the borders of blocks twice
+LINES_PER_BLOCK = 128  # fewer trace more rows at the borders of blocks twice; more leave the cache
 ROWS_PER_BLOCK = 32
 NO_LABEL = np.zeros((0, 0, 0), np.uint8)
 
@@ -115,14 +115,15 @@ def choose_axes(rays: Array) -> tuple[int, int, int] | None:
     Args:
         rays: (4, 3) directions of the corner rays in ijk.
     """
-    middle = np.abs(rays.sum(axis=0))
-    layers = int(np.argmax(middle))
-    along = rays[:, layers]
+    slopes = np.full(3, np.inf)  # the steepest of the rays against each axis as that of the layers
+    for axis in range(3):
+        along = rays[:, axis]
+        if (along > 0).all() or (along < 0).all():
+            slopes[axis] = np.abs(rays / along[:, None]).max()
+    layers = int(np.argmin(slopes))
+    if slopes[layers] > STEEPEST:
+        return None
     rest = [axis for axis in range(3) if axis != layers]
-    if not ((along > 0).all() or (along < 0).all()):
-        return None
-    if np.abs(rays[:, rest] / along[:, None]).max() > STEEPEST:
-        return None
     columns = max(rest)  # k, the grid's own, unless the view looks along it
     (rows,) = (axis for axis in rest if axis != columns)
     return layers, rows, columns

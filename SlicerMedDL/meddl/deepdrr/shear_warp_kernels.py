@@ -236,7 +236,7 @@ def trace(  # type: ignore[no-untyped-def]
                 if end <= begin:
                     continue
                 values_a, values_b = density[a, b], density[c, d]
-                if labelled:
+                if labelled and (present != bit or materials > 32):  # else it is alone there
                     one, other = column_index[plane, begin], column_index[plane, end - 1]
                     k0 = max(min(one, other) - LANES, 0)
                     k1 = min(max(one, other) + LANES, height)

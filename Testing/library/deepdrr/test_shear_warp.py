@@ -145,6 +145,17 @@ def test_a_turn_about_the_long_axis_stays_with_its_columns():
         assert axes[2] == 2
 
 
+def test_thick_slices_seen_at_an_angle_have_layers_that_suit():
+    """In voxels the rays lean most along an axis to which some of them are nearly parallel."""
+    rays = (
+        CArm(33, 22, 17, pixel_spacing=1.2).camera().rays([[0, 0], [511, 0], [0, 511], [511, 511]])
+    )
+    axes = choose_axes(rays / (1.0, 2.5, 1.0))
+    assert axes is not None
+    along = np.abs(rays / (1.0, 2.5, 1.0))
+    assert (along / along[:, [axes[0]]]).max() < 3
+
+
 def test_cancel_stops_between_blocks():
     ct = Image(np.ones((64, 64, 64), np.float32), compose((3, 3, 3)))
     cancel = CancelToken()

@@ -27,11 +27,6 @@ if __name__ == "__main__":
     render(Image(warm), CArm(33, 22, 17), parameters)
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, see proc(5)
-    values = np.load(request["volume"], mmap_mode="r")
-    hu = np.empty(values.shape, np.int16)
-    for part, source in zip(hu, values, strict=True):
-        part[...] = source - 1000  # the volumes hold HU + 1000
-    ct = Image(hu, compose(request["spacing"]))
-    del values
+    ct = Image(np.load(request["ct"]), compose(request["spacing"]))
     render(ct, Camera.from_dict(request["camera"]), parameters)
     print(resident("VmHWM") - before)
