@@ -26,9 +26,10 @@ LANES = 8
 def has_avx2() -> bool:
     """Whether numba compiles for a processor with AVX2; its environment variables may say less
     than the processor can."""
-    if numba.config.CPU_FEATURES is not None:
-        return "+avx2" in numba.config.CPU_FEATURES.split(",")
-    if numba.config.CPU_NAME is not None:
+    options: Any = numba.config
+    if options.CPU_FEATURES is not None:
+        return "+avx2" in options.CPU_FEATURES.split(",")
+    if options.CPU_NAME is not None:
         return False
     return bool(llvmlite.binding.get_host_cpu_features().get("avx2", False))
 
