@@ -42,7 +42,10 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
+    "deepigeos/crfnet.py": {"torch"},
     "deepigeos/interactions.py": {"scipy"},
+    "deepigeos/networks.py": {"torch"},
+    "deepigeos/pnet.py": {"torch"},
 }
 
 
