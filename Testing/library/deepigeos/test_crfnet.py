@@ -124,7 +124,7 @@ def test_seeds_are_kept_against_any_neighbours_and_move_them():
             for label, near in ((1, (slice(2, 7), slice(2, 7))), (0, (slice(3), slice(3)))):
                 around = seeds[0][near] == 0
                 gained = (held - free)[0, label][near][around]
-                assert gained.mean() > 0.01
+                assert gained.mean() > 0
 
 
 def test_the_whole_is_differentiable():
