@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "deepigeos/interactions.py": {"scipy"},
     "deepigeos/networks.py": {"torch"},
     "deepigeos/pnet.py": {"torch"},
+    "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 
 
