@@ -45,9 +45,10 @@ class PairwiseNet(nn.Module):
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        last = nn.Linear(sizes[-1], 1)
+        nn.init.constant_(last.bias, -3.0)  # costs of 0.05, not of 0.7
         # Not negative: unequal labels are never rewarded, so that mean field does not oscillate.
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1), nn.Softplus())
-        nn.init.constant_(self.layers[-2].bias, -3.0)  # costs of 0.05, not of 0.7
+        self.layers = nn.Sequential(*layers, last, nn.Softplus())
 
     def forward(self, differences: Tensor, positions: Tensor) -> Tensor:
         """Differences (..., features) and positions (..., dimensions) in mm to costs (...)."""

@@ -81,4 +81,5 @@ class DynUNet(nn.Module):
         for side in reversed(sides):
             padding += [0, max(2 * multiple, -(-side // multiple) * multiple) - side]
         logits: Tensor = self.unet(F.pad(inputs, padding))
-        return logits[(..., *(slice(0, side) for side in sides))]
+        kept = tuple(slice(0, side) for side in sides)
+        return logits[(slice(None), slice(None), *kept)]
