@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "deepigeos/pnet.py": {"torch"},
     "deepigeos/trained.py": {"torch"},
     "deepigeos/training_scores.py": {"torch"},
+    "deepigeos/zoom.py": {"numba"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 
