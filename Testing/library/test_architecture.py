@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
-    "geodesic/compiled.py": {"llvmlite", "numba"},
+    "geodesic/simd_steps.py": {"llvmlite", "numba"},
 }
 
 
