@@ -32,8 +32,7 @@ SIZES = {"128^3": (128, 128, 128), "256x256x128": (128, 256, 256)}
 # What is timed within a call; names that a method does not use stay out of the table.
 PARTS = {
     "encoding": [
-        "meddl.deepigeos.crf_method:geodesic_probability",
-        "meddl.deepigeos.geodesic_method:geodesic_probability",
+        "meddl.deepigeos.geodesic_method:GeodesicMethod.__call__",
     ],
     "CRF": ["meddl.deepigeos.crf_method:refine"],
     "zoom": ["meddl.deepigeos.crf_method:enlarge"],
@@ -73,6 +72,8 @@ def measure(shape: tuple[int, ...], method: str, corrections: int) -> dict[str, 
         for place in places:
             module, name = place.split(":")
             owner = importlib.import_module(module)
+            if "." in name:
+                owner, name = getattr(owner, name.partition(".")[0]), name.partition(".")[2]
             kept.append((owner, name, getattr(owner, name)))
             setattr(owner, name, timed(seconds, part, getattr(owner, name)))
     image, truth = picture(shape, 0)
