@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "deepigeos/networks.py": {"torch"},
     "deepigeos/pnet.py": {"torch"},
     "deepigeos/trained.py": {"torch"},
+    "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
 }
