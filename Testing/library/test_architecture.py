@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "deepigeos/networks.py": {"torch"},
     "deepigeos/pnet.py": {"torch"},
     "deepigeos/trained.py": {"torch"},
+    "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
