@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
+    "geodesic/simd_steps.py": {"llvmlite", "numba"},
 }
 
 
