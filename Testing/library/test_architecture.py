@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
+    "deepigeos/interactions.py": {"scipy"},
 }
 
 
