@@ -141,9 +141,12 @@ class LiveSession(VTKObservationMixin):
         self._state: State | None = None
         self._result: Result | None = None
         self._image: tuple[Any, Image] | None = None
-        self._content: Any = None
+        self._base: Any = None
+        self._generation = 0
+        self._initial: NDArray[np.uint8] | None = None
         self._undone: list[tuple[NDArray[np.int64], str, str]] = []
         self._again = False
+        self._hidden = False
         self._predict = ""
         preview.restore_edited(segmentation)
         for one in scribbles.strokes(segmentation):
@@ -299,7 +302,7 @@ class LiveSession(VTKObservationMixin):
             compute,
             self._state,
             request,
-            on_done=lambda result: self._show(request, result),
+            on_done=self._show,
             on_progress=self._progress,
             on_error=self._failed,
             on_cancelled=self._cancelled,
@@ -309,36 +312,35 @@ class LiveSession(VTKObservationMixin):
 
     def _request(self) -> Request:
         image = self.image()
-        targets = [name for name in self.numbers if self._edited(name) is not None]
-        numbers = {name: self.numbers[name] for name in targets}
-        content = self._content_now(targets)
-        if self._state is not None and content == self._content:
-            key, initial = self._state.key[:1], self._state.session._initial
-        else:
-            key, initial = (object(),), self._initial(image, numbers)
-        self._content = content
+        numbers = self._present_numbers()
+        targets = list(numbers)
+        base = (self._content(targets), self._image and self._image[0])
+        if base != self._base:
+            self._base, self._generation = base, self._generation + 1
+            self._initial = self._present(image, numbers)
         values = {name: number + 1 for name, number in numbers.items()}
         found = Request(
-            (*key, self._image[0] if self._image else None, self.method, self.device),
+            (self._generation, self.method, self.device),
             image,
             self.method,
             self.device,
             scribbles.seeds(self.segmentation, image, values),
             writing.locked_voxels(self.editor, self.volume, image, targets, self.keep_others),
-            initial,
+            self._initial,
             numbers,
             numbers.get(self._predict, 0),
         )
         self._predict = ""
         return found
 
-    def _initial(self, image: Image, numbers: dict[str, int]) -> NDArray[np.uint8] | None:
+    def _present(self, image: Image, numbers: dict[str, int]) -> NDArray[np.uint8] | None:
+        """The edited segments as labels; None where they are empty."""
         labels = np.zeros(image.array.shape[:3], np.uint8)
         for name, mask in writing.segment_masks(self.segmentation, image, list(numbers)).items():
             labels[mask] = numbers[name]
         return labels if labels.any() else None
 
-    def _content_now(self, targets: list[str]) -> tuple[Any, ...]:
+    def _content(self, targets: list[str]) -> tuple[Any, ...]:
         """Changes when the voxels of an edited segment do, by whatever tool."""
         name = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         found = []
@@ -359,13 +361,19 @@ class LiveSession(VTKObservationMixin):
             self.numbers[segment] = len(self.numbers) + 1
         return self.numbers[segment]
 
-    def _show(self, request: Request, result: Result) -> None:
+    def _show(self, result: Result) -> None:
         self._state = result.state
         self._result = result
-        known = {name: n for name, n in request.numbers.items() if self._edited(name) is not None}
-        preview.show_preview(self.segmentation, self.volume, result.labels, known)
-        self._tell("preview")
+        self._draw(result)
         self._finished()
+
+    def _draw(self, result: Result) -> None:
+        preview.show_preview(self.segmentation, self.volume, result.labels, self._present_numbers())
+        self._tell("preview")
+
+    def _present_numbers(self) -> dict[str, int]:
+        """The segments of the session that the segmentation still has."""
+        return {name: n for name, n in self.numbers.items() if self._edited(name) is not None}
 
     def _progress(self, fraction: float, message: str) -> None:
         self.fraction, self.status = fraction, message
@@ -399,11 +407,12 @@ class LiveSession(VTKObservationMixin):
         if not self.has_preview or self._result is None:
             raise InputError("there is no preview; draw a stroke or initialise first")
         labels, image = self._result.labels, self.image()
-        known = {name: n for name, n in self.numbers.items() if self._edited(name) is not None}
+        known = self._present_numbers()
         changed = writing.write_labels(self.editor, self.volume, image, labels, known)
         scribbles.mark_applied(self.segmentation)
         preview.remove_preview(self.segmentation)
-        self._content = self._content_now(list(known))
+        # The session goes on with what it has; only the change of another tool starts it anew.
+        self._base = (self._content(list(known)), self._image and self._image[0])
         self._tell("preview")
         return changed
 
@@ -415,8 +424,25 @@ class LiveSession(VTKObservationMixin):
         scribbles.remove_strokes(self.segmentation, [one.id for one in found if not one.applied])
         preview.remove_preview(self.segmentation)
         self._undone.clear()
-        self._state = self._result = None
+        self._state = self._result = self._base = None
         self._tell("preview")
+
+    def region(self, segment: str) -> Any:
+        """The box (k, j, i) in which a segment was computed; None before."""
+        if self._result is None:
+            return None
+        return self._result.regions.get(self.numbers.get(segment, 0))
+
+    def hide(self) -> None:
+        """Take the preview from the views, but keep it."""
+        self._hidden = self.has_preview
+        preview.remove_preview(self.segmentation)
+
+    def resume(self) -> None:
+        """Show the preview again that :meth:`hide` took away."""
+        if self._hidden and self._result is not None and self.volume is not None:
+            self._hidden = False
+            self._draw(self._result)
 
     def stop(self) -> None:
         """Stop what runs; the last good preview stays."""

@@ -16,7 +16,6 @@ from meddl.core.image import Image
 from SlicerMedDLLib.segmentations import masks_from_segmentation
 
 _LOGIC = slicer.vtkSlicerSegmentEditorLogic
-ADD, REMOVE = int(_LOGIC.ModificationModeAdd), int(_LOGIC.ModificationModeRemove)
 _MODES = slicer.vtkMRMLSegmentationNode
 
 
@@ -28,6 +27,9 @@ class Editor:
     Args:
         node: ``vtkMRMLSegmentEditorNode`` with segmentation, source volume and rules.
     """
+
+    ModificationModeAdd = _LOGIC.ModificationModeAdd
+    ModificationModeRemove = _LOGIC.ModificationModeRemove
 
     def __init__(self, node: Any) -> None:
         self.logic = _LOGIC()
@@ -52,7 +54,7 @@ class Editor:
         ready = self.logic.UpdateMaskLabelmap()
         return self.logic.GetMaskLabelmap() if ready else None
 
-    def modifySegmentByLabelmap(self, segmentation: Any, name: str, labelmap: Any, mode: int) -> None:
+    def modifySegmentByLabelmap(self, segmentation: Any, name: str, labelmap: Any, mode: Any) -> None:
         """Add or remove voxels of a segment, as the rules allow."""
         self.logic.ModifySegmentByLabelmap(segmentation, name, labelmap, mode, True, False)
 
@@ -91,8 +93,9 @@ def write_labels(
     """
     segmentation = editor.parameterSetNode().GetSegmentationNode()
     masks = segment_masks(segmentation, image, list(numbers))
-    steps = [(name, mask & (labels != numbers[name]), REMOVE) for name, mask in masks.items()]
-    steps += [(name, ~mask & (labels == numbers[name]), ADD) for name, mask in masks.items()]
+    remove, add = editor.ModificationModeRemove, editor.ModificationModeAdd
+    steps = [(name, mask & (labels != numbers[name]), remove) for name, mask in masks.items()]
+    steps += [(name, ~mask & (labels == numbers[name]), add) for name, mask in masks.items()]
     steps = [step for step in steps if step[1].any()]
     if not steps:
         return 0

@@ -20,6 +20,13 @@ from .classes import standin
 from .properties import computed, stored
 
 _EDITING = slicer.vtkSlicerSegmentEditorLogic
+# vtkSlicerSegmentEditorLogic takes its own enum, PythonQt's is an int.
+_MODES = (
+    _EDITING.ModificationModeSet,
+    _EDITING.ModificationModeAdd,
+    _EDITING.ModificationModeRemove,
+    _EDITING.ModificationModeRemoveAll,
+)
 
 
 @standin("slicer")
@@ -220,12 +227,18 @@ class qSlicerSegmentEditorAbstractEffect(QtCore.QObject):
                 bypass = item
             else:
                 extent = item
-        if mode not in range(4) or len(extent) != 6:
+        if mode not in range(len(_MODES)) or len(extent) != 6:
             raise ValueError(f"no modification mode {mode!r} or extent {extent!r}")
         if segmentation.GetSegmentation().GetSegment(segment_id) is None:
             raise ValueError(f"Invalid segment {segment_id!r}; Slicer logs this as an error")
         self._logic().ModifySegmentByLabelmap(
-            segmentation, segment_id, labelmap, mode, list(extent), self.perSegment, bypass
+            segmentation,
+            segment_id,
+            labelmap,
+            _MODES[mode],
+            list(extent),
+            self.perSegment,
+            bypass,
         )
 
     def confirmCurrentSegmentVisible(self) -> int:
