@@ -164,7 +164,8 @@ def hide_views() -> None:
         nodes = logic.GetSliceCompositeNode(), logic.GetSliceNode()
         logic.SetMRMLScene(None)
         for node in nodes:
-            slicer.mrmlScene.RemoveNode(node)
+            if node is not None and node.GetScene() is slicer.mrmlScene:  # a scene was loaded
+                slicer.mrmlScene.RemoveNode(node)
 
 
 _BUTTONS = {"left": "LeftButton", "right": "RightButton", "middle": "MiddleButton"}

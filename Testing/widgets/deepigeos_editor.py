@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shiboken6
 from numpy.typing import NDArray
 from waiting import until
 
@@ -166,7 +167,8 @@ def editing(ras_from_ijk: Any = None, transform: Any = None) -> Iterator[Editing
     for name in layout.sliceViewNames():
         logic = layout.sliceWidget(name).sliceLogic()
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
-        logic.RotateSliceToLowestVolumeAxes() if ras_from_ijk is not None else None
+        if ras_from_ijk is not None:
+            logic.RotateSliceToLowestVolumeAxes()
         layout.sliceWidget(name).fitSliceToBackground()
     editor.setActiveEffectByName("DeepIGeoS")
     found = Editing(editor, node, volume, segmentation, truth, layout)
@@ -177,5 +179,6 @@ def editing(ras_from_ijk: Any = None, transform: Any = None) -> Iterator[Editing
             editor.setActiveEffect(None)
         editor.setMRMLSegmentEditorNode(None)
         editor.removeViewObservations()
+        shiboken6.delete(editor)  # its selectors would follow the scene through all later tests
         host.hide_views()
         METHODS.pop(METHOD, None)
