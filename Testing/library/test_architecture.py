@@ -42,7 +42,9 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
+    "deepigeos/crf.py": {"numba"},
     "deepigeos/interactions.py": {"scipy"},
+    "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 
 
