@@ -275,6 +275,9 @@ class EffectPanel:
         _quietly(ui.keepOthersCheckBox, "checked", session.keep_others)
         _quietly(ui.foregroundButton, "checked", self.kind == FOREGROUND)
         _quietly(ui.backgroundButton, "checked", self.kind == BACKGROUND)
+        blocked = ui.methodSelector.blockSignals(True)
+        fill_methods(ui.methodSelector, session.method)
+        ui.methodSelector.blockSignals(blocked)
         _quietly(ui.methodSelector, "currentIndex", ui.methodSelector.findData(session.method))
         busy = session.runner.busy
         ui.progressBar.visible = busy

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from slicer.util import VTKObservationMixin
 
 from DeepIGeoSModuleLib import preview, scribbles, writing
+from DeepIGeoSModuleLib.methods import maker_of
 from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos import InteractiveSession
-from meddl.deepigeos.methods import make_method
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.volumes import image_from_volume
 
@@ -85,7 +85,10 @@ def compute(
     """
     if state is None or state.key != request.key:
         session = InteractiveSession(
-            request.image, method=request.method, device=request.device, initial=request.initial
+            request.image,
+            method=maker_of(request.method),
+            device=request.device,
+            initial=request.initial,
         )
         state = State(request.key, session)
     session = state.session
@@ -103,14 +106,6 @@ def compute(
 def _check(session: InteractiveSession) -> None:
     if session.interrupted:
         raise Cancelled
-
-
-def starts_without_seeds(
-    method: str, device: str = "auto", *, progress: Progress = no_progress, cancel: Any = None
-) -> bool:
-    """Whether a method can predict before the first scribble; loads its weights to see."""
-    made = make_method(method, np.zeros((8, 8, 8, 1), np.float32), (1.0, 1.0, 1.0), device)
-    return not getattr(made, "needs_seeds", True)
 
 
 class LiveSession(VTKObservationMixin):

@@ -180,6 +180,13 @@ def stroke_mask(
     return (k, j, i), values == one.GetLabelValue()
 
 
+def stroke_size(segmentation: Any, stroke: str) -> int:
+    """How many voxels a stroke has."""
+    one = scribbles_of(segmentation).GetSegmentation().GetSegment(stroke)
+    scalars = one.GetRepresentation(_BINARY).GetPointData().GetScalars()
+    return int(np.count_nonzero(vtk_to_numpy(scalars) == one.GetLabelValue()))
+
+
 def _on_grid(node: Any, labelmap: Any, image: Image) -> bool:
     """Whether the voxels of a stroke are voxels of the image, as long as nobody moved either."""
     local_from_ijk = vtk.vtkMatrix4x4()

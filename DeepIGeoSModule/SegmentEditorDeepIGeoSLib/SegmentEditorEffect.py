@@ -198,6 +198,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         points, kind = self._points, self._kind
         self._brush(view).clear_way()
         self._forget()
+        if not self.panel.ready():  # the scene was closed meanwhile
+            return True
         slice_to_ras = self.scriptedEffect.viewNode(view).GetSliceToRAS()
         normal = [slice_to_ras.GetElement(row, 2) for row in range(3)]
         try:

@@ -152,9 +152,9 @@ def editing(ras_from_ijk: Any = None, transform: Any = None) -> Iterator[Editing
         volume.SetAndObserveTransformNodeID(transform.GetID())
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Segmentation")
     segmentation.CreateDefaultDisplayNodes()
-    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     if transform is not None:
         segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     segmentation.SetAttribute("MedDL.DeepIGeoS.Method", METHOD)
     add_segment(segmentation, "organ", None, volume)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")

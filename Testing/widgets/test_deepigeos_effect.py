@@ -387,7 +387,7 @@ def test_a_stroke_outside_the_volume_is_refused(work: Any) -> None:
 def test_a_non_linear_transform_is_refused(work: Any) -> None:
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
     work.volume.SetAndObserveTransformNodeID(node.GetID())
-    work.stroke(*INSIDE)
+    host.drag(work.view(), [(100, 100)])
     assert "non-linear" in work.ui.statusLabel.text and not drawn(work)
 
 
