@@ -102,9 +102,7 @@ def initialising(method: str, device: str, when_known: Callable[[], None]) -> st
     _reasons[key] = _("Looking whether this method can start without strokes…")
 
     def known(can: bool) -> None:
-        needs = _(
-            "This method needs a stroke to start from; draw one, or choose another method."
-        )
+        needs = _("This method needs a stroke to start from; draw one, or choose another method.")
         _reasons[key] = "" if can else needs
         when_known()
 

@@ -54,7 +54,9 @@ class Editor:
         ready = self.logic.UpdateMaskLabelmap()
         return self.logic.GetMaskLabelmap() if ready else None
 
-    def modifySegmentByLabelmap(self, segmentation: Any, name: str, labelmap: Any, mode: Any) -> None:
+    def modifySegmentByLabelmap(
+        self, segmentation: Any, name: str, labelmap: Any, mode: Any
+    ) -> None:
         """Add or remove voxels of a segment, as the rules allow."""
         self.logic.ModifySegmentByLabelmap(segmentation, name, labelmap, mode, True, False)
 

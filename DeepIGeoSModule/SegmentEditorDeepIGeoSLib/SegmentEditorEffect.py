@@ -128,7 +128,9 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
 
     # Mouse and keys
 
-    def processInteractionEvents(self, callerInteractor: Any, eventId: int, viewWidget: Any) -> bool:
+    def processInteractionEvents(
+        self, callerInteractor: Any, eventId: int, viewWidget: Any
+    ) -> bool:
         """Draw with the mouse in slice views; True where the view must not see the event."""
         if viewWidget.className() != "qMRMLSliceWidget":
             return False

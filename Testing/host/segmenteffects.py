@@ -139,7 +139,9 @@ class qSlicerSegmentEditorAbstractEffect(QtCore.QObject):
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise ValueError(f"parameter {name}: str, int or float expected, got {value!r}")
         if self._node is None:
-            raise RuntimeError(f"effect {self.name} has no parameter node yet; Slicer refuses {name}")
+            raise RuntimeError(
+                f"effect {self.name} has no parameter node yet; Slicer refuses {name}"
+            )
         text = value if isinstance(value, str) else f"{value:.6g}"  # as QString::number
         if text == (self._node.GetAttribute(name) or ""):
             return

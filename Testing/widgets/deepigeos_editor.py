@@ -143,8 +143,10 @@ def editing(ras_from_ijk: Any = None, transform: Any = None) -> Iterator[Editing
 
     METHODS[METHOD] = NearestMean
     layout = host.show_views()
-    if "SegmentEditorDeepIGeoS" not in dir(slicer.moduleNames):
-        host.load_module(ROOT / "DeepIGeoSModule" / "SegmentEditorDeepIGeoS.py")
+    registered = slicer.qSlicerSegmentEditorEffectFactory.instance().registeredEffects()
+    if not any(effect.name == "DeepIGeoS" for effect in registered):
+        if not hasattr(slicer.modules, "segmenteditordeepigeos"):
+            host.load_module(ROOT / "DeepIGeoSModule" / "SegmentEditorDeepIGeoS.py")
         host.finish_startup()
     image, truth = phantom(ras_from_ijk)
     volume = volume_from_image(image, "CT")

@@ -305,9 +305,7 @@ def oblique() -> np.ndarray:
     turn = np.array(
         [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
     )
-    tilt = np.array(
-        [[1, 0, 0], [0, np.cos(0.3), -np.sin(0.3)], [0, np.sin(0.3), np.cos(0.3)]]
-    )
+    tilt = np.array([[1, 0, 0], [0, np.cos(0.3), -np.sin(0.3)], [0, np.sin(0.3), np.cos(0.3)]])
     matrix = np.eye(4)
     matrix[:3, :3] = turn @ tilt @ np.diag([0.7, 0.7, 3.5])
     matrix[:3, 3] = (30, -20, 500)
@@ -582,7 +580,9 @@ def test_initialise_predicts(work: Any) -> None:
     class Automatic(NearestMean):
         needs_seeds = False
 
-        def __call__(self, seeds: Any, previous: Any = None, progress: Any = None, cancel: Any = None):
+        def __call__(
+            self, seeds: Any, previous: Any = None, progress: Any = None, cancel: Any = None
+        ):
             return (self._values > 60).astype(np.float32)
 
     METHODS["automatic test"] = Automatic

@@ -80,7 +80,10 @@ class TrainingSection(Section):
     def onWriteConfig(self, checked: bool = False) -> None:
         """Write a configuration to be edited, and open it."""
         path = self.attempt(
-            training.write_config, self.folder, self.node.training, self.ui.dataFolderEdit.currentPath
+            training.write_config,
+            self.folder,
+            self.node.training,
+            self.ui.dataFolderEdit.currentPath,
         )
         if path is not None:
             self.widget.showStatus(_("Edit {path}, then start the training").format(path=path))
