@@ -38,9 +38,9 @@ class DeepIGeoSModule(ScriptedLoadableModule):
         parent.contributors = ["SlicerMedDL contributors"]
         parent.helpText = (
             _(
-                "Scribble on a structure and around it; the rest is found, and corrected by further "
-                "strokes. The same tool is the effect DeepIGeoS of the Segment Editor. Research "
-                "software, not for clinical use."
+                "Scribble on a structure and around it; the rest is found, and corrected by "
+                "further strokes. The same tool is the effect DeepIGeoS of the Segment Editor. "
+                "Research software, not for clinical use."
             )
             + "<p>"
             + _("In the Python console:")

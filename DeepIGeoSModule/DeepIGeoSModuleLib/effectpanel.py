@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import qt
 from slicer.i18n import tr as _
@@ -26,7 +26,7 @@ class EffectPanel:
         ui: the named widgets.
     """
 
-    DEFAULTS = {
+    DEFAULTS: ClassVar[dict[str, Any]] = {
         "BrushDiameter": 5.0,  # mm
         "BrushBall": 0,
         "LeftMarks": FOREGROUND,

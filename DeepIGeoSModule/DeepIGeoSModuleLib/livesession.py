@@ -7,7 +7,6 @@ shared worker; strokes that come meanwhile replace the running call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,9 @@ from numpy.typing import NDArray
 from slicer.util import VTKObservationMixin
 
 from DeepIGeoSModuleLib import preview, scribbles, writing
-from DeepIGeoSModuleLib.methods import maker_of
-from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
+from DeepIGeoSModuleLib.computing import Request, Result, State, compute, stacked
+from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
-from meddl.core.progress import CancelToken, Progress, no_progress
-from meddl.deepigeos import InteractiveSession
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.volumes import image_from_volume
 
@@ -28,84 +25,6 @@ DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a doubl
 CHANNEL_ROLE = "MedDL.DeepIGeoS.Channel"  # references from the edited segmentation
 _ATTRIBUTE = "MedDL.DeepIGeoS."
 MOST_SEGMENTS = 254
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What a call works on: copies, no nodes.
-
-    Attributes:
-        key: changes with what a session is made of.
-        seeds: (K, J, I) uint8, 1 background, 2 and above label + 1.
-        locked: (K, J, I) mask, or None.
-        initial: (K, J, I) labels to start from, or None.
-        predict: label that is predicted first, without seeds; 0 for none.
-    """
-
-    key: tuple[Any, ...]
-    image: Image
-    method: str
-    device: str
-    seeds: NDArray[np.uint8]
-    locked: NDArray[np.bool_] | None
-    initial: NDArray[np.uint8] | None
-    numbers: dict[str, int]
-    predict: int = 0
-
-
-@dataclass(eq=False)
-class State:
-    """What the worker keeps between calls."""
-
-    key: tuple[Any, ...]
-    session: InteractiveSession
-
-
-@dataclass(eq=False)
-class Result:
-    """Labels (K, J, I), and the box in which each label was computed."""
-
-    state: State
-    labels: NDArray[np.uint8]
-    regions: dict[int, Any] = field(default_factory=dict)
-
-
-def compute(
-    state: State | None,
-    request: Request,
-    *,
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> Result:
-    """Bring a session to what a request says.
-
-    Raises:
-        MedDLError: as :class:`meddl.deepigeos.InteractiveSession`.
-        Cancelled: by the token; the session is as before.
-    """
-    if state is None or state.key != request.key:
-        session = InteractiveSession(
-            request.image,
-            method=maker_of(request.method),
-            device=request.device,
-            initial=request.initial,
-        )
-        state = State(request.key, session)
-    session = state.session
-    locked = np.zeros_like(request.seeds, bool) if request.locked is None else request.locked
-    session.frozen = locked
-    if request.predict:
-        session.predict(request.predict, progress=progress, cancel=cancel)
-        _check(session)
-    session.set_seeds(np.where(locked, 0, request.seeds), progress=progress, cancel=cancel)
-    _check(session)
-    regions = {number: session.region(number) for number in request.numbers.values()}
-    return Result(state, session.labels().copy(), regions)
-
-
-def _check(session: InteractiveSession) -> None:
-    if session.interrupted:
-        raise Cancelled
 
 
 class LiveSession(VTKObservationMixin):
@@ -269,7 +188,7 @@ class LiveSession(VTKObservationMixin):
             for node in volumes
         ) + tuple(parent.GetMTime() for node in volumes for parent in _parents(node))
         if self._image is None or self._image[0] != key:
-            self._image = key, _stacked([image_from_volume(node) for node in volumes])
+            self._image = key, stacked([image_from_volume(node) for node in volumes])
         return self._image[1]
 
     def initialise(self, segment: str) -> None:
@@ -465,20 +384,3 @@ def _parents(node: Any) -> list[Any]:
         found.append(parent)
         parent = parent.GetParentTransformNode()
     return found
-
-
-def _stacked(images: list[Image]) -> Image:
-    """Channels of one grid as one image."""
-    first = images[0]
-    if len(images) == 1:
-        return first
-    for other in images[1:]:
-        same = other.array.shape[:3] == first.array.shape[:3]
-        if not same or not np.allclose(other.ras_from_ijk, first.ras_from_ijk, atol=1e-3):
-            raise InputError(
-                f"the channel {other.metadata.get('name')!r} has {other.array.shape[2::-1]} voxels "
-                f"(i, j, k) on another grid than {first.metadata.get('name')!r} with "
-                f"{first.array.shape[2::-1]}; resample it to that volume"
-            )
-    parts = [one.array.reshape(*one.array.shape[:3], -1) for one in images]
-    return Image(np.concatenate(parts, axis=3), first.ras_from_ijk, dict(first.metadata))

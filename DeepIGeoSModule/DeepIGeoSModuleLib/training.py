@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def arguments(folder: str | Path) -> list[str]:
 
 
 def read_history(folder: str | Path) -> dict[str, list[tuple[int, float]]]:
-    """Name of a figure -> (step, value) of every epoch; a line that is being written is left out."""
+    """Name of a figure -> (step, value) of every epoch; half-written lines are left out."""
     found: dict[str, list[tuple[int, float]]] = {}
     path = Path(folder) / HISTORY
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -94,7 +95,7 @@ def curve_pixmap(
     for number, (name, points) in enumerate(list(curves.items())[: len(COLORS)]):
         painter.setPen(qt.QPen(qt.QColor(COLORS[number]), 2))
         places = _places(points, width, height)
-        for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(places):
             painter.drawLine(x0, y0, x1, y1)
         painter.drawText(MARGIN + 2, 14 + 14 * number, f"{name}  {points[-1][1]:.4g}")
     painter.end()

@@ -123,7 +123,7 @@ def deepigeos(panel_width: int = 460) -> Picture.Image:
     segmentation.GetRASBounds(bounds)
     focus = bounds.reshape(3, 2).mean(axis=1)
     through = _middle(segmentation, chapter.ORGANS[0], volume)
-    scene, eye = slicer.mrmlScene, focus + (120, 900, 150)
+    scene, eye = slicer.mrmlScene, focus + np.array([120, 900, 150])
     panes = [
         Pane("1", "", three_d_view(scene, size, eye, focus).picture),
         *(

@@ -69,7 +69,7 @@ def _constant(value: Any) -> QtCore.Property:
 
 @standin("slicer")
 class qSlicerApplication(QtCore.QObject):
-    """What modules use of the application. There is no main window; `host.show_views` makes views."""
+    """What modules use of the application. No main window; `host.show_views` makes views."""
 
     startupCompleted = QtCore.Signal()
     mrmlSceneChanged = QtCore.Signal(object)

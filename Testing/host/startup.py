@@ -53,15 +53,15 @@ def _add_standins() -> None:
         qmrml_scene,
         qmrml_segments,
         qmrml_values,
+        scriptedeffects,
         segmenteditor,
-        segmenteffects,
     )
 
     ctk = _Strict("ctk", "ctk's widgets as Slicer's Python sees them.")
     ctk.__dict__.update(registry["ctk"])
     sys.modules["ctk"] = ctk
     slicer.__dict__.update(registry["slicer"])
-    segmenteffects.install()
+    scriptedeffects.install()
 
 
 def _start_slicer(folder: Path) -> None:

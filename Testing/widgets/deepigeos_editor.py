@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import shiboken6
 from numpy.typing import NDArray
-from waiting import until
 
 import host
 from host.layout import xy_of
 from meddl.core.image import Image
+from waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 METHOD = "nearest mean"
 INSIDE, OUTSIDE = 100.0, 20.0
 SHAPE = (20, 36, 40)
+IN_BALL, AROUND = ((14, 18, 10), (18, 18, 10)), ((3, 3, 10), (30, 3, 10))  # strokes, ijk
 
 
 class NearestMean:
@@ -97,6 +99,19 @@ class Editing:
         until(lambda: not self.effect.panel._timer.isActive(), 10)
         until(lambda: not self.session.runner.busy, 20)
 
+    def drawn(self) -> list[tuple[str, str]]:
+        """Kind and segment of each stroke."""
+        from DeepIGeoSModuleLib import scribbles
+
+        return [(one.kind, one.segment) for one in scribbles.strokes(self.segmentation)]
+
+    def apply_stroke(self) -> NDArray[np.bool_]:
+        """Draw in the ball and apply the preview."""
+        self.stroke(*IN_BALL)
+        self.wait()
+        self.ui.applyButton.click()
+        return self.mask()
+
     def mask(self, segment: str = "organ", node: Any = None) -> NDArray[np.bool_]:
         """A segment on the voxels of the volume."""
         from DeepIGeoSModuleLib.writing import segment_masks
@@ -130,6 +145,13 @@ def phantom(ras_from_ijk: Any = None) -> tuple[Image, NDArray[np.bool_]]:
     values = np.where(truth, INSIDE, OUTSIDE) + noise
     matrix = np.diag([-1.0, -1.0, 2.0, 1.0]) if ras_from_ijk is None else ras_from_ijk
     return Image(values.astype(np.float32), matrix), truth
+
+
+@pytest.fixture
+def work(scene: Any) -> Iterator[Editing]:
+    """The effect on the phantom."""
+    with editing() as found:
+        yield found
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import shiboken6
 import slicer
-from waiting import until
 
 import host
 from DeepIGeoSModuleLib import scribbles, training
@@ -19,6 +18,7 @@ from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib import tasks
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import volume_from_image
+from waiting import until
 from widgets.deepigeos_editor import METHOD, ROOT, Editing, editing
 
 INSIDE = ((14, 18, 10), (18, 18, 10))

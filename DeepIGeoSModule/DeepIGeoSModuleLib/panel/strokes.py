@@ -61,7 +61,7 @@ class StrokesSection(Section):
 
     def _segment(self, segmentation: Any, name: str) -> str:
         segment = segmentation.GetSegmentation().GetSegment(name) if name else None
-        return segment.GetName() if segment is not None else "–"
+        return segment.GetName() if segment is not None else "-"
 
     def _size(self, stroke: str) -> int:
         return scribbles.stroke_size(self.node.segmentation, stroke)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from itertools import pairwise
 
 import numpy as np
 import slicer
@@ -140,9 +141,7 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         found = stroke_voxels(self.image, way, 3.0)
         grid = np.moveaxis(np.indices(SHAPE)[::-1], 0, -1).reshape(-1, 3)
         points = apply(OBLIQUE, grid)
-        dense = np.concatenate(
-            [np.linspace(a, b, 2000) for a, b in zip(way[:-1], way[1:], strict=True)]
-        )
+        dense = np.concatenate([np.linspace(a, b, 2000) for a, b in pairwise(way)])
         nearest = np.array([np.sqrt(((dense - p) ** 2).sum(axis=1).min()) for p in points])
         clear = np.abs(nearest - 3.0) > 1e-3
         inside = {tuple(v) for v in grid[clear & (nearest < 3.0)]}

@@ -33,9 +33,9 @@ ORGANS = ("liver", "spleen", "left kidney", "urinary bladder")
 ROUNDS, SHOWN, SEED = 10, (1, 3, 10), 0
 
 TEXT = (
-    "A simulated user scribbles on four organs of the bundled CT: in each round one stroke along the "
-    "middle of the largest error of each organ. The module's session follows; the result is written "
-    "through the rules of the Segment Editor."
+    "A simulated user scribbles on four organs of the bundled CT: in each round one stroke along "
+    "the middle of the largest error of each organ. The module's session follows; the result is "
+    "written through the rules of the Segment Editor."
 )
 CONSOLE = """\
 logic = slicer.util.getModuleLogic("DeepIGeoSModule")
@@ -80,7 +80,7 @@ def run(context: Context) -> Chapter:
         )
     pictures.append(drawings.curves(context.folder / "dice.png", course.dice))
     context.step(0.9, "writing the scene and reading it back")
-    stage(volume, ct.center + (0, 900, 0), ct.center)
+    stage(volume, ct.center + np.array([0, 900, 0]), ct.center)
     numbers += measures.scene_file(context.folder / "deepigeos.mrb")
     context.step(1.0, "done")
     return Chapter(

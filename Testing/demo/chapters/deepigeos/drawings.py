@@ -36,8 +36,9 @@ def rounds(path: Path, pictures: Mapping[int, NDArray[np.uint8]]) -> Picture:
     panel(path, tiles, len(tiles))
     return Picture(
         path.name,
-        "An axial slice after some rounds: strokes in the organs (green) and around them (red), the "
-        "preview (filled), and what is wanted (white outlines). Most strokes lie in other slices.",
+        "An axial slice after some rounds: strokes in the organs (green) and around them (red), "
+        "the preview (filled), and what is wanted (white outlines). Most strokes lie in "
+        "other slices.",
     )
 
 
@@ -48,7 +49,7 @@ def organs(path: Path, segmentation: Any, scale: int) -> Picture:
     segmentation.GetRASBounds(bounds)
     focus = bounds.reshape(3, 2).mean(axis=1)
     size = (1200 // scale, 700 // scale)
-    view = three_d_view(segmentation.GetScene(), size, focus + (120, 800, 120), focus)
+    view = three_d_view(segmentation.GetScene(), size, focus + np.array([120, 800, 120]), focus)
     panel(path, [Tile(view.picture, "")], 1)
     return Picture(path.name, "The organs as they were written into the segmentation.")
 
