@@ -134,6 +134,8 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
             return
         if event == "strokes":
             self.strokes.follow()
+        if event == "settings":
+            self.inputs.follow()
         self.updateApply()
 
     def obstacle(self) -> str:

@@ -239,6 +239,9 @@ class EffectPanel:
 
     def on_event(self, event: str) -> None:
         """The session has changed."""
+        if event == "closed":
+            self._drop()
+            return
         if event == "strokes" and self._parameter("AutoUpdate"):
             self._timer.start()
         if event == "preview":

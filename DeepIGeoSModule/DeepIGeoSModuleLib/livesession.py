@@ -37,7 +37,8 @@ class LiveSession(VTKObservationMixin):
     Attributes:
         editor: an effect's ``scriptedEffect`` or a :class:`writing.Editor`; says where may be
             edited, and writes.
-        listeners: called with an event ("strokes", "preview", "busy", "status") after each change.
+        listeners: called with an event ("strokes", "preview", "busy", "status",
+            "settings", "closed") after each change.
         status: one line for the user.
         device: where networks compute.
     """
@@ -86,8 +87,7 @@ class LiveSession(VTKObservationMixin):
     def method(self, name: str) -> None:
         if name != self.method:
             self.segmentation.SetAttribute(_ATTRIBUTE + "Method", name)
-            if self._result is not None:
-                self.update()
+            self._changed()
 
     @property
     def keep_others(self) -> bool:
@@ -98,8 +98,7 @@ class LiveSession(VTKObservationMixin):
     def keep_others(self, keep: bool) -> None:
         if keep != self.keep_others:
             self.segmentation.SetAttribute(_ATTRIBUTE + "KeepOthers", str(int(keep)))
-            if self._result is not None:
-                self.update()
+            self._changed()
 
     def channels(self) -> list[Any]:
         """The volumes that are further channels of the source volume."""
@@ -114,6 +113,11 @@ class LiveSession(VTKObservationMixin):
         self.segmentation.RemoveNodeReferenceIDs(CHANNEL_ROLE)
         for node in volumes:
             self.segmentation.AddNodeReferenceID(CHANNEL_ROLE, node.GetID())
+        self._changed()
+
+    def _changed(self) -> None:
+        """Another setting: what is shown is computed anew."""
+        self._tell("settings")
         if self._result is not None:
             self.update()
 
@@ -366,6 +370,7 @@ class LiveSession(VTKObservationMixin):
     def close(self) -> None:
         """The scene is closed or the segmentation removed."""
         self.stop()
+        self._tell("closed")
         self.listeners.clear()
         self._state = self._result = self._image = None
 

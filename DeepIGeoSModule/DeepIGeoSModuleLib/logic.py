@@ -203,5 +203,6 @@ def predict_all(
 
 def _marks(marks: Any) -> Any:
     if hasattr(marks, "IsA"):
-        return points_from_markups(marks)
+        _labels, positions = points_from_markups(marks)
+        return positions
     return marks

@@ -145,7 +145,7 @@ class qSlicerSegmentEditorAbstractEffect(QtCore.QObject):
         self._node.SetDisableModifiedEvent(1)
         self._node.SetAttribute(name, text)
         self._node.SetDisableModifiedEvent(disabled)
-        self._node.InvokeEvent(self._node.EffectParameterModified)
+        self._node.InvokeCustomModifiedEvent(self._node.EffectParameterModified)
 
     def nodeReference(self, name: str) -> Any:
         if self._node is None:
@@ -159,7 +159,7 @@ class qSlicerSegmentEditorAbstractEffect(QtCore.QObject):
     def setCommonNodeReference(self, name: str, node: Any) -> None:
         if self._node.GetNodeReference(name) is not node:
             self._node.SetNodeReferenceID(name, node.GetID() if node is not None else None)
-            self._node.InvokeEvent(self._node.EffectParameterModified)
+            self._node.InvokeCustomModifiedEvent(self._node.EffectParameterModified)
 
     # options
 

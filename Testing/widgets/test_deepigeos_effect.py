@@ -80,7 +80,7 @@ def test_the_newer_stroke_holds_and_strokes_are_undone(work: Any) -> None:
     assert scribbles.seeds(work.segmentation, image, values)[10, 18, 16] == 2
     work.ui.redoStrokeButton.click()
     assert scribbles.seeds(work.segmentation, image, values)[10, 18, 16] == 1
-    assert work.drawn() == [("foreground", "organ"), ("background", "")]
+    assert work.drawn() == [("foreground", "organ"), ("background", "organ")]
     work.wait()
 
 

@@ -169,7 +169,7 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         )
         scribbles.add_stroke(edited, self.volume, np.array([[4, 4, 5]]), "background", "a")
         kinds = [(s.kind, s.segment) for s in scribbles.strokes(edited)]
-        assert kinds == [("foreground", "a"), ("background", "")]
+        assert kinds == [("foreground", "a"), ("background", "a")]
         seeds = scribbles.seeds(edited, self.image, {"a": 2})
         expected = np.zeros(SHAPE, np.uint8)
         expected[5, 4, 3], expected[5, 4, 4] = 2, 1
