@@ -42,8 +42,14 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
+    "deepigeos/correction.py": {"scipy"},
     "deepigeos/crf.py": {"numba"},
+    "deepigeos/crfnet.py": {"torch"},
     "deepigeos/interactions.py": {"scipy"},
+    "deepigeos/networks.py": {"torch"},
+    "deepigeos/pnet.py": {"torch"},
+    "deepigeos/trained.py": {"torch"},
+    "deepigeos/training_scores.py": {"torch"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 

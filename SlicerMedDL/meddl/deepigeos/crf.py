@@ -143,7 +143,7 @@ def edge_weights(image, voxels, half, near, contrast, scale):  # type: ignore[no
     flat = image.reshape(-1, channels)
     offsets = flat_offsets(half, rows, columns)
     weights = np.empty((voxels.size, 26), np.float32)
-    total, count = 0.0, 0
+    total, count = np.float64(0), 0
     for n in range(voxels.size):
         v = voxels[n]
         k, j, i = v // (rows * columns), v // columns % rows, v % columns

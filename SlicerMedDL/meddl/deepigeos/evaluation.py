@@ -16,62 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.image import Image
 from meddl.core.metrics import dice, surface_dice
-from meddl.core.parameters import parameter, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.deepigeos.evaluation_cases import Case
+from meddl.deepigeos.evaluation_parameters import EvaluationParameters
 from meddl.deepigeos.interactions import random_seeds, scribbles
-from meddl.deepigeos.methods import Maker
+from meddl.deepigeos.methods import METHODS, Maker
 from meddl.deepigeos.session import InteractiveSession
 
 REPORTED = (1, 3, 5, 10)  # interactions after which a table gives Dice and NSD
-
-
-@dataclass(frozen=True)
-class EvaluationParameters:
-    """What the simulated user does and what is measured."""
-
-    interactions: int = parameter(10, "interactions per case", minimum=1, maximum=1000)
-    rule: str = parameter(
-        "scribbles", "how the user corrects", choices=("scribbles", "random"), option="--rule"
-    )
-    seed: int = parameter(0, "seed of the simulated user", minimum=0)
-    tolerance: float = parameter(2.0, "of the surface distance", "mm", minimum=0)
-    device: str = parameter("auto", "where networks compute: auto, cpu, cuda:0, mps")
-    weights: str | None = parameter(None, "name or path of trained weights", metavar="NAME|PATH")
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One image with the true mask of one target.
-
-    Attributes:
-        name: in tables.
-        image: (K, J, I[, C]).
-        truth: (K, J, I) bool.
-
-    Raises:
-        InputError: another shape, an empty mask, or one that fills the image.
-    """
-
-    name: str
-    image: Image
-    truth: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        truth = np.asarray(self.truth) != 0
-        if truth.shape != self.image.array.shape[:3]:
-            raise InputError(
-                f"{self.name}: the label has shape {truth.shape}, the image "
-                f"{self.image.array.shape[:3]} (k, j, i)"
-            )
-        if not truth.any() or truth.all():
-            share = "no" if not truth.any() else "every"
-            raise InputError(f"{self.name}: {share} voxel has the label; choose another value")
-        object.__setattr__(self, "truth", truth)
 
 
 @dataclass(frozen=True)
@@ -137,7 +90,8 @@ def simulate(
         Cancelled: by the token.
     """
     parameters = parameters or EvaluationParameters()
-    name = name or (method if isinstance(method, str) else getattr(method, "__name__", "method"))
+    if name is None:
+        name = method if isinstance(method, str) else getattr(method, "__name__", "method")
     session = InteractiveSession(
         case.image, weights=parameters.weights, device=parameters.device, method=method
     )
@@ -180,6 +134,21 @@ def _next_marks(
     if rule == "random" and mask.any():
         return random_seeds(mask, truth, rng)
     return scribbles(mask, truth, spacing, rng)
+
+
+def check_methods(names: str) -> dict[str, str | Maker]:
+    """Method names joined by commas, as :func:`evaluate` takes them.
+
+    Raises:
+        InputError: an unknown name, or one twice.
+    """
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in ("auto", *METHODS):
+            raise InputError(f"there is no method {name!r}; there are: auto, {', '.join(METHODS)}")
+        if chosen.count(name) > 1:
+            raise InputError(f"method {name!r} is named twice in {names!r}")
+    return {name: name for name in chosen}
 
 
 def evaluate(

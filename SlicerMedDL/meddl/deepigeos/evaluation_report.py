@@ -15,7 +15,8 @@ from meddl.core.files import atomic_path, write_json
 from meddl.core.optional import is_installed
 from meddl.core.parameters import to_dict
 from meddl.core.run_record import make_folder
-from meddl.deepigeos.evaluation import REPORTED, EvaluationParameters, Run
+from meddl.deepigeos.evaluation import REPORTED, Run
+from meddl.deepigeos.evaluation_parameters import EvaluationParameters
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _plot(runs: Sequence[Run], parameters: EvaluationParameters, path: Path) -> 
 
     figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=120)
     left, right = figure.subplots(1, 2)
-    numbers = np.arange(1, parameters.interactions + 1)
+    numbers = list(range(1, parameters.interactions + 1))
     for method in dict.fromkeys(run.method for run in runs):
         own = [run for run in runs if run.method == method]
         values = np.array([[run.at(n).dice for n in numbers] for run in own])

@@ -60,7 +60,7 @@ def background_of(seeds: Seeds) -> NDArray[np.bool_]:
 
 
 def make_geodesic_method(
-    image: Volume, spacing: Sequence[float], device: str = "auto", weights: str | None = None
+    image: Volume, spacing: Sequence[float], device: str = "auto"
 ) -> GeodesicMethod:
-    """The maker of ``"geodesic"``; device and weights play no part."""
+    """The maker of ``"geodesic"``; the device plays no part."""
     return GeodesicMethod(image, spacing)

@@ -67,11 +67,14 @@ def _later(module: str, function: str) -> Maker:
     return make
 
 
-# name -> maker(image, spacing, device=..., weights=...); spacing in mm along k, j, i.
+# name -> maker(image, spacing, device=...); spacing in mm along k, j, i.
 METHODS: dict[str, Maker] = {
+    "network": _later("meddl.deepigeos.generalist", "make_network_method"),
     "geodesic": _later("meddl.deepigeos.geodesic_method", "make_geodesic_method"),
+    "crf": _later("meddl.deepigeos.crf_method", "make_crf_method"),
+    "randomwalker": _later("meddl.deepigeos.random_walker", "make_random_walker_method"),
 }
-DEFAULT = "geodesic"  # what "auto" stands for
+DEFAULT = "crf"  # what "auto" stands for
 
 
 def make_method(
@@ -80,6 +83,7 @@ def make_method(
     spacing: Sequence[float],
     device: str = "auto",
     weights: str | None = None,
+    ras_from_ijk: Any = None,
 ) -> Method:
     """Prepare a method for an image.
 
@@ -88,10 +92,13 @@ def make_method(
         image: (K, J, I, C) float32, finite.
         spacing: (3,) voxel size in mm along k, j, i.
         device: where networks compute.
-        weights: name or path of trained weights, for methods that have some.
+        weights: name or path of the weights of a user's own P-Net, R-Net or both (joined by a
+            comma), which ``"auto"`` and ``"network"`` then take.
+        ras_from_ijk: 4x4, mm, of the image, for such weights, which want canonical axes.
 
     Raises:
-        InputError: an unknown name, or an image of another shape or type.
+        InputError: an unknown name, weights for a method without, or an image of another shape or
+            type.
         DependencyError: a package that the method needs is missing.
     """
     maker = METHODS.get(DEFAULT if name == "auto" else name) if isinstance(name, str) else name
@@ -101,7 +108,11 @@ def make_method(
         raise InputError(
             f"the image is {image.shape} {image.dtype}, (K, J, I, C) float32 was expected"
         )
-    options: dict[str, Any] = {"device": device}
-    if weights is not None:
-        options["weights"] = weights
-    return maker(image, tuple(float(step) for step in spacing), **options)
+    steps = tuple(float(step) for step in spacing)
+    if weights is None:
+        return maker(image, steps, device=device)
+    if name not in ("auto", "network"):
+        raise InputError(f"method {name!r} takes no weights ({weights}); leave them or the method")
+    from meddl.deepigeos.trained_method import make_trained_method
+
+    return make_trained_method(weights)(image, steps, device=device, ras_from_ijk=ras_from_ijk)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import Cancelled, InputError
+from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos import roi as regions
@@ -38,7 +39,7 @@ class InteractiveSession:
         image: (K, J, I[, C]), finite; C channels of one grid.
         roi: ((k0, k1), (j0, j1), (i0, i1)) voxels, upper ends exclusive: where segments may lie.
             Default: around the scribbles, growing while the result touches its border.
-        weights: name or path of trained weights, for methods that have some.
+        weights: name or path of your own P-Net, R-Net or both (joined by a comma).
         device: where networks compute.
         method: a name of :data:`meddl.deepigeos.methods.METHODS`, ``"auto"``, or a maker.
         initial: (K, J, I) segmentation to start from, 0 background, 1 and above segments.
@@ -317,7 +318,11 @@ class InteractiveSession:
     def _made(self, box: Box) -> Method:
         crop = self.image.array[box.slices]
         volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
-        return make_method(self.method, volume, self._spacing, self.device, self.weights)
+        ras_from_ijk = self.image.ras_from_ijk.copy()
+        ras_from_ijk[:3, 3] = apply(ras_from_ijk, box.start[::-1])
+        return make_method(
+            self.method, volume, self._spacing, self.device, self.weights, ras_from_ijk
+        )
 
     def _segmented(
         self, segment: int, box: Box, progress: Progress, cancel: CancelToken | None
