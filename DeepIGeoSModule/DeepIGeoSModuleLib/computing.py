@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from DeepIGeoSModuleLib.methods import maker_of
+from DeepIGeoSModuleLib.methods import session_options
 from meddl.core.errors import Cancelled, InputError
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress
@@ -71,9 +71,9 @@ def compute(
     if state is None or state.key != request.key:
         session = InteractiveSession(
             request.image,
-            method=maker_of(request.method),
             device=request.device,
             initial=request.initial,
+            **session_options(request.method),
         )
         state = State(request.key, session)
     session = state.session

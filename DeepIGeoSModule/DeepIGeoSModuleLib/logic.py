@@ -10,7 +10,7 @@ import slicer
 from numpy.typing import NDArray
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from DeepIGeoSModuleLib.methods import maker_of
+from DeepIGeoSModuleLib.methods import session_options
 from DeepIGeoSModuleLib.parameternode import DeepIGeoSParameterNode
 from DeepIGeoSModuleLib.writing import segment_masks
 from meddl.core.errors import InputError
@@ -94,7 +94,7 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
             MedDLError: bad input or cancelled; the scene is as before.
         """
         image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", "volume"))
-        session = InteractiveSession(image, method=maker_of(method), device=device)
+        session = InteractiveSession(image, device=device, **session_options(method))
         session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
         (cancel or CancelToken()).check()
         return self.result(image, session.mask(), volume, name)
@@ -192,7 +192,7 @@ def predict_all(
         part = subprogress(progress, number / len(images), (number + 1) / len(images))
         part(0.0, f"segmenting {name} ({number + 1} of {len(images)})")
         try:
-            session = InteractiveSession(image, method=maker_of(method), device=device)
+            session = InteractiveSession(image, device=device, **session_options(method))
             session.predict(progress=part, cancel=cancel)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error

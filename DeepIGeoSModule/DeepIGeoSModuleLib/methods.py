@@ -10,8 +10,10 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.image import Image
 from meddl.core.weights import Card, list_weights, read_card
-from meddl.deepigeos.methods import DEFAULT, METHODS, Maker, make_method
+from meddl.deepigeos import InteractiveSession
+from meddl.deepigeos.methods import DEFAULT, METHODS
 from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
@@ -69,26 +71,24 @@ def cards_of(method: str) -> list[Card]:
     return [card for card in list_weights() if card.name.startswith("deepigeos")]
 
 
-def maker_of(method: str) -> str | Maker:
+def session_options(method: str) -> dict[str, Any]:
     """What :class:`meddl.deepigeos.InteractiveSession` takes for a method of a selector.
 
     Raises:
         FileError: the weights of a training run are gone.
     """
     if not method.startswith(TRAINED):
-        return method
-    from meddl.deepigeos.trained_method import make_trained_method
-
-    return make_trained_method(weights_of_run(method.removeprefix(TRAINED)))
+        return {"method": method}
+    paths = weights_of_run(method.removeprefix(TRAINED))
+    return {"method": "network", "weights": ",".join(str(path) for path in paths)}
 
 
 def starts_without_seeds(
     method: str, device: str = "auto", *, progress: Any = None, cancel: Any = None
 ) -> bool:
     """Whether a method can predict before the first scribble; loads its weights to see."""
-    image = np.zeros((8, 8, 8, 1), np.float32)
-    made = make_method(maker_of(method), image, (1.0, 1.0, 1.0), device)
-    return not getattr(made, "needs_seeds", True)
+    image = Image(np.zeros((16, 16, 16), np.float32), np.eye(4))
+    return InteractiveSession(image, device=device, **session_options(method)).can_predict
 
 
 def initialising(method: str, device: str, when_known: Callable[[], None]) -> str:
