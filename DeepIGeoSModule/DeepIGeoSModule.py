@@ -34,7 +34,7 @@ class DeepIGeoSModule(ScriptedLoadableModule):
         super().__init__(parent)
         parent.title = _("Interactive segmentation (DeepIGeoS)")
         parent.categories = [translate("qSlicerAbstractCoreModule", "MedDL")]
-        parent.dependencies = ["SlicerMedDL", "SegmentEditorDeepIGeoS"]
+        parent.dependencies = ["SlicerMedDL", "SegmentEditorDeepIGeoS", "Segmentations"]
         parent.contributors = ["SlicerMedDL contributors"]
         parent.helpText = (
             _(

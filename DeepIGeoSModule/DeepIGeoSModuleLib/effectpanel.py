@@ -95,7 +95,7 @@ class EffectPanel:
         if session is not None:
             session.editor = self.effect
             session.resume()
-            if session.can_undo and not session.has_preview and self._parameter("AutoUpdate"):
+            if session.pending and not session.has_preview and self._parameter("AutoUpdate"):
                 self._timer.start()
         self.follow()
 

@@ -168,6 +168,11 @@ class LiveSession(VTKObservationMixin):
         return bool(scribbles.strokes(self.segmentation))
 
     @property
+    def pending(self) -> bool:
+        """Whether there are strokes whose result was not yet applied."""
+        return any(not one.applied for one in scribbles.strokes(self.segmentation))
+
+    @property
     def can_redo(self) -> bool:
         """Whether a stroke was taken back."""
         return bool(self._undone)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import qt
 import slicer
 
 from DeepIGeoSModuleLib import preview
 from DeepIGeoSModuleLib.livesession import LiveSession
 from SlicerMedDLLib.tasks import TaskRunner, show_error
+from SlicerMedDLLib.widgets import DEVICE_SETTING
 
 _sessions: dict[str, LiveSession] = {}
 
@@ -26,6 +28,7 @@ def session_of(segmentation: Any) -> LiveSession | None:
         if known is not None:
             known.close()
         known = _sessions[name] = LiveSession(segmentation, TaskRunner(show_error))
+    known.device = str(qt.QSettings().value(DEVICE_SETTING, "auto"))
     return known
 
 

@@ -186,7 +186,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         return True
 
     def _move(self, interactor: Any, view: Any) -> bool:
-        drawing = self._drawn_in is view and bool(self._way)
+        drawing = self._drawn_in == view and bool(self._way)
         if drawing:
             self._add(interactor, view)
         kind = self._kind if drawing else self.panel.kind
@@ -194,7 +194,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         return drawing
 
     def _release(self, interactor: Any, view: Any) -> bool:
-        if self._drawn_in is not view or not self._way:
+        if self._drawn_in != view or not self._way:
             return False
         self._add(interactor, view)
         points, kind = self._points, self._kind

@@ -10,13 +10,9 @@ import slicer
 
 import host
 from DeepIGeoSModuleLib import preview, scribbles
-from widgets.deepigeos_editor import (
-    AROUND,
-    IN_BALL,
-    SHAPE,
-    add_segment,
-    ball,
-)
+from widgets.deepigeos_editor import AROUND, IN_BALL, SHAPE, add_segment, ball, work
+
+__all__ = ["work"]  # a fixture
 
 NODES = slicer.vtkMRMLSegmentationNode
 

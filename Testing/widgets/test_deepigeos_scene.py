@@ -23,7 +23,11 @@ from widgets.deepigeos_editor import (
     NearestMean,
     ball,
     editing,
+    work,
 )
+
+__all__ = ["work"]  # a fixture
+
 
 # Geometry
 
@@ -139,7 +143,7 @@ def slow(work: Any) -> Any:
     work.stroke(*IN_BALL)
     work.wait()
     METHODS[METHOD] = Slow
-    work.session.device = "cpu"  # another session with the slow method
+    work.session._generation += 1  # the next call makes a session anew, with the slow method
     Slow.gate.clear()
     yield work
     Slow.gate.set()

@@ -62,7 +62,6 @@ class InputsSection(Section):
         if session is None:
             ui.cardLabel.text = ""
             return
-        session.device = self.widget.device
         blocked = ui.channelsSelector.blockSignals(True)
         for number in range(ui.channelsSelector.nodeCount()):
             node = ui.channelsSelector.nodeFromIndex(number)
