@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "deepigeos/interactions.py": {"scipy"},
     "deepigeos/phantom_images.py": {"scipy"},
     "deepigeos/phantom_shapes.py": {"scipy"},
+    "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 
 

@@ -249,7 +249,7 @@ def train_generalist(
         training_step=loss,
         training_data=Phantoms(parameters.images, parameters.together, anatomies),
         validation_step=scores,
-        validation_data=Phantoms(48, 4),
+        validation_data=Phantoms(24, 4),
         monitor="validation/dice",
         mode="max",
         collate=lambda groups: tuple(torch.from_numpy(part) for part in groups[0]),

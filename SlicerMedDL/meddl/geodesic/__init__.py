@@ -1,0 +1,17 @@
+"""Geodesic distance on images: short where the image is even, long across its edges.
+
+from meddl.geodesic import geodesic_distance
+distance = geodesic_distance(image, seeds, spacing)
+"""
+
+from __future__ import annotations
+
+from meddl._lazy import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "distance": ["exponential_encoding", "geodesic_distance", "nearest_seed"],
+        "steps": ["COSTS", "StepCost"],
+    },
+)
