@@ -52,7 +52,8 @@ class MaterialNet(nn.Module):
             nn.ConvTranspose3d(coarse, fine, 2, 2) for fine, coarse in pairwise(widths)
         )
         self.merge = nn.ModuleList(
-            nn.Sequential(convolution_unit(2 * fine, fine), Residual(fine, 1)) for fine in widths[:-1]
+            nn.Sequential(convolution_unit(2 * fine, fine), Residual(fine, 1))
+            for fine in widths[:-1]
         )
         self.last = nn.ConvTranspose3d(width, len(CLASSES), 2, 2)
         # A quarter faster on the CPU; torch's types know the 2-D form only.

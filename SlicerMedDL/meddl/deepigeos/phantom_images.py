@@ -8,7 +8,6 @@ from scipy import ndimage
 
 from meddl.deepigeos.phantom_shapes import Labels, smooth_noise
 
-
 LEAST_SHARE, LARGEST_SHARE = 0.004, 0.4  # of the image that a target fills
 
 
