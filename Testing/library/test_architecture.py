@@ -48,6 +48,14 @@ MAY_IMPORT = {
     "deepigeos/interactions.py": {"scipy"},
     "deepigeos/phantom_images.py": {"scipy"},
     "deepigeos/phantom_shapes.py": {"scipy"},
+    "deepigeos/correction.py": {"scipy"},
+    "deepigeos/crf.py": {"numba"},
+    "deepigeos/crfnet.py": {"torch"},
+    "deepigeos/interactions.py": {"scipy"},
+    "deepigeos/networks.py": {"torch"},
+    "deepigeos/pnet.py": {"torch"},
+    "deepigeos/trained.py": {"torch"},
+    "deepigeos/training_scores.py": {"torch"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
 }
 

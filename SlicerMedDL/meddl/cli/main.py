@@ -24,7 +24,10 @@ from meddl.cli import console
 from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
 from meddl.core.progress import CancelToken
 
-SYSTEMS = {"drr": "radiographs from CT with a C-arm's geometry (DeepDRR)"}
+SYSTEMS = {
+    "drr": "radiographs from CT with a C-arm's geometry (DeepDRR)",
+    "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
+}
 TOOLS = {
     "weights": "list, show, import, export or delete trained weights",
     "doctor": "say what is installed, which devices there are, and what is missing",

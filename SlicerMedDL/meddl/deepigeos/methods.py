@@ -27,7 +27,7 @@ Seeds = NDArray[np.uint8]
 
 
 class Method(Protocol):
-    """What segments one image.
+    """What segments one image. Making one is quick; costly preparations wait for the first call.
 
     Two optional attributes say how a session may use it; absent means True:
     ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: ``previous``

@@ -24,6 +24,7 @@ from meddl.deepigeos.marks import Indices, label_map, voxels
 from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Maker, Method, make_method
 from meddl.deepigeos.roi import Box
 
+CORNER = Box((0, 0, 0), (1, 1, 1))
 MOST_SEGMENTS = 254  # a label map of seeds has 1 for background and segment + 1
 
 
@@ -75,6 +76,7 @@ class InteractiveSession:
         self._initial_boxes = label_boxes(self._initial)
         self._estimates: dict[int, Estimate] = {}
         self._methods: dict[int, tuple[Box, Method]] = {}
+        self._can_predict: bool | None = None
         self._history = History()
         self.interrupted = False  # whether the last call was cancelled
         self.changed: Box | None = None  # where the last call may have changed labels
@@ -155,12 +157,12 @@ class InteractiveSession:
             InputError: the method cannot start without seeds.
         """
         segment = _segment_number(segment)
-        box = self.roi or regions.whole(self._shape)
-        if getattr(self._method(segment, box), "needs_seeds", True):
+        if not self.can_predict:
             raise InputError(
                 f"method {self.method!r} cannot predict without seeds; add some, or give the "
                 "weights of a P-Net trained on the target"
             )
+        box = self.roi or regions.whole(self._shape)
         try:
             self._commit({segment: self._segmented(segment, box, progress, cancel)}, box, {})
             self.interrupted = False
@@ -222,6 +224,13 @@ class InteractiveSession:
             change = difference(self._frozen[box.slices], new[box.slices], box)
             self._history.push(Action({"frozen": change}))
             self._frozen = new
+
+    @property
+    def can_predict(self) -> bool:
+        """Whether :meth:`predict` can start without seeds."""
+        if self._can_predict is None:  # asked of a method for one voxel, which is made at once
+            self._can_predict = not getattr(self._made(CORNER), "needs_seeds", True)
+        return self._can_predict
 
     @property
     def can_undo(self) -> bool:
@@ -302,11 +311,13 @@ class InteractiveSession:
         """The method prepared for a segment's region; the one of the last call if it is that."""
         made = self._methods.get(segment)
         if made is None or made[0] != box:
-            crop = self.image.array[box.slices]
-            volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
-            method = make_method(self.method, volume, self._spacing, self.device, self.weights)
-            made = self._methods[segment] = box, method
+            made = self._methods[segment] = box, self._made(box)
         return made[1]
+
+    def _made(self, box: Box) -> Method:
+        crop = self.image.array[box.slices]
+        volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
+        return make_method(self.method, volume, self._spacing, self.device, self.weights)
 
     def _segmented(
         self, segment: int, box: Box, progress: Progress, cancel: CancelToken | None
