@@ -184,5 +184,6 @@ def _network(weights: str, device: str) -> Any:
     from meddl.deepigeos.generalist_network import load_p_net
 
     network = load_p_net(weights)
-    example = np.zeros((1, network.first[0].in_channels, GRID, GRID, GRID), np.float32)
+    side = GRID // 2  # large enough to tell which engine is the fastest
+    example = np.zeros((1, network.first[0].in_channels, side, side, side), np.float32)
     return load_engine(network, example, device=device)

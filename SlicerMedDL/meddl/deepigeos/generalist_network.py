@@ -39,10 +39,11 @@ class ScribbleNet(nn.Module):
         self.merge = nn.ModuleList(convolution_unit(2 * a, a) for a in widths[:-1])
         self.decode = nn.ModuleList(Residual(a, 1) for a in widths[1:-1])
         self.last = nn.Conv3d(widths[0] + channels, 1, 1)
+        self.to(memory_format=torch.channels_last_3d)  # of all results too: twice as fast on a CPU
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, C, K, J, I), sides multiples of MULTIPLE, to logits (N, 1, K, J, I)."""
-        result = self.first(inputs.contiguous(memory_format=torch.channels_last_3d))
+        result = self.first(inputs)
         passed = []
         for level, down in zip(self.encode[:-1], self.down, strict=True):
             result = level(result)

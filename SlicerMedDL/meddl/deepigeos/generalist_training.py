@@ -30,7 +30,7 @@ GRIDS = (
     ((16, 64, 64), 4),
 )
 HELD_OUT = 1_000_003  # the seed of the validation's images
-MOST_ROUNDS = 5  # of corrections in training
+MOST_ROUNDS = 8  # of corrections in training
 
 
 @dataclass
