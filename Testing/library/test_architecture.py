@@ -21,6 +21,7 @@ STANDARD = set(sys.stdlib_module_names)
 
 # Files that are one library's code through and through, and may import it at file scope.
 MAY_IMPORT = {
+    "core/blocks.py": {"torch"},
     "core/checkpoint.py": {"safetensors", "torch"},
     "core/seeding.py": {"torch"},
     "core/training_data.py": {"torch"},
@@ -42,6 +43,11 @@ MAY_IMPORT = {
     "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
+    "deepigeos/encoding.py": {"scipy"},
+    "deepigeos/generalist_network.py": {"torch"},
+    "deepigeos/interactions.py": {"scipy"},
+    "deepigeos/phantom_images.py": {"scipy"},
+    "deepigeos/phantom_shapes.py": {"scipy"},
     "deepigeos/correction.py": {"scipy"},
     "deepigeos/crf.py": {"numba"},
     "deepigeos/crfnet.py": {"torch"},
