@@ -38,9 +38,9 @@ def files(tmp_path, monkeypatch):
     }
     for name, array in arrays.items():
         write_image(f"{name}.nii.gz", Image(array, GEOMETRY))
-    write_image(
-        "moved.nii.gz", Image(image, compose((1, 1, 1)) @ GEOMETRY + 0.5 * np.eye(4)[:, [3]])
-    )
+    shifted = GEOMETRY.copy()
+    shifted[0, 3] += 0.5
+    write_image("moved.nii.gz", Image(image, shifted))
     write_image("small.nii.gz", Image(image[:8], GEOMETRY))
     write_points("in.mrk.json", Points(("a", "b"), apply(GEOMETRY, [[20, 15, 8], [14, 15, 8]])))
     return tmp_path, truth
