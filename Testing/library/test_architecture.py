@@ -57,7 +57,6 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
-    "geodesic/compiled.py": {"llvmlite", "numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
 }
 
