@@ -13,8 +13,6 @@ paths over a grid are up to 9 % longer than straight lines.
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from meddl.core.errors import InputError
 COSTS = ("product", "geodistk", "fastgeodis")
 PRODUCT, GEODISTK, FASTGEODIS = range(3)
 EPSILON = 1e-5  # of the cost `geodistk`
+SLACK = 8  # voxels behind a padded grid that vectors of eight may touch
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,3 @@ class StepCost:
         if self.name == "product":
             return length * difference
         return length / ((1 - self.lambda_) + self.lambda_ / (difference + EPSILON))
-
-
-def neighbour_steps() -> NDArray[np.int64]:
-    """(26, 3) the steps (k, j, i) to the neighbours, in order of memory."""
-    return np.array([s for s in itertools.product((-1, 0, 1), repeat=3) if any(s)])
-
-
-def step_lengths(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(26,) lengths in mm of :func:`neighbour_steps` for a spacing (k, j, i) in mm."""
-    return np.array([math.hypot(*(s * spacing)) for s in neighbour_steps()])
