@@ -157,6 +157,8 @@ def _trainer(
         _pretrain(network, training, parameters)
     if parameters.initial:
         _start_from(network, parameters)
+    elif first is not None:
+        start_from_first(network, first.network)
     loss = segmentation_loss(parameters.dice_weight)
     optimizer, scheduler = _optimizer(network, parameters, len(training))
     run_first = None if first is None else first.probabilities
@@ -258,6 +260,27 @@ def _start_from(network: Module, parameters: NetworkTraining) -> None:
     has_field = bool(card.arguments.get("network", {}).get("crf"))
     part: Any = network.network if parameters.crf and not has_field else network
     load_weights(part, parameters.initial)
+
+
+def start_from_first(network: Module, first: Module) -> None:
+    """Give R-Net the weights of its P-Net where they fit, and 0 for its further input channels.
+
+    So it begins as P-Net: from random weights the first epochs go by until it is as good again.
+    """
+    import torch
+
+    own: Any = getattr(network, "network", network)  # without a CRF-Net
+    known = getattr(first, "network", first).state_dict()
+    with torch.no_grad():
+        for name, tensor in own.state_dict().items():
+            source = known.get(name)
+            if source is None:
+                continue
+            if source.shape == tensor.shape:
+                tensor.copy_(source)
+            elif source.shape[0] == tensor.shape[0] and source.shape[2:] == tensor.shape[2:]:
+                tensor.zero_()
+                tensor[:, : source.shape[1]] = source[:, : tensor.shape[1]]
 
 
 def _optimizer(network: Module, parameters: NetworkTraining, cases: int) -> tuple[Any, Any]:
