@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +20,12 @@ from meddl.core.geometry import Matrix, affine, inverse
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.weights import find_weights
 from meddl.deepigeos.correction import correction_input
+from meddl.deepigeos.methods import BACKGROUND, FOREGROUND
 from meddl.deepigeos.preprocessing import normalized, on_grid
 from meddl.deepigeos.trained import Trained, load_trained
 
 Volume = NDArray[np.float32]
 Weights = str | Path | Sequence[str | Path]
-BACKGROUND, FOREGROUND = 1, 2  # in the seeds of a method
 
 
 def make_trained_method(
@@ -95,6 +96,20 @@ def _first_of(rnet: Trained) -> Path:
         ) from error
 
 
+class Prepared(NamedTuple):
+    """An image as the networks see it.
+
+    Attributes:
+        image: (C, K, J, I) normalised.
+        spacing: (3,) mm along k, j, i.
+        grid_from_image: 4x4, from an index (i, j, k) of the user's image to one of this.
+    """
+
+    image: Volume
+    spacing: tuple[float, float, float]
+    grid_from_image: Matrix
+
+
 class TrainedMethod:
     """The probability of one class in one image, by P-Net and R-Net.
 
@@ -134,17 +149,32 @@ class TrainedMethod:
         self.uses_previous = rnet is not None
         self.target = 1 if target is None else pnet.classes.index(target)
         self.shape = image.shape[:3]
-        orientation = pnet.orientation
-        if ras_from_ijk is None:
-            orientation, ras_from_ijk = "keep", np.diag([*spacing[::-1], 1.0])
-        ras_from_image = affine(ras_from_ijk, "ras_from_ijk")
-        wanted = None if pnet.spacing is None else pnet.spacing[::-1]
-        channels = np.moveaxis(image, -1, 0)
-        grid, ras_from_grid = on_grid(channels, ras_from_image, orientation, wanted)
-        self.image = normalized(grid, pnet.normalization, pnet.window)
-        self.spacing = tuple(float(s) for s in np.linalg.norm(ras_from_grid[:3, :3], axis=0)[::-1])
-        self.grid_from_image: Matrix = inverse(ras_from_grid) @ ras_from_image
+        self._source = image, tuple(spacing), ras_from_ijk
+        if ras_from_ijk is not None:
+            affine(ras_from_ijk, "ras_from_ijk")
+        self._prepared: Prepared | None = None
         self._first: Volume | None = None
+
+    @property
+    def prepared(self) -> Prepared:
+        """The image on the networks' grid; made when it is first needed."""
+        if self._prepared is None:
+            image, spacing, ras_from_ijk = self._source
+            orientation = self.pnet.orientation
+            if ras_from_ijk is None:
+                orientation, ras_from_ijk = "keep", np.diag([*spacing[::-1], 1.0])
+            ras_from_image = affine(ras_from_ijk)
+            wanted = None if self.pnet.spacing is None else self.pnet.spacing[::-1]
+            grid, ras_from_grid = on_grid(
+                np.moveaxis(image, -1, 0), ras_from_image, orientation, wanted
+            )
+            k, j, i = np.linalg.norm(ras_from_grid[:3, :3], axis=0)[::-1].tolist()
+            self._prepared = Prepared(
+                normalized(grid, self.pnet.normalization, self.pnet.window),
+                (k, j, i),
+                inverse(ras_from_grid) @ ras_from_image,
+            )
+        return self._prepared
 
     def __call__(
         self,
@@ -166,7 +196,7 @@ class TrainedMethod:
         if self.rnet is not None:
             found = self._corrected(self.rnet, first, known, token)
         else:
-            found = self.pnet.probabilities(self.image, known, token.check)
+            found = self.pnet.probabilities(self.prepared.image, known, token.check)
         result = self._on_image(found[self.target])
         result[seeds == FOREGROUND] = 1
         result[seeds == BACKGROUND] = 0
@@ -176,28 +206,29 @@ class TrainedMethod:
     def _first_probabilities(self, token: CancelToken) -> Volume:
         """(classes, K, J, I) on the networks' grid; computed once."""
         if self._first is None:
-            self._first = self.pnet.probabilities(self.image, None, token.check)
+            self._first = self.pnet.probabilities(self.prepared.image, None, token.check)
         return self._first
 
     def _corrected(
         self, rnet: Trained, first: Volume, seeds: NDArray[np.uint8], token: CancelToken
     ) -> Volume:
         """R-Net's probabilities; in 2-D those of slices without a seed stay."""
-        arguments = (self.spacing, rnet.encoding, token)
+        image, spacing, _ = self.prepared
+        arguments = (spacing, rnet.encoding, token)
         if rnet.dimensions == 3:
-            inputs = correction_input(self.image, first, seeds, *arguments)
+            inputs = correction_input(image, first, seeds, *arguments)
             return rnet.probabilities(inputs, seeds, token.check)
         result = first.copy()
         for k in np.flatnonzero(seeds.any((1, 2))):
             part = slice(k, k + 1)
-            inputs = correction_input(self.image[:, part], first[:, part], seeds[part], *arguments)
+            inputs = correction_input(image[:, part], first[:, part], seeds[part], *arguments)
             result[:, part] = rnet.probabilities(inputs, seeds[part], token.check)
         return result
 
     def _with_previous(self, first: Volume, previous: Volume) -> Volume:
         """``first`` with the target's probability replaced, the others in proportion."""
-        image_from_grid = inverse(self.grid_from_image)
-        target = _resampled(previous, image_from_grid, self.image.shape[1:])
+        image, _, grid_from_image = self.prepared
+        target = _resampled(previous, inverse(grid_from_image), image.shape[1:])
         others = 1 - first[self.target]
         with np.errstate(invalid="ignore", divide="ignore"):
             result = np.where(others > 1e-6, first * ((1 - target) / others), 0)
@@ -207,17 +238,17 @@ class TrainedMethod:
 
     def _seeds_on_grid(self, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """0: none, 1 + class; the grid voxel nearest to each seed, so that none is lost."""
-        known = np.zeros(self.image.shape[1:], np.uint8)
+        known = np.zeros(self.prepared.image.shape[1:], np.uint8)
         for label, number in ((BACKGROUND, 0), (FOREGROUND, self.target)):
             voxels = np.argwhere(seeds == label)[:, ::-1]
-            matrix = self.grid_from_image
+            matrix = self.prepared.grid_from_image
             where = np.rint(voxels @ matrix[:3, :3].T + matrix[:3, 3]).astype(int)[:, ::-1]
             where = np.clip(where, 0, np.array(known.shape) - 1)
             known[tuple(where.T)] = 1 + number
         return known
 
     def _on_image(self, volume: Volume) -> Volume:
-        return np.clip(_resampled(volume, self.grid_from_image, self.shape), 0, 1)
+        return np.clip(_resampled(volume, self.prepared.grid_from_image, self.shape), 0, 1)
 
 
 def _resampled(volume: Volume, from_target: Matrix, shape: Sequence[int]) -> Volume:

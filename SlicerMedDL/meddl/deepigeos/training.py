@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.errors import InputError
+from meddl.core.errors import Cancelled, InputError
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos.training_config import TrainingPlan
 from meddl.deepigeos.training_parameters import NetworkTraining
@@ -61,9 +63,14 @@ def train_network(
     )
     trainer = _trainer(folder, plan, training, validation, first)
     try:
-        return trainer.fit(resume, subprogress(progress, PREPARING, 1), cancel)
-    finally:
+        history: list[dict[str, Any]] = trainer.fit(
+            resume, subprogress(progress, PREPARING, 1), cancel
+        )
+    except Cancelled:
         _bring_first(folder / "best", first)
+        raise
+    _bring_first(folder / "best", first)
+    return history
 
 
 def _first(plan: TrainingPlan) -> Trained | None:
@@ -150,6 +157,8 @@ def _trainer(
         _pretrain(network, training, parameters)
     if parameters.initial:
         _start_from(network, parameters)
+    elif first is not None:
+        start_from_first(network, first.network)
     loss = segmentation_loss(parameters.dice_weight)
     optimizer, scheduler = _optimizer(network, parameters, len(training))
     run_first = None if first is None else first.probabilities
@@ -157,7 +166,7 @@ def _trainer(
     def training_step(model: Any, batch: Mapping[str, Tensor]) -> Tensor:
         return loss(_apply(model, batch, parameters.crf), batch["labels"])
 
-    held_out = WholeCases(validation, parameters, run_first)
+    held_out = WholeCases(validation, parameters, run_first, _emptied(folder / "cache/validation"))
     validates = bool(validation)
     return Trainer(
         model=network,
@@ -175,6 +184,19 @@ def _trainer(
         parameters=replace(parameters, data=_data_record(plan)),
         card=_card(plan, arguments, first),
     )
+
+
+def _emptied(folder: Path) -> Path:
+    """A folder without the files of an earlier run; no process writes there before all are here."""
+    from meddl.core.run_record import make_folder
+
+    if _is_first_process():
+        shutil.rmtree(folder, ignore_errors=True)
+    return make_folder(folder)
+
+
+def _is_first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # of torchrun
 
 
 def _apply(model: Any, batch: Mapping[str, Tensor], crf: bool) -> Tensor:
@@ -240,10 +262,29 @@ def _start_from(network: Module, parameters: NetworkTraining) -> None:
     load_weights(part, parameters.initial)
 
 
+def start_from_first(network: Module, first: Module) -> None:
+    """Give R-Net the weights of its P-Net where they fit, and 0 for its further input channels.
+
+    So it begins as P-Net: from random weights the first epochs go by until it is as good again.
+    """
+    import torch
+
+    own: Any = getattr(network, "network", network)  # without a CRF-Net
+    known = getattr(first, "network", first).state_dict()
+    with torch.no_grad():
+        for name, tensor in own.state_dict().items():
+            source = known.get(name)
+            if source is None:
+                continue
+            if source.shape == tensor.shape:
+                tensor.copy_(source)
+            elif source.shape[0] == tensor.shape[0] and source.shape[2:] == tensor.shape[2:]:
+                tensor.zero_()
+                tensor[:, : source.shape[1]] = source[:, : tensor.shape[1]]
+
+
 def _optimizer(network: Module, parameters: NetworkTraining, cases: int) -> tuple[Any, Any]:
     """The optimiser and the schedule of its learning rate, by step."""
-    import os
-
     import torch
 
     rate, decay = parameters.learning_rate, parameters.weight_decay
@@ -328,7 +369,9 @@ def _bring_first(folder: Path, first: Trained | None) -> None:
     """Put the weights of P-Net beside those of R-Net, so that one folder has all."""
     from meddl.core.weights import export_weights
 
-    if first is None or not folder.is_dir() or (folder / f"{first.card.name}.json").exists():
+    if first is None or not folder.is_dir() or not _is_first_process():
+        return
+    if (folder / f"{first.card.name}.json").exists():
         return
     assert first.card.path is not None
     export_weights(str(first.card.path), folder)

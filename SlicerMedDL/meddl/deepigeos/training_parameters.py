@@ -35,7 +35,9 @@ class NetworkTraining(TrainingParameters):
         3, "2: pictures, or the slices of volumes across their last axis", choices=(2, 3)
     )
     pnet: str = parameter("", "weights whose mistakes rnet learns to correct: a file or a name")
-    initial: str = parameter("", "weights to start from: a file or a name; otherwise from random")
+    initial: str = parameter(
+        "", "weights to start from: a file or a name; otherwise pnet's for rnet, else random ones"
+    )
     crf: bool = parameter(False, "train end to end with a CRF-Net behind the network")
     crf_iterations: int = parameter(5, "of its mean field", minimum=1, maximum=50)
     # Images

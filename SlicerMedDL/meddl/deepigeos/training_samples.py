@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.files import atomic_path
 from meddl.core.optional import require
 from meddl.deepigeos.correction import (
     IGNORED,
@@ -64,23 +66,34 @@ class WholeCases:
 
     Samples are those of :class:`Patches` with all three axes and ``spacing`` (3,), mm. The slices
     of a volume are corrected one by one for a 2-D network.
+
+    Args:
+        cases, parameters, first: as of :class:`Patches`.
+        cache: an empty folder that keeps the samples of R-Net between epochs (they hold P-Net's
+            result and geodesic maps of whole cases).
     """
 
     def __init__(
-        self, cases: Sequence[Case], parameters: NetworkTraining, first: First | None = None
+        self,
+        cases: Sequence[Case],
+        parameters: NetworkTraining,
+        first: First | None = None,
+        cache: Path | None = None,
     ) -> None:
-        self.cases, self.parameters, self.first = cases, parameters, first
-        self._samples: dict[int, Sample] = {}
+        self.cases, self.parameters, self.first, self.cache = cases, parameters, first, cache
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def __getitem__(self, index: int) -> Sample:
-        if self.first is None:
+        if self.first is None or self.cache is None:
             return self._make(index)
-        if index not in self._samples:  # P-Net does not change
-            self._samples[index] = self._make(index)
-        return self._samples[index]
+        path = self.cache / f"{index}.npz"
+        if not path.exists():
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, allow_pickle=False, **self._make(index))
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
 
     def _make(self, index: int) -> Sample:
         case = self.cases[index]

@@ -22,11 +22,12 @@ from meddl.core.errors import Cancelled, FileError, InputError  # noqa: E402
 from meddl.core.metrics import dice  # noqa: E402
 from meddl.core.progress import CancelToken  # noqa: E402
 from meddl.core.weights import read_card, save_weights  # noqa: E402
+from meddl.deepigeos import InteractiveSession  # noqa: E402
 from meddl.deepigeos.correction import IGNORED, SeedEncoding  # noqa: E402
 from meddl.deepigeos.networks import make_network  # noqa: E402
 from meddl.deepigeos.trained import Trained, load_trained, log_probabilities  # noqa: E402
 from meddl.deepigeos.trained_method import TrainedMethod, make_trained_method  # noqa: E402
-from meddl.deepigeos.training import train_network  # noqa: E402
+from meddl.deepigeos.training import start_from_first, train_network  # noqa: E402
 from meddl.deepigeos.training_config import read_plan  # noqa: E402
 from meddl.deepigeos.training_scores import picture, segmentation_loss  # noqa: E402
 
@@ -117,6 +118,18 @@ def test_rnet_finds_its_pnet_beside_it_and_keeps_seeds(runs):
     assert np.abs(other - found)[seeds == 0].max() > 0.01  # R-Net sees the previous result
     both = f"{best / 'corrector.safetensors'},{runs / 'pnet_run/best/pnet.safetensors'}"
     np.testing.assert_array_equal(make_trained_method(both)(image, SPACING)(seeds), found)
+
+
+def test_the_session_takes_a_users_weights(runs):
+    image = read_image(runs / "JPEGImages/p0.jpg")
+    weights = str(runs / "rnet_run/best/corrector.safetensors")
+    session = InteractiveSession(image, weights=weights, device="cpu")
+    first = session.predict()
+    assert dice(first[0], disc(np.random.default_rng(0))) > 0.8
+    stroke = np.zeros((1, 24, 24), bool)
+    stroke[0, 1, 20:23] = True
+    corrected = session.add(foreground=stroke)
+    assert corrected[stroke].all() and corrected.shape == first.shape
 
 
 def test_a_method_stops_when_cancelled_and_can_be_called_again(runs):
@@ -255,6 +268,16 @@ def test_the_loss_is_cross_entropy_plus_dice_over_the_voxels_that_count():
     assert segmentation_loss(0.0)(logits, labels).item() == pytest.approx(cross, rel=1e-5)
     labels[...] = IGNORED
     assert torch.isfinite(segmentation_loss(1.0)(logits, labels))
+
+
+@pytest.mark.parametrize("name", ["pnet", "dynunet"])
+def test_an_rnet_begins_as_its_pnet(name):
+    pnet, rnet = (make_network(name, channels, 2, 2, 4).eval() for channels in (2, 5))
+    inputs = torch.randn(1, 5, 16, 16)
+    with torch.no_grad():
+        assert (rnet(inputs) - pnet(inputs[:, :2])).abs().max() > 0.01
+        start_from_first(rnet, pnet)
+        torch.testing.assert_close(rnet(inputs), pnet(inputs[:, :2]), rtol=1e-4, atol=1e-5)
 
 
 def test_windows_of_a_2d_network_are_slices_and_seeds_reach_the_field():

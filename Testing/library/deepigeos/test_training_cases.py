@@ -286,15 +286,15 @@ def test_the_input_of_rnet_has_a_channel_for_the_seeds_of_every_class():
     probability = np.full((3, 4, 9, 9), 1 / 3, np.float32)
     seeds = np.zeros((4, 9, 9), np.uint8)
     seeds[2, 4, 2] = 3
-    inputs = correction_input(image, probability, seeds, (1.0, 1.0, 1.0), SeedEncoding(scale=0.5))
+    inputs = correction_input(image, probability, seeds, (1.0, 1.0, 2.0), SeedEncoding(scale=0.5))
     assert inputs.shape == (2 + 2 + 3, 4, 9, 9) and inputs.dtype == np.float32
     np.testing.assert_array_equal(inputs[:2], image)
     assert not inputs[4].any() and not inputs[5].any()  # no seed, no channel: not the image
     encoded = inputs[6]
     assert encoded[2, 4, 2] == 1
-    # Of no cost within the even part; one step of 1 mm over an edge of sqrt(2) beyond it.
+    # Of no cost within the even part; one step of 2 mm over an edge of sqrt(2) beyond it.
     np.testing.assert_allclose(encoded[..., :5], 1)
-    np.testing.assert_allclose(encoded[..., 5:], np.exp(-np.sqrt(2) / 0.5), rtol=1e-5)
+    np.testing.assert_allclose(encoded[..., 5:], np.exp(-2 * np.sqrt(2) / 0.5), rtol=1e-5)
 
 
 def test_labels_beyond_the_scheme_can_be_background_or_ignored(tmp_path):
