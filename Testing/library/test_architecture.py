@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/transport.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
+    "geodesic/sweeps_torch.py": {"torch"},
 }
 
 

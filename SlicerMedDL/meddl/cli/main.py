@@ -24,7 +24,10 @@ from meddl.cli import console
 from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
 from meddl.core.progress import CancelToken
 
-SYSTEMS = {"drr": "radiographs from CT with a C-arm's geometry (DeepDRR)"}
+SYSTEMS = {
+    "drr": "radiographs from CT with a C-arm's geometry (DeepDRR)",
+    "geodesic": "geodesic distance of an image from seeds",
+}
 TOOLS = {
     "weights": "list, show, import, export or delete trained weights",
     "doctor": "say what is installed, which devices there are, and what is missing",
@@ -37,7 +40,7 @@ PASSING_ON = ("test",)
 
 
 def _table(commands: dict[str, str]) -> str:
-    return "\n".join(f"  {name:<9}{text}" for name, text in commands.items())
+    return "\n".join(f"  {name:<10}{text}" for name, text in commands.items())
 
 
 HELP = f"""\
