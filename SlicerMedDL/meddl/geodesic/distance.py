@@ -170,7 +170,21 @@ def _torch(
     return sweeps_torch.distance_map(grid, seeds, iterations, chosen, progress, cancel)
 
 
-_BACKENDS = {"auto": _numba, "numba": _numba, "torch": _torch}
+def _pycuda(
+    grid: Grid,
+    seeds: NDArray[Any],
+    cap: np.float32,
+    iterations: int | None,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> NDArray[np.float32]:
+    from meddl.geodesic import sweeps_cuda
+
+    return sweeps_cuda.distance_map(grid, seeds, iterations, device, progress, cancel)
+
+
+_BACKENDS = {"auto": _numba, "numba": _numba, "torch": _torch, "pycuda": _pycuda}
 
 
 def _settings(
