@@ -148,19 +148,22 @@ def measure(shape: tuple[int, int, int], args: argparse.Namespace, threads: int)
         for worker in workers.values():
             worker.ask(image=str(folder / "image.npy"), spacing=spacing)
         runs = [run for run in RUNS if run[0] in workers]
+        if not args.marching:
+            runs = [run for run in runs if run[1] != "marching"]
         answers: dict[Any, list[dict[str, Any]]] = {run: [] for run in runs}
         for number in range(repeat + 1):  # the first compiles and warms up, and gives the maps
             for place, run in enumerate(runs):
                 peer, method, _, weight = run
-                if number > args.slow_repeat and peer != "meddl" and method != "2":
+                once = method == "marching" or (args.bars and peer != "meddl" and method != "2")
+                if number > 0 and once:
                     continue
                 request = {"method": method, "lambda": weight, "seeds": str(folder / "seeds.npy")}
                 if number == 0:
                     request["output"] = str(folder / f"{place}.npy")
                 answer = workers[peer].ask(**request)
-                if number > 0:
+                if number > 0 or once:
                     answers[run].append(answer)
-                    print(shape, threads, run, answer, file=sys.stderr, flush=True)
+                print(shape, threads, run, answer, file=sys.stderr, flush=True)
         truths: dict[Any, np.ndarray] = {}
         for place, run in enumerate(runs):
             found = np.load(folder / f"{place}.npy")
@@ -240,7 +243,8 @@ def main() -> None:
     parser.add_argument("--sizes", default="0,1,2", help="which of the three grids")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--slow-repeat", type=int, default=5, help="of what is no bar")
+    parser.add_argument("--bars", action="store_true", help="what is no bar runs once, cold")
+    parser.add_argument("--marching", action="store_true", help="GeodisTK's too, once: minutes")
     parser.add_argument("--without", nargs="*", default=[], choices=["fastgeodis", "geodistk"])
     parser.add_argument("--scratch", help="folder for temporary files")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.md")
