@@ -15,6 +15,8 @@ SIZE, SCALE = 128, 8
 NIGHT, SEA = (16, 38, 66), (18, 122, 138)
 WHITE, BONE, BEAM, SIGNAL = (255, 255, 255), (243, 233, 208), (120, 214, 220), (255, 179, 71)
 
+GRASS, BRICK = (46, 160, 67), (240, 84, 72)
+
 
 class Canvas:
     """Shapes in icon coordinates (0..128, y down), each blended over what is there."""
@@ -114,7 +116,26 @@ def deepdrr() -> Canvas:
     return canvas
 
 
+def deepigeos() -> Canvas:
+    """DeepIGeoS: a structure with a stroke inside it and one beside it."""
+    canvas = Canvas()
+    outline = [
+        (
+            62 + (34 + 6 * math.sin(3 * angle)) * math.cos(angle),
+            66 + (30 + 5 * math.cos(2 * angle)) * math.sin(angle),
+        )
+        for angle in (math.radians(step) for step in range(0, 360, 4))
+    ]
+    canvas.polygon(outline, BONE, 235)
+    canvas.stroke([*outline, outline[0]], WHITE, 3)
+    canvas.stroke([(44, 72), (52, 62), (64, 66), (76, 58)], GRASS, 8)
+    canvas.stroke([(24, 28), (52, 19), (86, 24)], BRICK, 8)
+    return canvas
+
+
 if __name__ == "__main__":
     extension().save(ROOT / "SlicerMedDL/Resources/Icons/MedDL.png")
     hub().save(ROOT / "SlicerMedDL/Resources/Icons/SlicerMedDL.png")
     deepdrr().save(ROOT / "DeepDRRModule/Resources/Icons/DeepDRRModule.png")
+    for name in ("DeepIGeoSModule", "SegmentEditorDeepIGeoS"):
+        deepigeos().save(ROOT / f"DeepIGeoSModule/Resources/Icons/{name}.png")

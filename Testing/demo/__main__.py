@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # The modules as Slicer finds them, the library, and this package under its own name.
-sys.path[:0] = [str(ROOT / folder) for folder in ("Testing", "SlicerMedDL", "DeepDRRModule")]
+FOLDERS = ("Testing", "SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule")
+sys.path[:0] = [str(ROOT / folder) for folder in FOLDERS]
 
 from demo.chapters import CHAPTERS, Context  # noqa: E402
 from meddl.core.diagnostics import missing_libraries  # noqa: E402
@@ -106,16 +107,16 @@ def run(options: argparse.Namespace, cancel: CancelToken) -> Path:
             chapter = importlib.import_module(CHAPTERS[name]).run(context)
             write_json(chapter_folder / "chapter.json", chapter.to_dict())
             cancel.check()
+            if options.screenshots:
+                from demo.screenshots import write_screenshots
+
+                write_screenshots(options.screenshots, name)
         done = {
             name: Chapter.from_dict(read_json(folder / name / "chapter.json"))
             for name in CHAPTERS
             if (folder / name / "chapter.json").is_file()
         }
         write_report(folder / REPORT, done)
-        if options.screenshots:
-            from demo.screenshots import write_screenshots
-
-            write_screenshots(options.screenshots)
     return options.output / REPORT
 
 

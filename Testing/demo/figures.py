@@ -195,3 +195,19 @@ def shadow_check(
     legend.set_zorder(6)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.015)
     figure.savefig(path)
+
+
+def curve_figure(
+    path: Path, curves: Mapping[str, Sequence[float]], x_title: str, y_title: str
+) -> None:
+    """Write curves over 1, 2, 3, …, values in 0..1, each with its name at its end."""
+    figure = Figure(figsize=(9.0, 4.5), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    for name, values in curves.items():
+        axes.plot(range(1, len(values) + 1), values, marker="o", ms=4, label=name)
+    axes.set_xlabel(x_title, color=INK)
+    axes.set_ylabel(y_title, color=INK)
+    axes.set_ylim(0, 1)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, labelcolor=INK, loc="lower right")
+    figure.savefig(path)

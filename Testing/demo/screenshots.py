@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from PIL import ImageDraw, ImageFont
 import host
 from demo.views import slice_view, three_d_view
 from meddl.core.files import atomic_path
+from meddl.core.geometry import apply
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, BAR = (1600, 900), 20  # pixels
@@ -96,21 +98,80 @@ def deepdrr(panel_width: int = 500) -> Picture.Image:
     return four_up(panel, panes)
 
 
+def deepigeos(panel_width: int = 460) -> Picture.Image:
+    """DeepIGeoSModule on the scene that its chapter left: a correction is previewed."""
+    from demo.chapters import deepigeos as chapter
+
+    host.show_views()
+    for name in ("SegmentEditorDeepIGeoS", "DeepIGeoSModule"):
+        module = host.load_module(ROOT / "DeepIGeoSModule" / f"{name}.py")
+    host.finish_startup()
+    volume, segmentation = slicer.util.getNode("Abdomen CT"), slicer.util.getNode("Organs")
+    segmentation.RemoveClosedSurfaceRepresentation()
+    state = module.logic.getParameterNode()
+    with slicer.util.NodeModify(state):
+        state.volume, state.segmentation = volume, segmentation
+    module.enter()
+    module.widget.segments.editor.setCurrentSegmentID(chapter.ORGANS[0])
+    module.widget.inputs.session.update()
+    _wait(lambda: not module.widget.inputs.session.runner.busy)
+    module.widget.segments.effect.panel.ui.show3DCheckBox.checked = True
+    module.widget.updateApply()
+    panel = panel_picture(module, panel_width)
+    size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
+    bounds = np.zeros(6)
+    segmentation.GetRASBounds(bounds)
+    focus = bounds.reshape(3, 2).mean(axis=1)
+    through = _middle(segmentation, chapter.ORGANS[0], volume)
+    scene, eye = slicer.mrmlScene, focus + np.array([120, 900, 150])
+    panes = [
+        Pane("1", "", three_d_view(scene, size, eye, focus).picture),
+        *(
+            Pane(key, volume.GetName(), slice_view(volume, orientation, size, through).picture)
+            for key, orientation in (("R", "Axial"), ("G", "Coronal"), ("Y", "Sagittal"))
+        ),
+    ]
+    module.exit()
+    host.hide_views()
+    return four_up(panel, panes)
+
+
+def _middle(segmentation: Any, name: str, volume: Any) -> NDArray[np.float64]:
+    """RAS position (mm) of the middle of a segment."""
+    from DeepIGeoSModuleLib.writing import segment_masks
+    from SlicerMedDLLib.volumes import image_from_volume
+
+    image = image_from_volume(volume)
+    ijk = np.argwhere(segment_masks(segmentation, image, [name])[name])[:, ::-1].mean(axis=0)
+    return np.asarray(apply(image.ras_from_ijk, ijk))
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    while not done():
+        slicer.app.processEvents()
+        time.sleep(0.05)
+
+
 def hub(panel_width: int = 500) -> Picture.Image:
     """The panel of MedDL Home."""
     module = host.load_module(ROOT / "SlicerMedDL" / "SlicerMedDL.py")
     module.enter()
-    while module.widget.deviceRunner.busy:  # a worker looks for devices
-        slicer.app.processEvents()
-        time.sleep(0.05)
+    _wait(lambda: not module.widget.deviceRunner.busy)  # a worker looks for devices
     picture = panel_picture(module, panel_width)
     module.exit()
     return picture
 
 
-def write_screenshots(folder: Path) -> None:
-    """Write the screenshot of every module into ``folder``, in the scene as it is."""
+# Chapter -> name of the file -> what makes it, in the scene that the chapter left.
+SCREENSHOTS: dict[str, dict[str, Callable[[], Picture.Image]]] = {
+    "deepdrr": {"DeepDRRModule": deepdrr, "SlicerMedDL": hub},
+    "deepigeos": {"DeepIGeoSModule": deepigeos},
+}
+
+
+def write_screenshots(folder: Path, chapter: str) -> None:
+    """Write the screenshots of a chapter's modules into ``folder``, in the scene as it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, make in {"DeepDRRModule": deepdrr, "SlicerMedDL": hub}.items():
+    for name, make in SCREENSHOTS[chapter].items():
         with atomic_path(folder / f"{name}.png") as path:
             make().save(path, optimize=True)

@@ -26,13 +26,18 @@ __all__ = [
     "answer",
     "clear",
     "clear_scene",
+    "drag",
     "errors",
     "finish_startup",
     "grab",
+    "hide_views",
     "load_module",
     "messages",
+    "press_key",
     "set_testing",
+    "show_views",
     "start",
+    "turn_wheel",
 ]
 
 
@@ -94,3 +99,39 @@ def set_testing(enabled: bool) -> None:
     import slicer
 
     slicer.app._testing = enabled
+
+
+def show_views() -> Any:
+    """Give the application Slicer's three slice views; returns the layout manager."""
+    from . import layout
+
+    start()
+    return layout.show_views()
+
+
+def hide_views() -> None:
+    """Take the slice views away again."""
+    from . import layout
+
+    layout.hide_views()
+
+
+def drag(view: Any, positions: Any, button: str = "left", **modifiers: bool) -> bool:
+    """Drag the mouse in a slice widget through (x, y) pixels; says if something took the event."""
+    from . import layout
+
+    return layout.drag(view, positions, button, **modifiers)
+
+
+def press_key(view: Any, key: str, **modifiers: bool) -> None:
+    """Press a key, by VTK's name, over a slice widget."""
+    from . import layout
+
+    layout.press_key(view, key, **modifiers)
+
+
+def turn_wheel(view: Any, steps: int, **modifiers: bool) -> None:
+    """Turn the mouse wheel over a slice widget."""
+    from . import layout
+
+    layout.turn_wheel(view, steps, **modifiers)

@@ -69,7 +69,7 @@ def _constant(value: Any) -> QtCore.Property:
 
 @standin("slicer")
 class qSlicerApplication(QtCore.QObject):
-    """What modules use of the application. There is no main window and no layout manager."""
+    """What modules use of the application. No main window; `host.show_views` makes views."""
 
     startupCompleted = QtCore.Signal()
     mrmlSceneChanged = QtCore.Signal(object)
@@ -80,6 +80,7 @@ class qSlicerApplication(QtCore.QObject):
         self._folder = folder
         self._testing = False
         self._render_pauses = 0
+        self._layout: Any = None
         self._module_manager = qSlicerModuleManager(self)
         self._io_manager = qSlicerCoreIOManager(self)
 
@@ -127,8 +128,8 @@ class qSlicerApplication(QtCore.QObject):
     def ioManager(self) -> qSlicerCoreIOManager:
         return self._io_manager
 
-    def layoutManager(self) -> None:
-        return None
+    def layoutManager(self) -> Any:
+        return self._layout
 
     def pythonConsole(self) -> None:
         return None

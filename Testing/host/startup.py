@@ -45,12 +45,23 @@ def run() -> None:
 def _add_standins() -> None:
     import slicer
 
-    from . import ctk_values, ctk_widgets, qmrml_nodes, qmrml_scene, qmrml_segments, qmrml_values  # noqa: F401
+    from . import (  # noqa: F401
+        ctk_values,
+        ctk_widgets,
+        layout,
+        qmrml_nodes,
+        qmrml_scene,
+        qmrml_segments,
+        qmrml_values,
+        scriptedeffects,
+        segmenteditor,
+    )
 
     ctk = _Strict("ctk", "ctk's widgets as Slicer's Python sees them.")
     ctk.__dict__.update(registry["ctk"])
     sys.modules["ctk"] = ctk
     slicer.__dict__.update(registry["slicer"])
+    scriptedeffects.install()
 
 
 def _start_slicer(folder: Path) -> None:

@@ -152,7 +152,7 @@ def packaged(folder: Path, cmake: str) -> set[str]:
     name = re.search(r"^set\(MODULE_NAME (\w+)\)$", cmake, re.MULTILINE)
     module = name[1] if name else ""
     text = cmake.replace("${MODULE_NAME}", module)
-    files = {f"{module}.py"} if f"SCRIPTS {module}.py" in text else set()
+    files = {f"{script}.py" for script in scripts(cmake)}
     everything = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
     for block in re.findall(r"file\(GLOB_RECURSE(.*?)\n  \)", text, re.DOTALL):
         for pattern in block.split()[4:]:  # after the variable, RELATIVE, folder, CONFIGURE_DEPENDS
@@ -163,6 +163,13 @@ def packaged(folder: Path, cmake: str) -> set[str]:
                 if f.startswith(top + "/") and fnmatch.fnmatch(f, f"{top}/{kind}")
             }
     return files
+
+
+def scripts(cmake: str) -> list[str]:
+    """The modules that a CMakeLists.txt builds."""
+    name = re.search(r"^set\(MODULE_NAME (\w+)\)$", cmake, re.MULTILINE)
+    text = cmake.replace("${MODULE_NAME}", name[1] if name else "")
+    return re.findall(r"^  SCRIPTS (\w+)\.py", text, re.MULTILINE)
 
 
 def check_file_list(folder: Path, cmake: str, tracked: Iterable[str]) -> list[str]:

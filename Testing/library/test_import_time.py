@@ -23,7 +23,8 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
     """Shortest time of a program that sets ``start``, and the heavy packages that it imported."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(
-            str(ROOT / folder) for folder in ("SlicerMedDL", "DeepDRRModule", "Testing")
+            str(ROOT / folder)
+            for folder in ("SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "Testing")
         )
     }
     seconds, heavy = [], set()
@@ -42,7 +43,17 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
     return min(seconds), heavy
 
 
-@pytest.mark.parametrize("name", ["meddl", "meddl.core", "meddl.deepdrr", "meddl.cli.main"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "meddl",
+        "meddl.core",
+        "meddl.deepdrr",
+        "meddl.deepigeos",
+        "meddl.geodesic",
+        "meddl.cli.main",
+    ],
+)
 def test_faces_import_fast_and_light(name):
     seconds, heavy = best_of_three(f"start = time.perf_counter(); import {name}")
     assert seconds < LIMIT and heavy == set()

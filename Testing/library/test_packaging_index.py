@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 ENTRY = (ROOT / "MedDL.json").read_text()
 MODULES = re.findall(r"^add_subdirectory\((\w+)\)$", CMAKE, re.MULTILINE)
+README = (ROOT / "README.md").read_text()
 DATA = ROOT / "Testing" / "data"
 
 
@@ -36,7 +37,7 @@ def test_description():
 
 def test_root_cmake():
     assert index.check_cmake(CMAKE, ENTRY, "MedDL") == []
-    assert MODULES == ["SlicerMedDL", "DeepDRRModule"]
+    assert MODULES == ["SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule"]
     assert {p.parent.name for p in ROOT.glob("*Module/CMakeLists.txt")} < set(MODULES)
 
 
@@ -51,7 +52,8 @@ def test_module(module):
     cmake = (folder / "CMakeLists.txt").read_text()
     assert index.check_file_list(folder, cmake, files_of(folder)) == []
     assert index.check_module_file((folder / f"{module}.py").read_text(), module) == []
-    assert [p.name for p in folder.glob("*.py")] == [f"{module}.py"]  # Slicer loads every one
+    # Slicer loads every file.
+    assert sorted(p.stem for p in folder.glob("*.py")) == sorted(index.scripts(cmake))
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -66,7 +68,7 @@ def test_tests_run_inside_slicer(module):
 
 
 def test_readme_and_size():
-    assert index.check_readme((ROOT / "README.md").read_text(), ["DeepDRR", "MedDL Home"]) == []
+    assert index.check_readme(README, ["DeepDRR", "DeepIGeoS", "MedDL Home"]) == []
     assert index.clone_size(ROOT) < index.LARGEST_CLONE
 
 

@@ -17,7 +17,15 @@ from PIL import Image as Picture
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "Testing" / "data"
-FIGURES = ("radiographs", "landmark", "materials", "noise", "pelvis", "carm", "slices")
+FIGURES = [
+    *(
+        f"deepdrr/{name}.png"
+        for name in ("radiographs", "landmark", "materials", "noise", "pelvis", "carm", "slices")
+    ),
+    *(f"deepigeos/{name}.png" for name in ("rounds", "organs", "dice")),
+]
+SCENES = {"deepdrr/deepdrr.mrb", "deepigeos/deepigeos.mrb"}
+NUMBERS = {"deepdrr": 7, "deepigeos": 9}
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -72,13 +80,13 @@ def test_report_shows_every_figure_and_says_what_it_is_not(output: Path) -> None
     page = Links()
     text = (output / "report.html").read_text(encoding="utf-8")
     page.feed(text)
-    assert {f"deepdrr/{name}.png" for name in FIGURES} | {"deepdrr/deepdrr.mrb"} == set(page.links)
+    assert {*FIGURES} | SCENES == set(page.links)
     assert all((output / link).is_file() for link in page.links)
     assert "not for clinical use" in text and "CC BY 4.0" in text and "Apache-2.0" in text
 
 
 @pytest.mark.parametrize(
-    "name", [*(f"deepdrr/{name}.png" for name in FIGURES), "../screenshots/DeepDRRModule.png"]
+    "name", [*FIGURES, *(f"../screenshots/{name}Module.png" for name in ("DeepDRR", "DeepIGeoS"))]
 )
 def test_figures_are_not_blank(output: Path, name: str) -> None:
     with Picture.open(output / name) as picture:
@@ -88,9 +96,10 @@ def test_figures_are_not_blank(output: Path, name: str) -> None:
     assert np.count_nonzero(blocks.std(axis=(1, 3)) > 8) >= 4
 
 
-def test_every_number_is_as_expected(output: Path) -> None:
-    numbers = json.loads((output / "deepdrr" / "chapter.json").read_text())["numbers"]
-    assert len(numbers) == 7
+@pytest.mark.parametrize("chapter", NUMBERS)
+def test_every_number_is_as_expected(output: Path, chapter: str) -> None:
+    numbers = json.loads((output / chapter / "chapter.json").read_text())["numbers"]
+    assert len(numbers) == NUMBERS[chapter]
     assert [one["what"] for one in numbers if not one["good"]] == []
 
 

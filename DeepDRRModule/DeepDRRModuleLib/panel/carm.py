@@ -8,12 +8,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import carmnodes, radiographs
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.parameternode import NO_PRESET
 from DeepDRRModuleLib.records import carm_from, show_carm_in
 from meddl.core.errors import MedDLError, one_line
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.presets import load_preset
+from SlicerMedDLLib.section import Section
 
 
 class CArmSection(Section):

@@ -9,9 +9,9 @@ from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import radiographs
 from DeepDRRModuleLib.ctcheck import CTCheck
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.records import values_from
 from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.section import Section
 
 
 class CTSection(Section):

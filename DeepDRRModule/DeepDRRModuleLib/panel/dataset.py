@@ -10,13 +10,13 @@ import ctk
 from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import datasets, materials
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.records import carm_from, render_parameters_from
 from meddl.core.errors import InputError
 from meddl.core.optional import require
 from meddl.deepdrr.dataset import OutputParameters
 from meddl.deepdrr.views import ViewRanges
 from SlicerMedDLLib import tasks
+from SlicerMedDLLib.section import Section
 
 PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of the command's progress
 

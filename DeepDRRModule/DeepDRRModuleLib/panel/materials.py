@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import materials
 from DeepDRRModuleLib.panel.materialtable import MaterialTable
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.parameternode import SEGMENTATION
 from meddl.core.errors import MedDLError, one_line
 from meddl.deepdrr.solids import Solid
+from SlicerMedDLLib.section import Section
 
 
 class MaterialsSection(Section):

@@ -7,7 +7,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import projections, radiographs
-from DeepDRRModuleLib.panel.section import Section
+from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.volumes import image_from_volume
 
 

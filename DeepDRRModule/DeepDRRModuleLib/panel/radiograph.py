@@ -10,7 +10,6 @@ from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import materials, preview, radiographs
 from DeepDRRModuleLib.materials import placed
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.parameternode import SEGMENTATION
 from DeepDRRModuleLib.records import (
     reachable_carm_from,
@@ -21,6 +20,7 @@ from DeepDRRModuleLib.records import (
 from meddl.core.errors import InputError, MedDLError
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe
+from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.tasks import TaskRunner
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import registration
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.records import carm_from, registration_parameters_from
+from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.volumes import image_from_volume
 
 

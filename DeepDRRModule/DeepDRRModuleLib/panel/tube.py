@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from DeepDRRModuleLib.panel.section import Section
 from DeepDRRModuleLib.parameternode import COMPUTED, Exposure
 from DeepDRRModuleLib.records import WITHOUT_READING
 from meddl.core.optional import is_installed
+from SlicerMedDLLib.section import Section
 
 
 class TubeSection(Section):

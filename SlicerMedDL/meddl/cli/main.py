@@ -26,6 +26,7 @@ from meddl.core.progress import CancelToken
 
 SYSTEMS = {
     "drr": "radiographs from CT with a C-arm's geometry (DeepDRR)",
+    "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
     "geodesic": "geodesic distance of an image from seeds",
 }
 TOOLS = {

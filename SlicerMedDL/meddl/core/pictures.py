@@ -51,6 +51,37 @@ def read_picture(path: str | Path) -> Image:
     return Image(array, RAS_FROM_PICTURE, metadata)
 
 
+def read_label_picture(path: str | Path) -> Image:
+    """Read a label map from a picture: the indices of a palette (PASCAL VOC), or grey values.
+
+    Args:
+        path: ``.png`` or ``.bmp`` with a palette or grey; other pictures as :func:`read_picture`.
+
+    Returns:
+        (1, H, W) whole numbers.
+
+    Raises:
+        FileError: missing, damaged or truncated.
+        InputError: colours instead of labels.
+    """
+    from PIL import Image as pillow
+
+    path = existing_file(path, "label picture")
+    if path.suffix.lower() in (".png", ".bmp"):
+        kind = _PILLOW[path.suffix.lower()]
+        with parsing(path, f"{kind} picture"), pillow.open(path, formats=[kind]) as file:
+            _check_size(path, file.width * file.height)
+            if file.mode == "P":
+                return Image(np.asarray(file)[None], RAS_FROM_PICTURE, {"path": str(path)})
+    image = read_picture(path)
+    if image.components != 1:
+        raise InputError(
+            f"{path} has {image.components} values per pixel; labels are one grey value or palette "
+            "index per pixel"
+        )
+    return image
+
+
 def _check_size(path: Path, needed: int) -> None:
     size = path.stat().st_size
     if needed > _MAX_EXPANSION * size:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meddl.core.progress import CancelToken
 
-CHAPTERS = {"deepdrr": "demo.chapters.deepdrr"}
+CHAPTERS = {"deepdrr": "demo.chapters.deepdrr", "deepigeos": "demo.chapters.deepigeos"}
 
 
 @dataclass(frozen=True)

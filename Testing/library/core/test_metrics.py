@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from meddl.core.errors import InputError
-from meddl.core.metrics import depth_metrics, dice, psnr, ssim, surface_distances
+from meddl.core.metrics import depth_metrics, dice, psnr, ssim, surface_dice, surface_distances
 
 
 def ball(shape, center, radius, spacing):
@@ -87,6 +87,39 @@ def test_surface_distances_equal_monais():
     ours = surface_distances(a, b, spacing)
     assert ours.hd95 == pytest.approx(float(hd95), rel=1e-4)
     assert ours.assd == pytest.approx(float(assd), rel=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1.0, 2.0, 3.0, 5.0])
+def test_surface_dice_equals_monais(tolerance):
+    pytest.importorskip("torch")
+    monai = pytest.importorskip("monai.metrics")
+    import torch
+
+    spacing = (3.0, 0.8, 0.8)
+    generator = np.random.default_rng(1)
+    a = ball((16, 24, 24), (20, 9, 9), 7, spacing) | (generator.random((16, 24, 24)) > 0.995)
+    b = ball((16, 24, 24), (24, 10, 8), 6, spacing)
+    b[:, 0] = True
+    batch = [torch.from_numpy(m[None, None].astype(np.float32)) for m in (a, b)]
+    theirs = monai.compute_surface_dice(
+        *batch, class_thresholds=[tolerance], include_background=True, spacing=list(spacing)
+    )
+    assert surface_dice(a, b, spacing, tolerance) == pytest.approx(float(theirs), rel=1e-6)
+
+
+def test_surface_dice_of_empty_and_shifted_masks():
+    cube, empty = np.zeros((12, 12, 12), bool), np.zeros((12, 12, 12), bool)
+    cube[3:8, 3:8, 3:8] = True
+    shifted = np.roll(cube, 1, axis=0)
+    spacing = (2.0, 1.0, 1.0)
+    assert surface_dice(cube, shifted, spacing, 2) == 1
+    # Each has 98 border voxels; the rings of 16 in the 4 slices that both fill are common.
+    common = 2 * 16 * 4 / (2 * 98)
+    assert surface_dice(cube, shifted, spacing, 0) == pytest.approx(common)
+    assert surface_dice(empty, empty, spacing, 1) == 1
+    assert surface_dice(cube, empty, spacing, 1) == surface_dice(empty, cube, spacing, 1) == 0
+    with pytest.raises(InputError, match="tolerance"):
+        surface_dice(cube, cube, spacing, -1)
 
 
 def test_empty_masks_are_defined():

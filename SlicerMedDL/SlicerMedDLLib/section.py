@@ -1,4 +1,4 @@
-"""What the sections of the panel share."""
+"""What the sections of a panel share."""
 
 from __future__ import annotations
 

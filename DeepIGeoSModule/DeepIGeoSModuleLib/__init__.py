@@ -1,0 +1,1 @@
+"""What DeepIGeoSModule and its Segment Editor effect share."""

@@ -1,0 +1,110 @@
+"""What a live session computes in the worker: copies in, labels out, no nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from DeepIGeoSModuleLib.methods import session_options
+from meddl.core.errors import Cancelled, InputError
+from meddl.core.image import Image
+from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.deepigeos import InteractiveSession
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a call works on: copies, no nodes.
+
+    Attributes:
+        key: changes with what a session is made of.
+        seeds: (K, J, I) uint8, 1 background, 2 and above label + 1.
+        locked: (K, J, I) mask, or None.
+        initial: (K, J, I) labels to start from, or None.
+        predict: label that is predicted first, without seeds; 0 for none.
+    """
+
+    key: tuple[Any, ...]
+    image: Image
+    method: str
+    device: str
+    seeds: NDArray[np.uint8]
+    locked: NDArray[np.bool_] | None
+    initial: NDArray[np.uint8] | None
+    numbers: dict[str, int]
+    predict: int = 0
+
+
+@dataclass(eq=False)
+class State:
+    """What the worker keeps between calls."""
+
+    key: tuple[Any, ...]
+    session: InteractiveSession
+
+
+@dataclass(eq=False)
+class Result:
+    """Labels (K, J, I), and the box in which each label was computed."""
+
+    state: State
+    labels: NDArray[np.uint8]
+    regions: dict[int, Any] = field(default_factory=dict)
+
+
+def compute(
+    state: State | None,
+    request: Request,
+    *,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Result:
+    """Bring a session to what a request says.
+
+    Raises:
+        MedDLError: as :class:`meddl.deepigeos.InteractiveSession`.
+        Cancelled: by the token; the session is as before.
+    """
+    if state is None or state.key != request.key:
+        session = InteractiveSession(
+            request.image,
+            device=request.device,
+            initial=request.initial,
+            **session_options(request.method),
+        )
+        state = State(request.key, session)
+    session = state.session
+    locked = np.zeros_like(request.seeds, bool) if request.locked is None else request.locked
+    session.frozen = locked
+    if request.predict:
+        session.predict(request.predict, progress=progress, cancel=cancel)
+        _check(session)
+    session.set_seeds(np.where(locked, 0, request.seeds), progress=progress, cancel=cancel)
+    _check(session)
+    regions = {number: session.region(number) for number in request.numbers.values()}
+    return Result(state, session.labels().copy(), regions)
+
+
+def _check(session: InteractiveSession) -> None:
+    if session.interrupted:
+        raise Cancelled
+
+
+def stacked(images: list[Image]) -> Image:
+    """Channels of one grid as one image."""
+    first = images[0]
+    if len(images) == 1:
+        return first
+    for other in images[1:]:
+        same = other.array.shape[:3] == first.array.shape[:3]
+        if not same or not np.allclose(other.ras_from_ijk, first.ras_from_ijk, atol=1e-3):
+            raise InputError(
+                f"the channel {other.metadata.get('name')!r} has {other.array.shape[2::-1]} voxels "
+                f"(i, j, k) on another grid than {first.metadata.get('name')!r} with "
+                f"{first.array.shape[2::-1]}; resample it to that volume"
+            )
+    parts = [one.array.reshape(*one.array.shape[:3], -1) for one in images]
+    return Image(np.concatenate(parts, axis=3), first.ras_from_ijk, dict(first.metadata))

@@ -1,0 +1,396 @@
+"""A session that follows the scribbles in the scene and shows its result as a preview.
+
+The effect and the module share the one of an edited segmentation. What is computed runs on the
+shared worker; strokes that come meanwhile replace the running call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+from numpy.typing import NDArray
+from slicer.util import VTKObservationMixin
+
+from DeepIGeoSModuleLib import preview, scribbles, writing
+from DeepIGeoSModuleLib.computing import Request, Result, State, compute, stacked
+from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.core.image import Image
+from SlicerMedDLLib.nodes import require_node
+from SlicerMedDLLib.volumes import image_from_volume
+
+DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a double click is one call
+CHANNEL_ROLE = "MedDL.DeepIGeoS.Channel"  # references from the edited segmentation
+_ATTRIBUTE = "MedDL.DeepIGeoS."
+MOST_SEGMENTS = 254
+
+
+class LiveSession(VTKObservationMixin):
+    """Scribbles, preview and result of one edited segmentation.
+
+    Args:
+        segmentation: the edited one.
+        runner: a task runner of :mod:`SlicerMedDLLib.tasks`.
+
+    Attributes:
+        editor: an effect's ``scriptedEffect`` or a :class:`writing.Editor`; says where may be
+            edited, and writes.
+        listeners: called with an event ("strokes", "preview", "busy", "status",
+            "settings", "closed") after each change.
+        status: one line for the user.
+        device: where networks compute.
+    """
+
+    def __init__(self, segmentation: Any, runner: Any) -> None:
+        super().__init__()
+        self.segmentation = segmentation
+        self.runner = runner
+        self.editor: Any = None
+        self.listeners: list[Callable[[str], None]] = []
+        self.status = ""
+        self.fraction = 0.0
+        self.device = "auto"
+        self.numbers: dict[str, int] = {}
+        self._state: State | None = None
+        self._result: Result | None = None
+        self._image: tuple[Any, Image] | None = None
+        self._base: Any = None
+        self._generation = 0
+        self._initial: NDArray[np.uint8] | None = None
+        self._undone: list[tuple[NDArray[np.int64], str, str]] = []
+        self._again = False
+        self._hidden = False
+        self._predict = ""
+        preview.restore_edited(segmentation)
+        for one in scribbles.strokes(segmentation):
+            self._number(one.segment)
+
+    # Settings, kept with the segmentation
+
+    @property
+    def volume(self) -> Any:
+        """The source volume of the editor."""
+        node = self.editor.parameterSetNode() if self.editor is not None else None
+        return node.GetSourceVolumeNode() if node is not None else None
+
+    def _setting(self, name: str, default: str) -> str:
+        return str(self.segmentation.GetAttribute(_ATTRIBUTE + name) or default)
+
+    @property
+    def method(self) -> str:
+        """Name of the method, "auto" by default."""
+        return self._setting("Method", "auto")
+
+    @method.setter
+    def method(self, name: str) -> None:
+        if name != self.method:
+            self.segmentation.SetAttribute(_ATTRIBUTE + "Method", name)
+            self._changed()
+
+    @property
+    def keep_others(self) -> bool:
+        """Whether other segments are kept although the editor would overwrite them."""
+        return self._setting("KeepOthers", "1") == "1"
+
+    @keep_others.setter
+    def keep_others(self, keep: bool) -> None:
+        if keep != self.keep_others:
+            self.segmentation.SetAttribute(_ATTRIBUTE + "KeepOthers", str(int(keep)))
+            self._changed()
+
+    def channels(self) -> list[Any]:
+        """The volumes that are further channels of the source volume."""
+        count = self.segmentation.GetNumberOfNodeReferences(CHANNEL_ROLE)
+        nodes = [
+            self.segmentation.GetNthNodeReference(CHANNEL_ROLE, number) for number in range(count)
+        ]
+        return [node for node in nodes if node is not None and node is not self.volume]
+
+    def set_channels(self, volumes: list[Any]) -> None:
+        """Choose further channels; they must have the grid of the source volume."""
+        self.segmentation.RemoveNodeReferenceIDs(CHANNEL_ROLE)
+        for node in volumes:
+            self.segmentation.AddNodeReferenceID(CHANNEL_ROLE, node.GetID())
+        self._changed()
+
+    def _changed(self) -> None:
+        """Another setting: what is shown is computed anew."""
+        self._tell("settings")
+        if self._result is not None:
+            self.update()
+
+    # Strokes
+
+    def add_stroke(self, voxels: NDArray[np.int64], kind: str, segment: str) -> str:
+        """Store a stroke of i, j, k voxels (M, 3); the preview follows.
+
+        Raises:
+            InputError: it lies outside the volume, or in voxels that may not change.
+        """
+        self._number(segment)
+        name = scribbles.add_stroke(self.segmentation, self.volume, voxels, kind, segment)
+        self._undone.clear()
+        self._tell("strokes")
+        return name
+
+    def remove_strokes(self, ids: list[str]) -> None:
+        """Delete strokes; the preview follows."""
+        scribbles.remove_strokes(self.segmentation, ids)
+        self._undone.clear()
+        self._tell("strokes")
+
+    def undo(self) -> bool:
+        """Take back the last stroke; False if there is none."""
+        found = scribbles.strokes(self.segmentation)
+        if not found:
+            return False
+        last = found[-1]
+        where, mask = scribbles.stroke_mask(self.segmentation, last.id, self.image())
+        start = np.array([part.start for part in where])
+        self._undone.append(((np.argwhere(mask) + start)[:, ::-1], last.kind, last.segment))
+        scribbles.remove_strokes(self.segmentation, [last.id])
+        self._tell("strokes")
+        return True
+
+    def redo(self) -> bool:
+        """Draw the stroke again that :meth:`undo` took back; False if there is none."""
+        if not self._undone:
+            return False
+        scribbles.add_stroke(self.segmentation, self.volume, *self._undone.pop())
+        self._tell("strokes")
+        return True
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a stroke."""
+        return bool(scribbles.strokes(self.segmentation))
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are strokes whose result was not yet applied."""
+        return any(not one.applied for one in scribbles.strokes(self.segmentation))
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a stroke was taken back."""
+        return bool(self._undone)
+
+    # Preview
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether there is a result that can be applied."""
+        return self._result is not None and preview.preview_of(self.segmentation) is not None
+
+    def image(self) -> Image:
+        """The source volume and its channels as one image, copied once for each change.
+
+        Raises:
+            InputError: no volume, a non-linear transform, or channels on other grids.
+        """
+        volumes = [require_node(self.volume, "vtkMRMLScalarVolumeNode", "source volume")]
+        volumes += self.channels()
+        key = tuple(
+            (node.GetID(), node.GetMTime(), node.GetImageData() and node.GetImageData().GetMTime())
+            for node in volumes
+        ) + tuple(parent.GetMTime() for node in volumes for parent in _parents(node))
+        if self._image is None or self._image[0] != key:
+            self._image = key, stacked([image_from_volume(node) for node in volumes])
+        return self._image[1]
+
+    def initialise(self, segment: str) -> None:
+        """Predict a segment without scribbles; refused by methods that need some."""
+        self._number(segment)
+        self._predict = segment
+        self.update()
+
+    def update(self) -> None:
+        """Compute anew from what the scene holds; a running call is replaced."""
+        if self.runner.busy:
+            self._again = True
+            self.runner.cancel()
+            return
+        self._again = False
+        try:
+            request = self._request()
+        except MedDLError as error:
+            self._say(one_line(error))
+            return
+        if not request.seeds.any() and not request.predict and self._result is None:
+            return
+        self._say("")
+        self.runner.run(
+            compute,
+            self._state,
+            request,
+            on_done=self._show,
+            on_progress=self._progress,
+            on_error=self._failed,
+            on_cancelled=self._cancelled,
+            watch=[self.segmentation, self.volume],
+        )
+        self._tell("busy")
+
+    def _request(self) -> Request:
+        image = self.image()
+        numbers = self._present_numbers()
+        targets = list(numbers)
+        base = (self._content(targets), self._image and self._image[0])
+        if base != self._base:
+            self._base, self._generation = base, self._generation + 1
+            self._initial = self._present(image, numbers)
+        values = {name: number + 1 for name, number in numbers.items()}
+        found = Request(
+            (self._generation, self.method, self.device),
+            image,
+            self.method,
+            self.device,
+            scribbles.seeds(self.segmentation, image, values),
+            writing.locked_voxels(self.editor, self.volume, image, targets, self.keep_others),
+            self._initial,
+            numbers,
+            numbers.get(self._predict, 0),
+        )
+        self._predict = ""
+        return found
+
+    def _present(self, image: Image, numbers: dict[str, int]) -> NDArray[np.uint8] | None:
+        """The edited segments as labels; None where they are empty."""
+        labels = np.zeros(image.array.shape[:3], np.uint8)
+        for name, mask in writing.segment_masks(self.segmentation, image, list(numbers)).items():
+            labels[mask] = numbers[name]
+        return labels if labels.any() else None
+
+    def _content(self, targets: list[str]) -> tuple[Any, ...]:
+        """Changes when the voxels of an edited segment do, by whatever tool."""
+        name = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+        found = []
+        for target in targets:
+            labelmap = self._edited(target).GetRepresentation(name)
+            found.append((target, labelmap and labelmap.GetMTime()))
+        return tuple(found)
+
+    def _edited(self, name: str) -> Any:
+        return self.segmentation.GetSegmentation().GetSegment(name)
+
+    def _number(self, segment: str) -> int:
+        if not segment:
+            return 0
+        if segment not in self.numbers:
+            if len(self.numbers) == MOST_SEGMENTS:
+                raise InputError(f"a session has at most {MOST_SEGMENTS} segments; apply it first")
+            self.numbers[segment] = len(self.numbers) + 1
+        return self.numbers[segment]
+
+    def _show(self, result: Result) -> None:
+        self._state = result.state
+        self._result = result
+        self._draw(result)
+        self._finished()
+
+    def _draw(self, result: Result) -> None:
+        preview.show_preview(self.segmentation, self.volume, result.labels, self._present_numbers())
+        self._tell("preview")
+
+    def _present_numbers(self) -> dict[str, int]:
+        """The segments of the session that the segmentation still has."""
+        return {name: n for name, n in self.numbers.items() if self._edited(name) is not None}
+
+    def _progress(self, fraction: float, message: str) -> None:
+        self.fraction, self.status = fraction, message
+        self._tell("status")
+
+    def _failed(self, line: str) -> None:
+        self._say(line)
+        self._finished()
+
+    def _cancelled(self) -> None:
+        self._finished()
+
+    def _finished(self) -> None:
+        self._tell("busy")
+        if self._again:
+            self.update()
+
+    # The end of it
+
+    def apply(self) -> int:
+        """Write the preview into the edited segmentation: one step of the editor's undo.
+
+        Returns:
+            How many voxels differed.
+
+        Raises:
+            InputError: there is no preview, or it is being computed.
+        """
+        if self.runner.busy:
+            raise InputError("the preview is being computed; wait or cancel")
+        if not self.has_preview or self._result is None:
+            raise InputError("there is no preview; draw a stroke or initialise first")
+        labels, image = self._result.labels, self.image()
+        known = self._present_numbers()
+        changed = writing.write_labels(self.editor, self.volume, image, labels, known)
+        scribbles.mark_applied(self.segmentation)
+        preview.remove_preview(self.segmentation)
+        # The session goes on with what it has; only the change of another tool starts it anew.
+        self._base = (self._content(list(known)), self._image and self._image[0])
+        self._tell("preview")
+        return changed
+
+    def cancel(self) -> None:
+        """Stop, and forget the preview and the strokes since the last :meth:`apply`."""
+        self._again = False
+        self.runner.cancel()
+        found = scribbles.strokes(self.segmentation)
+        scribbles.remove_strokes(self.segmentation, [one.id for one in found if not one.applied])
+        preview.remove_preview(self.segmentation)
+        self._undone.clear()
+        self._state = self._result = self._base = None
+        self._tell("preview")
+
+    def region(self, segment: str) -> Any:
+        """The box (k, j, i) in which a segment was computed; None before."""
+        if self._result is None:
+            return None
+        return self._result.regions.get(self.numbers.get(segment, 0))
+
+    def hide(self) -> None:
+        """Take the preview from the views, but keep it."""
+        self._hidden = self.has_preview
+        preview.remove_preview(self.segmentation)
+
+    def resume(self) -> None:
+        """Show the preview again that :meth:`hide` took away."""
+        if self._hidden and self._result is not None and self.volume is not None:
+            self._hidden = False
+            self._draw(self._result)
+
+    def stop(self) -> None:
+        """Stop what runs; the last good preview stays."""
+        self._again = False
+        self.runner.cancel()
+
+    def close(self) -> None:
+        """The scene is closed or the segmentation removed."""
+        self.stop()
+        self._tell("closed")
+        self.listeners.clear()
+        self._state = self._result = self._image = None
+
+    def _say(self, text: str) -> None:
+        self.status, self.fraction = text, 0.0
+        self._tell("status")
+
+    def _tell(self, event: str) -> None:
+        for listener in list(self.listeners):
+            listener(event)
+
+
+def _parents(node: Any) -> list[Any]:
+    found, parent = [], node.GetParentTransformNode()
+    while parent is not None:
+        found.append(parent)
+        parent = parent.GetParentTransformNode()
+    return found

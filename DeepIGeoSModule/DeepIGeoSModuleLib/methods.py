@@ -1,0 +1,140 @@
+"""The methods of the library for selectors, and whether they can start without scribbles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from slicer.i18n import tr as _
+
+from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.image import Image
+from meddl.core.weights import Card, list_weights, read_card
+from meddl.deepigeos import InteractiveSession
+from meddl.deepigeos.methods import DEFAULT, METHODS
+from SlicerMedDLLib.tasks import TaskRunner
+
+TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
+_reasons: dict[tuple[str, str], str] = {}
+_runners: list[Any] = []
+
+
+def method_names() -> list[str]:
+    """All methods, and "auto" before them."""
+    return ["auto", *METHODS]
+
+
+def method_label(name: str) -> str:
+    """What a selector shows."""
+    if name.startswith(TRAINED):
+        return _("trained: {name}").format(name=Path(name.removeprefix(TRAINED)).name)
+    return _("automatic ({name})").format(name=DEFAULT) if name == "auto" else name
+
+
+def fill_methods(selector: Any, more: str = "") -> None:
+    """List all methods in a combo box, and one that is no part of the library.
+
+    The data of an entry is the method's name.
+    """
+    wanted = method_names() + ([more] if more and more not in method_names() else [])
+    present = [selector.itemData(index) for index in range(selector.count)]
+    for name in wanted:
+        if name not in present:
+            selector.addItem(method_label(name), name)
+
+
+def weights_of_run(folder: str | Path) -> list[Path]:
+    """The weights that a training run has given.
+
+    Raises:
+        FileError: there are none yet.
+    """
+    found = sorted((Path(folder) / "best").glob("*.safetensors"))
+    if not found:
+        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
+    return found
+
+
+def cards_of(method: str) -> list[Card]:
+    """The cards of the weights that a method uses; none for methods without weights.
+
+    Raises:
+        FileError: the weights of a training run are gone.
+    """
+    if method.startswith(TRAINED):
+        return [read_card(path) for path in weights_of_run(method.removeprefix(TRAINED))]
+    name = DEFAULT if method == "auto" else method
+    if "network" not in name:
+        return []
+    return [card for card in list_weights() if card.name.startswith("deepigeos")]
+
+
+def session_options(method: str) -> dict[str, Any]:
+    """What :class:`meddl.deepigeos.InteractiveSession` takes for a method of a selector.
+
+    Raises:
+        FileError: the weights of a training run are gone.
+    """
+    if not method.startswith(TRAINED):
+        return {"method": method}
+    paths = weights_of_run(method.removeprefix(TRAINED))
+    return {"method": "network", "weights": ",".join(str(path) for path in paths)}
+
+
+def starts_without_seeds(
+    method: str, device: str = "auto", *, progress: Any = None, cancel: Any = None
+) -> bool:
+    """Whether a method can predict before the first scribble; loads its weights to see."""
+    image = Image(np.zeros((16, 16, 16), np.float32), np.eye(4))
+    return InteractiveSession(image, device=device, **session_options(method)).can_predict
+
+
+def initialising(method: str, device: str, when_known: Callable[[], None]) -> str:
+    """Why a method cannot start without scribbles; "" if it can.
+
+    The first call for a method looks in the worker, says so, and calls ``when_known`` later.
+    """
+    key = method, device
+    if key in _reasons:
+        return _reasons[key]
+    _reasons[key] = _("Looking whether this method can start without strokes…")
+
+    def known(can: bool) -> None:
+        needs = _("This method needs a stroke to start from; draw one, or choose another method.")
+        _reasons[key] = "" if can else needs
+        when_known()
+
+    def failed(line: str) -> None:
+        _reasons[key] = line
+        when_known()
+
+    runner = TaskRunner(lambda line: None)
+    runner.run(starts_without_seeds, method, device, on_done=known, on_error=failed)
+    _runners[:] = [one for one in _runners if one.busy] + [runner]
+    return _reasons[key]
+
+
+def card_text(method: str) -> str:
+    """What is known about a method's weights, as text for a label."""
+    try:
+        cards = cards_of(method)
+    except MedDLError as error:
+        return one_line(error)
+    lines = []
+    for card in cards:
+        lines.append(f"<b>{card.name}</b>: {card.task}")
+        lines += [
+            f"{title}: {text}"
+            for title, text in (
+                (_("Input"), card.units or card.input_range),
+                (_("Training data"), card.training_data),
+                (_("Licence"), card.licence),
+            )
+            if text
+        ]
+        for data, values in card.metrics.items():
+            figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+            lines.append(f"{data}: {figures}")
+    return "<br>".join(lines) or _("This method has no weights: it uses the image alone.")

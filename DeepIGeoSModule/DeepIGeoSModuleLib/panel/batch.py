@@ -1,0 +1,66 @@
+"""Section *Many volumes*: prediction without scribbles, one volume after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from DeepIGeoSModuleLib.logic import predict_all
+from DeepIGeoSModuleLib.methods import initialising
+from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.volumes import image_from_volume
+
+
+class BatchSection(Section):
+    """Each chosen volume gets a segmentation of its own."""
+
+    button = "batchButton"
+
+    def connect(self) -> None:
+        """The list of volumes and the button."""
+        self.ui.batchSelector.connect("checkedNodesChanged()", self.onChosen)
+        self.ui.predictButton.connect("clicked(bool)", self.onPredict)
+
+    def method(self) -> str:
+        """The method that is chosen above."""
+        session = self.widget.inputs.session
+        return session.method if session is not None else "auto"
+
+    def chosen(self) -> list[Any]:
+        """The checked volumes."""
+        return [node for node in self.ui.batchSelector.checkedNodes() if node is not None]
+
+    def onChosen(self) -> None:
+        """The button needs a volume."""
+        if self.node is not None:
+            self.follow()
+
+    def follow(self) -> None:
+        """Greyed, with the reason, where the method needs scribbles."""
+        if self.ui.batchButton.collapsed:
+            return
+        reason = initialising(self.method(), self.widget.device, self.onChosen)
+        self.ui.predictButton.toolTip = reason
+        self.ui.predictButton.enabled = not reason and bool(self.chosen())
+        self.ui.batchReasonLabel.text = reason
+        self.ui.batchReasonLabel.visible = bool(reason)
+
+    def onPredict(self, checked: bool = False) -> None:
+        """Segment the chosen volumes."""
+        self.attempt(self.start)
+
+    def start(self) -> None:
+        """Copy the volumes and segment them.
+
+        Raises:
+            MedDLError: a volume that cannot be read, or a task is running.
+        """
+        volumes = self.chosen()
+        images = [image_from_volume(node) for node in volumes]
+
+        def done(masks: list[Any]) -> None:
+            for volume, image, mask in zip(volumes, images, masks, strict=True):
+                self.logic.result(image, mask, volume)
+
+        self.widget.start(
+            predict_all, images, self.method(), self.widget.device, on_done=done, watch=volumes
+        )

@@ -1,0 +1,1 @@
+"""The Segment Editor effect; its logic lies in DeepIGeoSModuleLib."""

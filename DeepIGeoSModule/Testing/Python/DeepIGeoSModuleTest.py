@@ -1,0 +1,199 @@
+"""The logic of DeepIGeoSModule: the same file runs in Slicer (ctest) and in the headless host."""
+
+from __future__ import annotations
+
+import unittest
+from itertools import pairwise
+
+import numpy as np
+import slicer
+
+from DeepIGeoSModule import DeepIGeoSModuleLogic
+from DeepIGeoSModuleLib import scribbles
+from DeepIGeoSModuleLib.brush import stroke_voxels
+from DeepIGeoSModuleLib.logic import predict_all, scores
+from DeepIGeoSModuleLib.writing import segment_masks
+from meddl.core.errors import Cancelled, InputError
+from meddl.core.geometry import apply, compose, rotation
+from meddl.core.image import Image
+from meddl.core.progress import CancelToken
+from meddl.deepigeos.methods import METHODS
+from SlicerMedDLLib.markups import markups_from_points
+from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
+from SlicerMedDLLib.volumes import volume_from_image
+
+OBLIQUE = rotation((1, -2, 0.5), 25) @ compose((0.8, 0.8, 2.5), (-40, 15, 700))
+SHAPE = (16, 24, 28)
+CENTER = (8, 12, 14)
+
+
+def ball(radius: float = 6.0) -> np.ndarray:
+    """A ball in voxels (k, j, i)."""
+    grid = np.indices(SHAPE) - np.reshape(CENTER, (3, 1, 1, 1))
+    return (grid**2).sum(axis=0) <= radius**2
+
+
+def phantom() -> Image:
+    """A bright ball in the dark."""
+    return Image(np.where(ball(), 100, 0).astype(np.int16), OBLIQUE, {"name": "Ball"})
+
+
+class Bright:
+    """A method that starts without seeds: what is brighter than 50."""
+
+    needs_seeds = False
+
+    def __init__(self, image, spacing, device="auto", weights=None):
+        self.image = image
+
+    def __call__(self, seeds, previous=None, progress=None, cancel=None):
+        return (self.image[..., 0] > 50).astype(np.float32)
+
+
+class DeepIGeoSModuleTest(unittest.TestCase):
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+        self.logic = DeepIGeoSModuleLogic()
+        self.image = phantom()
+        self.volume = volume_from_image(self.image)
+        METHODS["bright"] = Bright
+
+    def tearDown(self):
+        METHODS.pop("bright", None)
+
+    def ras(self, i, j, k):
+        return apply(OBLIQUE, (i, j, k))
+
+    # Segmentation
+
+    def test_two_points_segment_a_ball(self):
+        inside = markups_from_points([self.ras(14, 12, 8)], name="inside")
+        outside = markups_from_points([self.ras(1, 1, 1)], name="outside")
+        node = self.logic.segment(self.volume, inside, outside, name="Ball")
+        [(key, mask)] = segment_masks(node, self.image).items()
+        np.testing.assert_array_equal(mask, ball())
+        assert node.GetSegmentation().GetSegment(key).GetName() == "Ball"
+
+    def test_masks_and_positions_are_marks_as_well(self):
+        background = np.zeros(SHAPE, bool)
+        background[0] = True
+        node = self.logic.segment(self.volume, [self.ras(14, 12, 8)], background)
+        [mask] = segment_masks(node, self.image).values()
+        np.testing.assert_array_equal(mask, ball())
+
+    def test_bad_marks_and_a_cancel_leave_the_scene_as_it_was(self):
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        cancel = CancelToken()
+        cancel.cancel()
+        for arguments, error in (
+            ((None, [[0, 0, 0]]), InputError),
+            ((self.volume, [[9999, 0, 0]]), InputError),
+            ((self.volume, np.zeros((2, 2, 2), bool)), InputError),
+        ):
+            with self.assertRaises(error):
+                self.logic.segment(*arguments)
+        with self.assertRaises(Cancelled):
+            self.logic.segment(self.volume, [self.ras(14, 12, 8)], cancel=cancel)
+        assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+    # Many volumes
+
+    def test_many_volumes(self):
+        images = [self.image, Image(self.image.array[:, ::-1], OBLIQUE, {"name": "Turned"})]
+        seen = []
+        masks = predict_all(images, "bright", progress=lambda f, m: seen.append((f, m)))
+        np.testing.assert_array_equal(masks[0], ball())
+        np.testing.assert_array_equal(masks[1], ball()[:, ::-1])
+        assert any("Turned (2 of 2)" in message for _f, message in seen)
+        with self.assertRaisesRegex(InputError, "Ball: .*without seeds"):
+            predict_all(images, "geodesic")
+
+    # Comparison
+
+    def test_comparison(self):
+        labels = {"mine": ball(6), "reference": ball(5)}
+        nodes = [
+            segmentation_from_labels(
+                Image(mask.astype(np.uint8), OBLIQUE), [Segment(1, "Ball", (1, 0, 0))], name
+            )
+            for name, mask in labels.items()
+        ]
+        [score] = self.logic.compare(*nodes, self.volume)
+        a, b = ball(6).sum(), ball(5).sum()
+        millilitres = 0.8 * 0.8 * 2.5 / 1000
+        assert score.name == "Ball"
+        np.testing.assert_allclose(score.dice, 2 * b / (a + b))
+        np.testing.assert_allclose(score.volume, a * millilitres)
+        np.testing.assert_allclose(score.reference_volume, b * millilitres)
+        assert 0.8 - 1e-6 <= score.hd95 <= 2.5 + 1e-6  # a voxel, across or along the slices
+        with self.assertRaisesRegex(InputError, "no segments"):
+            empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+            self.logic.compare(empty, nodes[1], self.volume)
+        cancel = CancelToken()
+        cancel.cancel()
+        with self.assertRaises(Cancelled):
+            scores([("Ball", ball(), ball())], (1, 1, 1), cancel=cancel)
+
+    # Strokes
+
+    def test_a_ball_stroke_marks_what_lies_within_its_radius(self):
+        way = [self.ras(6, 6, 4), self.ras(18, 9, 9), self.ras(20, 18, 11)]
+        found = stroke_voxels(self.image, way, 3.0)
+        grid = np.moveaxis(np.indices(SHAPE)[::-1], 0, -1).reshape(-1, 3)
+        points = apply(OBLIQUE, grid)
+        dense = np.concatenate([np.linspace(a, b, 2000) for a, b in pairwise(way)])
+        nearest = np.array([np.sqrt(((dense - p) ** 2).sum(axis=1).min()) for p in points])
+        clear = np.abs(nearest - 3.0) > 1e-3
+        inside = {tuple(v) for v in grid[clear & (nearest < 3.0)]}
+        assert inside <= {tuple(v) for v in found}
+        assert {tuple(v) for v in found} - {tuple(v) for v in grid[~clear]} == inside
+
+    def test_a_disc_stays_in_its_slice_and_a_point_marks_one_voxel(self):
+        normal = OBLIQUE[:3, 2] / np.linalg.norm(OBLIQUE[:3, 2])
+        disc = stroke_voxels(self.image, [self.ras(14, 12, 8)], 4.1, normal)
+        expected = {
+            (i, j, 8)
+            for i in range(SHAPE[2])
+            for j in range(SHAPE[1])
+            if 0.8**2 * ((i - 14) ** 2 + (j - 12) ** 2) <= 4.1**2
+        }
+        assert {tuple(v) for v in disc} == expected
+        point = stroke_voxels(self.image, [self.ras(14.3, 12.4, 8.2)], 0.0, normal)
+        assert point.tolist() == [[14, 12, 8]]
+        assert len(stroke_voxels(self.image, [self.ras(99, 12, 8)], 1.0)) == 0
+
+    def test_strokes_are_stored_listed_and_deleted(self):
+        edited = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Edited")
+        one = scribbles.add_stroke(
+            edited, self.volume, np.array([[3, 4, 5], [4, 4, 5]]), "foreground", "a"
+        )
+        scribbles.add_stroke(edited, self.volume, np.array([[4, 4, 5]]), "background", "a")
+        kinds = [(s.kind, s.segment) for s in scribbles.strokes(edited)]
+        assert kinds == [("foreground", "a"), ("background", "a")]
+        seeds = scribbles.seeds(edited, self.image, {"a": 2})
+        expected = np.zeros(SHAPE, np.uint8)
+        expected[5, 4, 3], expected[5, 4, 4] = 2, 1
+        np.testing.assert_array_equal(seeds, expected)
+        scribbles.remove_strokes(edited, [one])
+        np.testing.assert_array_equal(
+            scribbles.seeds(edited, self.image, {"a": 2}), np.where(expected == 1, 1, 0)
+        )
+        scribbles.remove_strokes(edited, [s.id for s in scribbles.strokes(edited)])
+        assert scribbles.scribbles_of(edited) is None
+
+    def test_strokes_stay_where_they_were_drawn(self):
+        """On another grid the strokes are sampled there."""
+        edited = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Edited")
+        voxels = np.argwhere(np.ones((4, 4, 4)))[:, ::-1] + (4, 6, 8)
+        scribbles.add_stroke(edited, self.volume, voxels, "foreground", "a")
+        coarse = Image(
+            np.zeros((8, 12, 14)),
+            OBLIQUE @ np.array([[2, 0, 0, 0.5], [0, 2, 0, 0.5], [0, 0, 2, 0.5], [0, 0, 0, 1]]),
+        )
+        expected = np.zeros(coarse.array.shape, np.uint8)
+        expected[4:6, 3:5, 2:4] = 2
+        np.testing.assert_array_equal(scribbles.seeds(edited, coarse, {"a": 2}), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,284 @@
+"""Segmentation of files: one case, or a list of them that goes on after a bad one."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import Cancelled, FileError, InputError, MedDLError, one_line
+from meddl.core.files import existing_file, parsing, writable_parent, write_json
+from meddl.core.image import Image
+from meddl.core.image_io import VOLUMES, file_suffix, read_image, write_image
+from meddl.core.markups import Points, read_points
+from meddl.core.parameters import parameter, validate
+from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.core.run_record import make_folder
+from meddl.deepigeos.session import InteractiveSession
+
+POINT_FILES = (".json", ".fcsv", ".csv")
+SAME_GRID_MM = 1e-2  # NIfTI and NRRD round positions differently
+
+
+@dataclass(frozen=True)
+class SegmentParameters:
+    """How cases are segmented."""
+
+    method: str = parameter(
+        "auto", "auto, network, geodesic, crf or randomwalker", metavar="METHOD"
+    )
+    weights: str | None = parameter(
+        None, "your own P-Net, R-Net or both (joined by a comma)", metavar="NAME|PATH"
+    )
+    device: str = parameter("auto", "where networks compute: auto, cpu, cuda:0, mps")
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class SegmentCase:
+    """The files of one case.
+
+    Attributes:
+        image: volume or DICOM folder; several channels of one grid are joined by ``;`` in a list.
+        foreground, background: mask of the image's grid, or points (.mrk.json, .fcsv, .csv).
+        seeds: label map, 0 none, 1 background, 2 and above segments.
+        initial: label map to start from.
+        frozen: mask of voxels that keep the label of ``initial``.
+        name: of the output, without suffix.
+    """
+
+    image: tuple[str, ...]
+    foreground: str | None = None
+    background: str | None = None
+    seeds: str | None = None
+    initial: str | None = None
+    frozen: str | None = None
+    name: str = ""
+
+    @property
+    def marked(self) -> bool:
+        """Whether the case has seeds of any kind."""
+        return bool(self.foreground or self.background or self.seeds)
+
+
+def read_channels(paths: Sequence[str | Path]) -> Image:
+    """Read images of one grid as the channels of one.
+
+    Raises:
+        FileError: missing or damaged.
+        InputError: grids that differ in size, position, spacing or direction.
+    """
+    images = [read_image(path) for path in paths]
+    for path, image in zip(paths[1:], images[1:], strict=True):
+        require_same_grid(image, images[0], f"channel {path}")
+    if len(images) == 1:
+        return images[0]
+    channels = [image.array.reshape(*image.array.shape[:3], -1) for image in images]
+    return images[0].with_array(np.concatenate(channels, axis=3))
+
+
+def require_same_grid(image: Image, reference: Image, what: str) -> None:
+    """Refuse an image whose voxels are not those of ``reference``.
+
+    Raises:
+        InputError: names the sizes, or how far apart the corners are.
+    """
+    if image.size != reference.size:
+        sizes = ["x".join(map(str, each.size)) for each in (image, reference)]
+        raise InputError(
+            f"the {what} has {sizes[0]} voxels, the image {sizes[1]}; resample it to the image"
+        )
+    corners = np.array([[i, j, k, 1] for i in (0, 1) for j in (0, 1) for k in (0, 1)], float)
+    corners[:, :3] *= np.array(image.size) - 1
+    apart = np.abs(corners @ (image.ras_from_ijk - reference.ras_from_ijk).T).max()
+    if apart > SAME_GRID_MM:
+        raise InputError(
+            f"the {what} lies elsewhere than the image: corners differ by {apart:.3g} mm; resample "
+            "it to the image"
+        )
+
+
+def read_marks(path: str | None, image: Image, what: str) -> NDArray[Any] | Points | None:
+    """A mask of the image's grid, or points, by the file's suffix; None for no path."""
+    if path is None:
+        return None
+    if path.lower().endswith(POINT_FILES):
+        return read_points(path)
+    return _read_labels(path, image, what)
+
+
+def _read_labels(path: str | None, image: Image, what: str) -> NDArray[Any] | None:
+    if path is None:
+        return None
+    labels = read_image(path)
+    require_same_grid(labels, image, f"{what} {path}")
+    if labels.components != 1:
+        raise InputError(f"the {what} {path} has {labels.components} components, one was expected")
+    return labels.array.reshape(labels.array.shape[:3])
+
+
+def segment_case(
+    case: SegmentCase,
+    parameters: SegmentParameters,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Image:
+    """The label map of one case: (K, J, I) uint8, 0 background, 1 and above segments.
+
+    ``foreground`` is segment 1. Without any seed the case is predicted, if the weights can.
+
+    Raises:
+        FileError: a file that is missing or damaged.
+        InputError: grids that differ, empty or contradicting marks, or no seed where some are
+            needed.
+        Cancelled: by the token.
+    """
+    image = read_channels(case.image)
+    foreground = read_marks(case.foreground, image, "foreground")
+    background = read_marks(case.background, image, "background")
+    session = InteractiveSession(
+        image,
+        weights=parameters.weights,
+        device=parameters.device,
+        method=parameters.method,
+        initial=_read_labels(case.initial, image, "initial segmentation"),
+        frozen=_read_labels(case.frozen, image, "frozen mask"),
+    )
+    seeds = _read_labels(case.seeds, image, "seeds")
+    if seeds is not None:
+        if not seeds.any():
+            raise InputError(f"the seeds {case.seeds} are all 0; 1 is background, 2 and above mark")
+        session.set_seeds(seeds, progress=progress, cancel=cancel)
+    if case.foreground or case.background:
+        session.add(foreground, background, progress=progress, cancel=cancel)
+    if not case.marked:
+        session.predict(progress=progress, cancel=cancel)
+    if session.interrupted and cancel is not None:
+        cancel.check()
+    return image.with_array(session.labels().copy())
+
+
+def check_output(path: str | Path) -> Path:
+    """``path`` if a label map can be written there.
+
+    Raises:
+        FileError: another suffix, or a folder that is missing or takes no file.
+    """
+    path = writable_parent(path)
+    if file_suffix(path) not in VOLUMES or file_suffix(path) in (".nhdr", ".mhd"):
+        raise FileError(f"{path}: a segmentation is written as .nii, .nii.gz, .nrrd or .mha")
+    return path
+
+
+def read_cases(path: str | Path) -> list[SegmentCase]:
+    """Read a list of cases: CSV with a header of :class:`SegmentCase`'s names.
+
+    Only ``image`` is needed; relative paths are relative to the list. A name that is left out is
+    the image's, without suffix.
+
+    Raises:
+        FileError: missing, no CSV, an unknown or missing column, a row without image, or two cases
+            of one name; rows are named by line number.
+    """
+    path = existing_file(path, "list of cases")
+    known = [item.name for item in fields(SegmentCase)]
+    cases: list[SegmentCase] = []
+    with parsing(path, "list of cases"), path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, skipinitialspace=True)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = columns
+        unknown = [name for name in columns if name not in known]
+        if "image" not in columns or unknown:
+            raise FileError(
+                f"{path}, line 1 is {','.join(columns)[:80]!r}: a column image and any of "
+                f"{', '.join(known[1:])} were expected"
+            )
+        for row in reader:
+            cases.append(_case_of_row(path, reader.line_num, row))
+    if not cases:
+        raise FileError(f"{path} lists no case")
+    names = [case.name for case in cases]
+    for name in names:
+        if names.count(name) > 1:
+            raise FileError(f"{path} has two cases of the name {name!r}; give a column name")
+    return cases
+
+
+def _case_of_row(path: Path, line: int, row: dict[Any, Any]) -> SegmentCase:
+    if None in row or None in row.values():
+        raise FileError(f"{path}, line {line} has another number of cells than the header")
+    cells = {name: cell.strip() for name, cell in row.items() if cell.strip()}
+    name = cells.pop("name", "")
+    images = [part.strip() for part in cells.pop("image", "").split(";") if part.strip()]
+    if not images:
+        raise FileError(f"{path}, line {line} has no image")
+    if not name:
+        name = Path(images[0]).name
+        name = name[: len(name) - len(file_suffix(name))] or name
+    if Path(name).name != name:
+        raise FileError(f"{path}, line {line}: the name {name!r} is no file name")
+    files = {key: str(path.parent / cell) for key, cell in cells.items()}
+    return SegmentCase(tuple(str(path.parent / image) for image in images), name=name, **files)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one case.
+
+    Attributes:
+        name: of the case.
+        output: the file written, or None.
+        voxels: in any segment.
+        seconds: wall time, reading and writing included.
+        error: why there is no output, or None.
+    """
+
+    name: str
+    output: str | None
+    voxels: int
+    seconds: float
+    error: str | None = None
+
+
+def segment_cases(
+    cases: Sequence[SegmentCase],
+    folder: str | Path,
+    parameters: SegmentParameters,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Iterator[Outcome]:
+    """Segment cases one after the other into ``folder``, yielding what became of each.
+
+    A case that cannot be segmented is reported and the others go on. ``summary.json`` has all
+    outcomes and is written after each.
+
+    Raises:
+        FileError: the folder cannot be made or written.
+        Cancelled: by the token; finished cases stay.
+    """
+    folder = make_folder(Path(folder))
+    outcomes: list[Outcome] = []
+    for count, case in enumerate(cases):
+        part = subprogress(progress, count / len(cases), (count + 1) / len(cases))
+        start, output = time.perf_counter(), check_output(folder / f"{case.name}.nii.gz")
+        try:
+            labels = segment_case(case, parameters, part, cancel)
+            write_image(output, labels)
+            found, error = int(np.count_nonzero(labels.array)), None
+        except Cancelled:
+            raise
+        except MedDLError as problem:
+            found, error = 0, one_line(problem)
+        seconds = round(time.perf_counter() - start, 3)
+        written = None if error else str(output)
+        outcomes.append(Outcome(case.name, written, found, seconds, error))
+        write_json(folder / "summary.json", {"cases": [vars(each) for each in outcomes]})
+        yield outcomes[-1]

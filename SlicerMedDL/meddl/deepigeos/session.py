@@ -1,0 +1,435 @@
+"""An interactive segmentation: scribbles in, masks out, everything undoable.
+
+Segments are numbered from 1. Each is segmented against the rest within a region of interest of its
+own; a voxel belongs to the segment with the highest probability if that is above one half, to the
+lower number where two are equal. The probabilities are kept in steps of 1/255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import Cancelled, InputError
+from meddl.core.geometry import apply
+from meddl.core.image import Image
+from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
+from meddl.deepigeos import roi as regions
+from meddl.deepigeos.anchors import anchored_seeds
+from meddl.deepigeos.composition import INSIDE, compose, label_boxes, seeds_against_the_rest
+from meddl.deepigeos.history import Action, Bytes, Estimate, History, difference, estimate_change
+from meddl.deepigeos.marks import Indices, label_map, voxels
+from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Maker, Method, make_method
+from meddl.deepigeos.roi import Box
+
+CORNER = Box((0, 0, 0), (1, 1, 1))
+MOST_SEGMENTS = 254  # a label map of seeds has 1 for background and segment + 1
+
+
+class InteractiveSession:
+    """Segments of one image, from scribbles and clicks.
+
+    Whatever the method does, every seed voxel gets its label, frozen voxels keep theirs, and the
+    same calls give the same result. A call that is cancelled or fails leaves everything as it was.
+
+    Args:
+        image: (K, J, I[, C]), finite; C channels of one grid.
+        roi: ((k0, k1), (j0, j1), (i0, i1)) voxels, upper ends exclusive: where segments may lie.
+            Default: around the scribbles, growing while the result touches its border.
+        weights: name or path of your own P-Net, R-Net or both (joined by a comma).
+        device: where networks compute.
+        method: a name of :data:`meddl.deepigeos.methods.METHODS`, ``"auto"``, or a maker.
+        initial: (K, J, I) segmentation to start from, 0 background, 1 and above segments.
+        seeds: (K, J, I) as :attr:`seeds` gave them, to resume a session.
+        frozen: (K, J, I) mask of voxels whose label never changes.
+
+    Raises:
+        InputError: an argument that does not fit the image, or an image with NaN.
+        Cancelled: while the result of ``seeds`` was computed.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        roi: Any = None,
+        weights: str | None = None,
+        device: str = "auto",
+        *,
+        method: str | Maker = "auto",
+        initial: Any = None,
+        seeds: Any = None,
+        frozen: Any = None,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> None:
+        self.image = image.require_finite()
+        self.roi = regions.parse_roi(roi, image.array.shape)
+        self.weights, self.device, self.method = weights, device, method
+        self._shape = image.array.shape[:3]
+        self._spacing = tuple(float(step) for step in image.spacing[::-1])
+        self._seeds: Bytes = np.zeros(self._shape, np.uint8)
+        self._frozen: Bytes = np.zeros(self._shape, np.uint8)
+        self._initial = None if initial is None else label_map(initial, image, "initial labels")
+        self._labels = np.zeros_like(self._seeds) if initial is None else self._initial.copy()  # type: ignore[union-attr]
+        self._initial_boxes = label_boxes(self._initial)
+        self._estimates: dict[int, Estimate] = {}
+        self._methods: dict[int, tuple[Box, Method]] = {}
+        self._can_predict: bool | None = None
+        self._history = History()
+        self.interrupted = False  # whether the last call was cancelled
+        self.changed: Box | None = None  # where the last call may have changed labels
+        if frozen is not None:
+            self._frozen[:] = label_map(np.asarray(frozen) != 0, image, "frozen voxels")
+        if seeds is not None:
+            self._edit(*_all_seeds(label_map(seeds, image, "seeds")), progress, cancel)
+            self._history = History()
+
+    # What the user does
+
+    def add(
+        self,
+        foreground: Any = None,
+        background: Any = None,
+        segment: int = 1,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> NDArray[np.bool_]:
+        """Add seeds and segment anew.
+
+        Seeds on frozen voxels are left out; a new seed replaces an older one of the same voxel.
+
+        Args:
+            foreground: what belongs to ``segment``: a (K, J, I) mask, or points (N, 3), RAS mm.
+            background: what belongs to no segment, in the same forms.
+            segment: number of the segment, from 1.
+
+        Returns:
+            (K, J, I) mask of ``segment``. After a cancel the one from before, with
+            :attr:`interrupted` set and the new seeds dropped.
+
+        Raises:
+            InputError: nothing marked, a voxel marked as both, or marks that do not fit the image.
+        """
+        segment = _segment_number(segment)
+        inside = voxels(foreground, self.image, "foreground")
+        outside = voxels(background, self.image, "background")
+        both = np.intersect1d(inside, outside, assume_unique=True)
+        if both.size:
+            kji = [int(n) for n in np.unravel_index(both[0], self._shape)]
+            raise InputError(
+                f"{both.size} voxels are marked as foreground and background, the first at ijk "
+                f"{tuple(kji[::-1])}; mark each once"
+            )
+        if not inside.size + outside.size:
+            raise InputError("nothing is marked; give foreground or background voxels or points")
+        values = np.repeat([segment + 1, BACKGROUND], [inside.size, outside.size]).astype(np.uint8)
+        self._try_edit(np.concatenate([inside, outside]), values, progress, cancel)
+        return self.mask(segment)
+
+    def remove(
+        self,
+        marks: Any,
+        segment: int = 1,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> NDArray[np.bool_]:
+        """Delete the seeds in a (K, J, I) mask or at points (N, 3; RAS mm); else as :meth:`add`."""
+        indices = voxels(marks, self.image, "removed")
+        self._try_edit(indices, np.zeros(indices.size, np.uint8), progress, cancel)
+        return self.mask(segment)
+
+    def set_seeds(
+        self, seeds: Any, progress: Progress = no_progress, cancel: CancelToken | None = None
+    ) -> None:
+        """Replace all seeds by a (K, J, I) map: 0 none, 1 background, 2 and above segments."""
+        new = label_map(seeds, self.image, "seeds").reshape(-1)
+        indices = np.flatnonzero(new != self._seeds.reshape(-1))
+        self._try_edit(indices, new[indices], progress, cancel)
+
+    def predict(
+        self, segment: int = 1, progress: Progress = no_progress, cancel: CancelToken | None = None
+    ) -> NDArray[np.bool_]:
+        """Segment without seeds, with trained weights of the target; returns as :meth:`add`.
+
+        Raises:
+            InputError: the method cannot start without seeds.
+        """
+        segment = _segment_number(segment)
+        if not self.can_predict:
+            raise InputError(
+                f"method {self.method!r} cannot predict without seeds; add some, or give the "
+                "weights of a P-Net trained on the target"
+            )
+        box = self.roi or regions.whole(self._shape)
+        try:
+            self._commit({segment: self._segmented(segment, box, progress, cancel)}, box, {})
+            self.interrupted = False
+        except Cancelled:
+            self.interrupted = True
+        return self.mask(segment)
+
+    def undo(self) -> bool:
+        """Take back the last action exactly; False if there is none."""
+        return self._step(self._history.done, self._history.undone, back=True)
+
+    def redo(self) -> bool:
+        """Do the action again that :meth:`undo` took back; False if there is none."""
+        return self._step(self._history.undone, self._history.done, back=False)
+
+    # What the user sees
+
+    def mask(self, segment: int = 1) -> NDArray[np.bool_]:
+        """(K, J, I) boolean mask of a segment."""
+        return np.asarray(self._labels == _segment_number(segment))
+
+    def labels(self) -> Bytes:
+        """(K, J, I) uint8 label map, read-only: 0 background, 1 and above segments."""
+        return _read_only(self._labels)
+
+    def probability(self, segment: int = 1) -> NDArray[np.float32]:
+        """(K, J, I) float32 in 0..1, of the segment against all else; 0 outside its region."""
+        segment = _segment_number(segment)
+        result = np.zeros(self._shape, np.float32)
+        if self._initial is not None:
+            result[self._initial == segment] = 1
+        if segment in self._estimates:
+            estimate = self._estimates[segment]
+            result[estimate.box.slices] = estimate.values / np.float32(255)
+        return result
+
+    def region(self, segment: int = 1) -> Box | None:
+        """Where a segment is computed, or None before its first seed."""
+        estimate = self._estimates.get(_segment_number(segment))
+        return None if estimate is None else estimate.box
+
+    @property
+    def seeds(self) -> Bytes:
+        """(K, J, I) uint8, read-only: 0 none, 1 background, 2 and above segment + 1."""
+        return _read_only(self._seeds)
+
+    @property
+    def frozen(self) -> NDArray[np.bool_]:
+        """(K, J, I) mask of voxels whose label never changes; assigning a mask is an action."""
+        return _read_only(self._frozen.view(bool))
+
+    @frozen.setter
+    def frozen(self, mask: Any) -> None:
+        new = np.zeros_like(self._frozen)
+        if mask is not None:
+            new[:] = label_map(np.asarray(mask) != 0, self.image, "frozen voxels")
+        box = regions.box_of_voxels(np.flatnonzero(new != self._frozen), self._shape)
+        if box is not None:
+            change = difference(self._frozen[box.slices], new[box.slices], box)
+            self._history.push(Action({"frozen": change}))
+            self._frozen = new
+
+    @property
+    def can_predict(self) -> bool:
+        """Whether :meth:`predict` can start without seeds."""
+        if self._can_predict is None:  # asked of a method for one voxel, which is made at once
+            self._can_predict = not getattr(self._made(CORNER), "needs_seeds", True)
+        return self._can_predict
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether :meth:`undo` has something to take back."""
+        return bool(self._history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether :meth:`redo` has something to do again."""
+        return bool(self._history.undone)
+
+    @property
+    def history_bytes(self) -> int:
+        """Memory that undo and redo take."""
+        return self._history.size
+
+    # How it is done
+
+    def _try_edit(
+        self,
+        indices: Indices,
+        values: Bytes,
+        progress: Progress,
+        cancel: CancelToken | None,
+    ) -> None:
+        self.interrupted = False
+        try:
+            self._edit(indices, values, progress, cancel)
+        except Cancelled:
+            self.interrupted = True
+
+    def _edit(
+        self, indices: Indices, values: Bytes, progress: Progress, cancel: CancelToken | None
+    ) -> None:
+        """Set the seeds at flat ``indices``, segment what they concern, and record the action."""
+        self.changed = None
+        seeds, frozen = self._seeds.reshape(-1), self._frozen.reshape(-1)
+        free = frozen[indices] == 0
+        if indices.size and not free.any():
+            raise InputError(f"all {indices.size} marked voxels are frozen; mark others")
+        new = free & (seeds[indices] != values)
+        indices, values = indices[new], values[new]
+        box = regions.box_of_voxels(indices, self._shape)
+        if box is None:
+            return
+        before = self._seeds[box.slices].copy()
+        old = seeds[indices]
+        seeds[indices] = values
+        try:
+            concerned = self._concerned(indices, old, values)
+            estimates = {}
+            for count, (segment, region) in enumerate(concerned.items()):
+                part = subprogress(progress, count / len(concerned), (count + 1) / len(concerned))
+                estimates[segment] = self._segmented(segment, region, part, cancel)
+        except BaseException:
+            seeds[indices] = old
+            raise
+        change = difference(before, self._seeds[box.slices], box)
+        self._commit(estimates, box, {"seeds": change})
+
+    def _concerned(self, indices: Indices, old: Bytes, new: Bytes) -> dict[int, Box]:
+        """The segments that changed seeds concern, each with its region."""
+        axes = np.unravel_index(indices, self._shape)
+        own = {int(value) - 1 for value in np.union1d(old, new) if value > BACKGROUND}
+        concerned = {}
+        for segment in sorted(own | set(self._estimates) | set(self._initial_boxes)):
+            region = self.region(segment)
+            if region is None and segment in self._initial_boxes:
+                region = self._around(self._initial_boxes[segment])
+            added = regions.box_of_voxels(indices[new == segment + 1], self._shape)
+            if added is not None:
+                region = self._around(added).union(region or added)
+            if self.roi is not None and region is not None:
+                region = self.roi
+            if region is not None and (segment in own or region.holds_any(axes)):
+                concerned[segment] = region
+        return concerned
+
+    def _around(self, box: Box) -> Box:
+        return regions.around(box, self._spacing, self._shape)
+
+    def _method(self, segment: int, box: Box) -> Method:
+        """The method prepared for a segment's region; the one of the last call if it is that."""
+        made = self._methods.get(segment)
+        if made is None or made[0] != box:
+            made = self._methods[segment] = box, self._made(box)
+        return made[1]
+
+    def _made(self, box: Box) -> Method:
+        crop = self.image.array[box.slices]
+        volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
+        ras_from_ijk = self.image.ras_from_ijk.copy()
+        ras_from_ijk[:3, 3] = apply(ras_from_ijk, box.start[::-1])
+        return make_method(
+            self.method, volume, self._spacing, self.device, self.weights, ras_from_ijk
+        )
+
+    def _segmented(
+        self, segment: int, box: Box, progress: Progress, cancel: CancelToken | None
+    ) -> Estimate:
+        """A segment's new estimate; ``box`` grows while the result touches it."""
+        while True:
+            if cancel is not None:
+                cancel.check()
+            seeds = seeds_against_the_rest(self._seeds[box.slices], segment)
+            values = self._quantised(segment, box, seeds, progress, cancel)
+            values[seeds == FOREGROUND] = 255
+            values[seeds == BACKGROUND] = 0
+            sides = regions.touched_sides(values >= INSIDE, box, self._shape)
+            if self.roi is not None or not sides:
+                return Estimate(box, values)
+            box = regions.grown(box, sides, self._shape)
+
+    def _quantised(
+        self,
+        segment: int,
+        box: Box,
+        seeds: Bytes,
+        progress: Progress,
+        cancel: CancelToken | None,
+    ) -> Bytes:
+        method = self._method(segment, box)
+        initial = None
+        if segment in self._initial_boxes and self._initial is not None:
+            initial = self._initial[box.slices] == segment
+            if not getattr(method, "uses_previous", True):
+                seeds = anchored_seeds(seeds, initial, self._spacing)
+        if getattr(method, "needs_seeds", True) and not (seeds == FOREGROUND).any():
+            return np.zeros(box.shape, np.uint8)
+        previous = self._previous(segment, box, initial)
+        probability = np.asarray(method(seeds, previous, progress=progress, cancel=cancel))
+        if probability.shape != box.shape:
+            raise InputError(
+                f"method {self.method!r} returned shape {probability.shape}, {box.shape} expected"
+            )
+        return np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8)
+
+    def _previous(
+        self, segment: int, box: Box, initial: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32] | None:
+        estimate = self._estimates.get(segment)
+        if estimate is None:
+            return None if initial is None else initial.astype(np.float32)
+        previous = np.zeros(box.shape, np.float32)
+        both = box.intersection(estimate.box)
+        if both is not None:
+            values = estimate.values[both.inside(estimate.box)]
+            previous[both.inside(box)] = values / np.float32(255)
+        return previous
+
+    def _commit(
+        self, estimates: Mapping[int, Estimate], seeded: Box, arrays: Mapping[str, Any]
+    ) -> None:
+        """Take over new estimates, compose the labels that they concern, record the action."""
+        region, changes = seeded, {}
+        for segment, estimate in estimates.items():
+            change = estimate_change(self._estimates.get(segment), estimate)
+            if change is not None:
+                changes[segment] = change
+                region = region.union(change.change.box)
+        self._estimates.update(estimates)
+        labels = compose(
+            region, self._estimates, self._initial, self._seeds, self._frozen, self._labels
+        )
+        change_of_labels = difference(self._labels[region.slices], labels, region)
+        self._labels[region.slices] = labels
+        self._history.push(Action({**arrays, "labels": change_of_labels}, changes))
+        self.changed = region
+
+    def _step(self, source: list[Action], target: list[Action], *, back: bool) -> bool:
+        self.changed, self.interrupted = None, False
+        if not source:
+            return False
+        action = source.pop()
+        for name, change in action.arrays.items():
+            change.apply(getattr(self, f"_{name}"))
+            if name == "labels":
+                self.changed = change.box
+        for segment, change_of_estimate in action.estimates.items():
+            estimate = change_of_estimate.apply(self._estimates.pop(segment, None), back=back)
+            if estimate is not None:
+                self._estimates[segment] = estimate
+        target.append(action)
+        return True
+
+
+def _segment_number(segment: int) -> int:
+    if isinstance(segment, bool) or not 1 <= segment <= MOST_SEGMENTS or segment != int(segment):
+        raise InputError(f"segment {segment!r}, a whole number 1..{MOST_SEGMENTS} was expected")
+    return int(segment)
+
+
+def _all_seeds(seeds: Bytes) -> tuple[Indices, Bytes]:
+    indices = np.flatnonzero(seeds)
+    return indices, seeds.reshape(-1)[indices]
+
+
+def _read_only(array: Any) -> Any:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,100 @@
+"""What the chapter measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from DeepIGeoSModuleLib import scribbles
+from DeepIGeoSModuleLib.livesession import LiveSession
+from DeepIGeoSModuleLib.writing import segment_masks
+from demo.report import Number
+from demo.scene import read_scene, write_scene
+from meddl.core import Image
+from meddl.deepigeos.methods import DEFAULT
+
+LEAST_DICE = 0.8
+
+
+def quality(course: Any) -> list[Number]:
+    """Dice of the last round, and the time of an update."""
+    rows = [
+        Number(
+            f"Dice of the {name} after {len(values)} rounds (method {DEFAULT})",
+            f"{values[-1]:.3f}",
+            f"above {LEAST_DICE}",
+            values[-1] > LEAST_DICE,
+        )
+        for name, values in course.dice.items()
+    ]
+    seconds = float(np.median(course.seconds))
+    organs = len(course.dice)
+    text = f"time for the strokes of one round on {organs} organs (median)"
+    return [*rows, Number(text, f"{seconds:.2f} s", "below 5 s", seconds < 5)]
+
+
+def seeds_hold(session: LiveSession, ct: Image) -> list[Number]:
+    """Whether every voxel of a stroke has its label in the preview."""
+    from DeepIGeoSModuleLib.preview import preview_of
+
+    values = {name: number + 1 for name, number in session.numbers.items()}
+    seeds = scribbles.seeds(session.segmentation, ct, values)
+    masks = segment_masks(preview_of(session.segmentation), ct)
+    wrong = sum(
+        int(np.count_nonzero(seeds[mask] != values[name]) - np.count_nonzero(seeds[mask] == 0))
+        for name, mask in masks.items()
+    )
+    covered = sum(int(np.count_nonzero(seeds[mask])) for mask in masks.values())
+    wanted = int(np.count_nonzero(seeds > 1))
+    text = "voxels of strokes with their label"
+    marked = int(np.count_nonzero(seeds))
+    return [Number(text, f"{marked - wrong - (wanted - covered)}", f"{marked}", wrong == 0)]
+
+
+def apply_and_undo(session: LiveSession, ct: Image, names: list[str]) -> list[Number]:
+    """Apply, undo and redo by the Segment Editor's history."""
+    before = _sizes(session, ct, names)
+    session.apply()
+    after = _sizes(session, ct, names)
+    session.editor.logic.Undo()
+    undone = _sizes(session, ct, names)
+    session.editor.logic.Redo()
+    redone = _sizes(session, ct, names)
+    return [
+        Number(
+            "voxels after Apply, one undo, one redo",
+            f"{sum(after)}, {sum(undone)}, {sum(redone)}",
+            f"{sum(after)}, {sum(before)}, {sum(after)}",
+            undone == before and redone == after and sum(after) > 0,
+        )
+    ]
+
+
+def _sizes(session: LiveSession, ct: Image, names: list[str]) -> list[int]:
+    masks = segment_masks(session.segmentation, ct, names)
+    return [int(masks[name].sum()) for name in names]
+
+
+def scene_file(path: Path) -> list[Number]:
+    """Write the scene and read it back: organs, what was wanted, and every stroke."""
+    strokes = len(scribbles.strokes(_edited()))
+    written = write_scene(path)
+    read, segments = read_scene(path)
+    found = sum("ground" in name for name, _color in segments)
+    return [
+        Number(
+            "nodes in the scene, read back",
+            f"{read.total()}",
+            f"{written.total()}",
+            read == written,
+        ),
+        Number("strokes in the scene, read back", f"{found}", f"{strokes}", found == strokes),
+    ]
+
+
+def _edited() -> Any:
+    import slicer
+
+    return slicer.util.getNode("Organs")
