@@ -58,6 +58,7 @@ MAY_IMPORT = {
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
+    "geodesic/sweeps_torch.py": {"torch"},
 }
 
 
