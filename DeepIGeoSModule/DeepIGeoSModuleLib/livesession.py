@@ -287,6 +287,7 @@ class LiveSession(VTKObservationMixin):
     def _show(self, result: Result) -> None:
         self._state = result.state
         self._result = result
+        self._say("")
         self._draw(result)
         self._finished()
 
@@ -307,6 +308,7 @@ class LiveSession(VTKObservationMixin):
         self._finished()
 
     def _cancelled(self) -> None:
+        self._say("")
         self._finished()
 
     def _finished(self) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import slicer
+from scipy.spatial import cKDTree
 
 from DeepIGeoSModule import DeepIGeoSModuleLogic
 from DeepIGeoSModuleLib import scribbles
@@ -142,7 +143,7 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         grid = np.moveaxis(np.indices(SHAPE)[::-1], 0, -1).reshape(-1, 3)
         points = apply(OBLIQUE, grid)
         dense = np.concatenate([np.linspace(a, b, 2000) for a, b in pairwise(way)])
-        nearest = np.array([np.sqrt(((dense - p) ** 2).sum(axis=1).min()) for p in points])
+        nearest, _ = cKDTree(dense).query(points)
         clear = np.abs(nearest - 3.0) > 1e-3
         inside = {tuple(v) for v in grid[clear & (nearest < 3.0)]}
         assert inside <= {tuple(v) for v in found}
