@@ -21,6 +21,7 @@ STANDARD = set(sys.stdlib_module_names)
 
 # Files that are one library's code through and through, and may import it at file scope.
 MAY_IMPORT = {
+    "core/blocks.py": {"torch"},
     "core/checkpoint.py": {"safetensors", "torch"},
     "core/seeding.py": {"torch"},
     "core/training_data.py": {"torch"},
@@ -39,18 +40,25 @@ MAY_IMPORT = {
     "deepdrr/scatter_kernel.py": {"numba"},
     "deepdrr/scatter_network.py": {"torch"},
     "deepdrr/shear_warp_kernels.py": {"numba"},
-    "deepdrr/similarity.py": {"torch"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
+    "deepdrr/similarity.py": {"torch"},
     "deepdrr/transport.py": {"numba"},
     "deepigeos/correction.py": {"scipy"},
     "deepigeos/crf.py": {"numba"},
     "deepigeos/crfnet.py": {"torch"},
+    "deepigeos/encoding.py": {"scipy"},
+    "deepigeos/generalist_network.py": {"torch"},
     "deepigeos/interactions.py": {"scipy"},
     "deepigeos/networks.py": {"torch"},
+    "deepigeos/phantom_images.py": {"scipy"},
+    "deepigeos/phantom_shapes.py": {"scipy"},
     "deepigeos/pnet.py": {"torch"},
     "deepigeos/trained.py": {"torch"},
+    "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
+    "deepigeos/zoom.py": {"numba"},
     "geodesic/compiled.py": {"llvmlite", "numba"},
+    "geodesic/simd_steps.py": {"llvmlite", "numba"},
 }
 
 

@@ -8,7 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meddl.cli import drr_benchmark, drr_dataset, drr_materials, drr_register, drr_scatter
+from meddl.cli import (
+    drr_benchmark,
+    drr_companions,
+    drr_dataset,
+    drr_materials,
+    drr_register,
+    drr_scatter,
+)
 
 if TYPE_CHECKING:
     from meddl.deepdrr import Camera, CArm
@@ -38,6 +45,8 @@ examples:
   meddl drr render ct.nii.gz --output o.png --materials labels.nii.gz --kvp 80 --clahe on
   meddl drr render ct.nii.gz --output bins.tiff --quantity counts --detector bins:20,50,80 --mas 2
   meddl drr render ct.nii.gz --output o.tiff --mask screw.nrrd:titanium --csi 500 --mtf50 1.2
+  meddl drr render ct.nii.gz --output o.tiff --save-depth depth.tiff --save-masks masks.tiff
+      --labels labels.nii.gz --label-values 77,78
 
 CAMERA.json (world is RAS in mm; x right, y down, looking along +z; pixel centres at integers):
   {"K": [[..3x3..]], "camera_from_world": [[..4x4..]], "size": [W, H]}
@@ -178,6 +187,7 @@ def _configure_render(parser: argparse.ArgumentParser) -> None:
     picture = parser.add_argument_group("picture")
     add_arguments(picture, RenderParameters, skip=inherited)
     add_arguments(picture, DisplayParameters)
+    drr_companions.configure(parser)
     parser.add_argument(
         "--parameters", metavar="FILE", help="start from the record OUT.json of another run"
     )
@@ -190,6 +200,7 @@ def run_render(args: argparse.Namespace) -> int:
     from meddl.core import InputError, read_image
     from meddl.core.files import writable_parent
     from meddl.core.parameters import from_arguments
+    from meddl.core.progress import subprogress
     from meddl.deepdrr import (
         CArm,
         DisplayParameters,
@@ -214,6 +225,7 @@ def run_render(args: argparse.Namespace) -> int:
             f"a {suffix} holds one picture, these parameters give one per material or energy bin: "
             "use .tiff"
         )
+    drr_companions.check(args, parameters)
     if args.save_camera:
         writable_parent(args.save_camera)
     if output.exists() and Path(args.ct).exists() and output.samefile(args.ct):
@@ -223,17 +235,22 @@ def run_render(args: argparse.Namespace) -> int:
     ct = read_image(args.ct, series=args.series)
     over = [parse_mask(text) for text in reversed(args.mask)]
     loaded = time.perf_counter()
+    beside = drr_companions.pictures(
+        args, ct, view, parameters, subprogress(args.progress, 0.0, 0.5)
+    )
     radiograph = render(
         ct,
         view,
         parameters,
         over=over,
         solids=solids,
-        progress=args.progress,
+        progress=subprogress(args.progress, 0.5 if beside else 0.0, 1.0),
         cancel=args.cancel,
     )
     rendered = time.perf_counter()
     write_radiograph(output, radiograph, display)
+    for path, picture in beside:
+        write_radiograph(path, picture)
     if args.save_camera:
         write_camera(args.save_camera, view.camera(ct.center) if isinstance(view, CArm) else view)
     if args.json:
@@ -244,6 +261,7 @@ def run_render(args: argparse.Namespace) -> int:
                 "quantity": parameters.quantity,
                 "unit": radiograph.metadata["unit"],
                 "size": list(radiograph.size[:2]),
+                "beside": [str(path) for path, _ in beside],
                 "device": radiograph.metadata["device"],
                 "backend": radiograph.metadata["backend"],
                 "seconds": {

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from meddl.core.blocks import Residual, convolution_unit
 from meddl.core.devices import choose_device
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
@@ -42,16 +43,17 @@ class MaterialNet(nn.Module):
     def __init__(self, width: int = 16) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
-        self.first = nn.Sequential(_unit(2 * 8, width), Residual(width, 1))
+        self.first = nn.Sequential(convolution_unit(2 * 8, width), Residual(width, 1))
         self.down = nn.ModuleList(
-            nn.Sequential(_unit(fine, coarse, 2, 2), Residual(coarse, 2))
+            nn.Sequential(convolution_unit(fine, coarse, 2, 2), Residual(coarse, 2))
             for fine, coarse in pairwise(widths)
         )
         self.up = nn.ModuleList(
             nn.ConvTranspose3d(coarse, fine, 2, 2) for fine, coarse in pairwise(widths)
         )
         self.merge = nn.ModuleList(
-            nn.Sequential(_unit(2 * fine, fine), Residual(fine, 1)) for fine in widths[:-1]
+            nn.Sequential(convolution_unit(2 * fine, fine), Residual(fine, 1))
+            for fine in widths[:-1]
         )
         self.last = nn.ConvTranspose3d(width, len(CLASSES), 2, 2)
         # A quarter faster on the CPU; torch's types know the 2-D form only.
@@ -71,27 +73,6 @@ class MaterialNet(nn.Module):
             result = merge(torch.cat([passed.pop(), up(result)], 1))
         logits: Tensor = self.last(result)
         return logits
-
-
-class Residual(nn.Module):
-    """Units of convolution whose input is added to their output."""
-
-    def __init__(self, width: int, units: int) -> None:
-        super().__init__()
-        self.units = nn.Sequential(*(_unit(width, width) for _ in range(units)))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """(N, C, K, J, I) to the same."""
-        result: Tensor = values + self.units(values)
-        return result
-
-
-def _unit(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv3d(inputs, outputs, size, stride, padding=(size - 1) // 2, bias=False),
-        nn.BatchNorm3d(outputs),
-        nn.ReLU(inplace=True),
-    )
 
 
 def _folded(values: Tensor) -> Tensor:

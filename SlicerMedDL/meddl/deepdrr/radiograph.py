@@ -296,11 +296,11 @@ def render_prepared(
     camera = _camera(view, prepared.ct)
     _warn_if_outside(prepared.ct, camera, number)
     names, grids = prepared.names, prepared.grids
-    integrals = np.zeros((*camera.size[::-1], max(1, len(names))), np.float32)
+    integrals: NDArray[np.float32] | None = None
     share = 0.95 if parameters.scatter == "none" else 0.5  # of the projection in the time
     world_per_pixel = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
     for index, (grid, project) in enumerate(zip(grids, prepared.projectors, strict=True)):
-        integrals[..., list(grid.components)] += project(
+        found = project(
             camera.source,
             world_per_pixel,
             camera.size,
@@ -309,13 +309,19 @@ def render_prepared(
             ),
             cancel=cancel,
         )
+        if grid.components != tuple(range(max(1, len(names)))):
+            spread = np.zeros((*found.shape[:2], len(names)), np.float32)
+            spread[..., list(grid.components)] = found
+            found = spread
+        integrals = found if integrals is None else integrals + found
+    assert integrals is not None
     if solids:
         integrals, names = insert_solids(integrals, names, solids, camera, grids, cancel=cancel)
     if parameters.quantity == "integral":
         return _as_image(
             integrals[..., 0], names, view, camera, parameters, solids, prepared.backend
         )
-    paths = integrals * np.float32(0.1)  # g/cm3 x mm to g/cm2
+    paths = np.multiply(integrals, np.float32(0.1), out=integrals)  # g/cm3 x mm to g/cm2
     if parameters.quantity == "path":
         return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
     generator = np.random.default_rng([parameters.seed, number])

@@ -30,7 +30,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr import projector
 from meddl.deepdrr.layers import DensityGrid
 from meddl.deepdrr.projector import available_cores, run_blocks
-from meddl.deepdrr.shear_warp_kernels import CHUNK, mark_occupied, place_samples, trace, warp
+from meddl.deepdrr.shear_warp_kernels import group_samples, mark_extents, place_samples, trace, warp
 from meddl.deepdrr.simd_lanes import LANES
 
 Array = NDArray[np.float64]
@@ -53,13 +53,16 @@ class Columns(NamedTuple):
     Attributes:
         density: (A, B, C) float32, C-contiguous.
         label: (A, B, C) uint8, or of size 0 if there is one material.
-        occupied: (A, B, ceil(C / CHUNK)) uint8 or uint32, a bit for each material of a stretch.
+        extents: (A, B, M, 2) uint16, first and end voxel that is not 0 of each material; those of
+            all materials together in the place of ``whole``; C, 0 if there is none.
+        whole: the material that fills most; it is found as all less the others.
         axes: the ijk axis (0, 1, 2) of A, B and C.
     """
 
     density: NDArray[np.float32]
     label: NDArray[np.uint8]
-    occupied: NDArray[np.unsignedinteger]
+    extents: NDArray[np.uint16]
+    whole: int
     axes: tuple[int, int, int]
 
 
@@ -83,15 +86,18 @@ class PreparedVolume:
 
     @cached_property
     def box(self) -> tuple[Array, Array]:
-        """Lower and upper ijk corner of what is not empty, along k rounded to whole chunks."""
-        occupied = self.columns(2).occupied != 0
+        """Lower and upper ijk corner of what is not empty."""
+        columns = self.columns(2)
+        extents = columns.extents[:, :, columns.whole]
+        occupied = extents[..., 1] > 0
         low, high = np.zeros(3), np.zeros(3)
-        for axis, others in enumerate(((0, 2), (1, 2), (0, 1))):  # i, j, k
-            indices = np.flatnonzero(occupied.any(axis=others))
-            if indices.size:
-                size, step = self.grid.density.shape[2 - axis], CHUNK if axis == 2 else 1
-                low[axis] = max(indices[0] * step - 1.0, -0.5)
-                high[axis] = min((indices[-1] + 1.0) * step, size - 0.5)
+        if occupied.any():
+            for axis in (0, 1):
+                indices = np.flatnonzero(occupied.any(axis=axis))
+                low[axis], high[axis] = indices[0] - 1.0, indices[-1] + 1.0
+            low[2], high[2] = extents[..., 0].min() - 1.0, extents[..., 1].max()
+            low = np.maximum(low, -0.5)
+            high = np.minimum(high, np.array(self.grid.density.shape[::-1]) - 0.5)
         return low, high
 
 
@@ -100,15 +106,18 @@ def _arrange(grid: DensityGrid, axis: int) -> Columns:
     turned = [2 - n for n in order]
     density = np.ascontiguousarray(grid.density.transpose(turned))
     label = NO_LABEL if grid.label is None else np.ascontiguousarray(grid.label.transpose(turned))
-    bits = np.uint8 if len(grid.components) <= 8 else np.uint32
-    occupied = np.empty((*density.shape[:2], -(-density.shape[2] // CHUNK)), bits)
+    extents = np.empty((*density.shape[:2], len(grid.components), 2), np.uint16)
 
     def mark(start: int) -> None:
         part = slice(start, start + ROWS_PER_BLOCK)
-        mark_occupied(density[part], label[part], occupied[part])
+        mark_extents(density[part], label[part], extents[part])
 
     run_blocks(mark, range(0, len(density), ROWS_PER_BLOCK), no_progress, None)
-    return Columns(density, label, occupied, order)
+    lengths = np.maximum(extents[..., 1].astype(np.int32) - extents[..., 0], 0)
+    whole = int(lengths.sum(axis=(0, 1)).argmax())
+    extents[:, :, whole, 0] = extents[..., 0].min(axis=2)
+    extents[:, :, whole, 1] = extents[..., 1].max(axis=2)
+    return Columns(density, label, extents, whole, order)
 
 
 def choose_axes(rays: Array) -> tuple[int, int, int] | None:
@@ -246,14 +255,21 @@ def _trace(
 
     on_rows, on_columns = samples(0), samples(1)
     lines, width = shape
+    groups = (
+        np.empty((planes, width // LANES), np.uint32),
+        np.empty((planes, width), np.uint32),
+        np.empty(planes, np.bool_),
+    )
+    group_samples(on_columns[0], sizes[2 - axes[2]], *groups)
     virtual = np.zeros((lines, len(volume.grid.components), width), np.float32)
     per_block = min(LINES_PER_BLOCK, max(8, -(-lines // (2 * available_cores()))))
 
     def block(start: int) -> None:
         trace(
-            columns.density, columns.label, columns.occupied, columns.axes[0] == axes[0],
+            columns.density, columns.label, columns.extents, columns.whole,
+            columns.axes[0] == axes[0],
             per_layer, origin[axes[0]], origin[axes[2]], first[1], pitch, *on_rows, *on_columns,
-            start, virtual[start : start + per_block],
+            *groups, start, virtual[start : start + per_block],
         )  # fmt: skip
 
     run_blocks(block, range(0, lines, per_block), progress, cancel)

@@ -11,35 +11,27 @@ import math
 import numba
 import numpy as np
 
-from meddl.deepdrr.simd_lanes import LANES, blend_lanes, catmull_rom
+from meddl.deepdrr.simd_lanes import LANES, add_lanes, blend_lanes, catmull_rom
 
-CHUNK = 16  # voxels of a column that share one word of the occupancy
 FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the assumption of no infinities
 _jit = numba.njit(nogil=True, cache=True, fastmath=FAST)
 ONE = np.uint32(1)
 
 
 @_jit
-def mark_occupied(density, label, occupied):  # type: ignore[no-untyped-def]  # numba infers them
-    """Set bit m % 32 of each chunk (A, B, chunks) where a voxel of material m is not zero.
+def mark_extents(density, label, extents):  # type: ignore[no-untyped-def]  # numba infers them
+    """First and end voxel that is not zero of each material in each column; K, 0 if there is none.
 
-    density: (A, B, K); label: the same, or empty for material 0 alone.
+    density: (A, B, K); label: the same, or empty for material 0 alone; extents: (A, B, M, 2).
     """
-    labelled = label.size > 0
+    height, labelled = density.shape[2], label.size > 0
     for a in range(density.shape[0]):
         for b in range(density.shape[1]):
-            for chunk in range(occupied.shape[2]):
-                start, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, density.shape[2])
-                values = density[a, b, start:stop]
-                bits = np.uint32(0)
-                if labelled:
-                    which = label[a, b, start:stop]
-                    for k in range(values.size):
-                        bits |= np.uint32(values[k] != 0) << np.uint32(which[k] & np.uint8(31))
-                else:
-                    for k in range(values.size):
-                        bits |= np.uint32(values[k] != 0)
-                occupied[a, b, chunk] = bits
+            extents[a, b, :, 0], extents[a, b, :, 1] = height, 0
+            for k in range(height):
+                if density[a, b, k] != 0:
+                    extent = extents[a, b, label[a, b, k] if labelled else np.uint8(0)]
+                    extent[0], extent[1] = min(extent[0], k), k + 1
 
 
 @_jit
@@ -100,205 +92,169 @@ def plane_weight(plane, per_layer, layers):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _seen(low, high):  # type: ignore[no-untyped-def]
-    """First and end index of what has a weight; the rays that meet a layer are neighbours."""
-    begin, end = 0, low.size
-    while begin < end and low[begin] == 0 and high[begin] == 0:
+def _seen(low, high, plane, begin, end):  # type: ignore[no-untyped-def]
+    """First and end index, of those from begin to end, of what has a weight; the rays that meet a
+    plane are neighbours."""
+    while begin < end and low[plane, begin] == 0 and high[plane, begin] == 0:
         begin += 1
-    while end > begin and low[end - 1] == 0 and high[end - 1] == 0:
+    while end > begin and low[plane, end - 1] == 0 and high[plane, end - 1] == 0:
         end -= 1
     return begin, end
 
 
 @_jit
-def _of_material(density, label, material, out):  # type: ignore[no-untyped-def]
-    for k in range(out.size):
-        out[k] = density[k] if label[k] == material else np.float32(0)
-
-
-@_jit
-def _relative(index, extent, base, places):  # type: ignore[no-untyped-def]
-    """Split indices into one base per :data:`LANES` of them and what is left; whether that fits
+def group_samples(index, extent, base, places, dense):  # type: ignore[no-untyped-def]
+    """Split indices (planes, X) into one base (planes, X / LANES) per group of neighbours and what
+    is left, places (planes, X); dense (planes,): whether that fits
     :func:`meddl.deepdrr.simd_lanes.blend_lanes`, that is, whether the rays lie dense enough."""
-    if extent < LANES:
-        return False
-    for block in range(base.size):
-        start = block * LANES
-        lowest, highest = index[start], index[start]
-        for n in range(start + 1, start + LANES):
-            lowest, highest = min(lowest, index[n]), max(highest, index[n])
-        lowest = min(lowest, np.uint32(extent - LANES))
-        if highest - lowest > LANES - 2:
-            return False
-        base[block] = lowest
-        for n in range(start, start + LANES):
-            places[n] = index[n] - lowest
-    return True
-
-
-@_jit
-def _resample(a, b, index, low, high, out_a, out_b):  # type: ignore[no-untyped-def]
-    """Two columns of voxels at the same places; sparse ones, for which lanes are too narrow."""
-    for n in range(index.size):
-        at = index[n]
-        out_a[n] = low[n] * a[at] + high[n] * a[at + ONE]
-        out_b[n] = low[n] * b[at] + high[n] * b[at + ONE]
-
-
-@_jit
-def _add_blend(weight_a, a, weight_b, b, out):  # type: ignore[no-untyped-def]
-    for n in range(out.size):
-        out[n] += weight_a * a[n] + weight_b * b[n]
-
-
-@_jit
-def _clear_beside(line, begin, end, new_begin, new_end):  # type: ignore[no-untyped-def]
-    """Zero what was filled from begin to end and is not about to be filled again."""
-    if new_end <= new_begin:
-        line[begin:end] = 0
-    else:
-        line[begin : max(begin, min(end, new_begin))] = 0
-        line[min(end, max(begin, new_end)) : end] = 0
+    for plane in range(index.shape[0]):
+        dense[plane] = extent >= LANES
+        for group in range(base.shape[1]):
+            start = group * LANES
+            lowest, highest = index[plane, start], index[plane, start]
+            for n in range(start + 1, start + LANES):
+                lowest, highest = min(lowest, index[plane, n]), max(highest, index[plane, n])
+            lowest = min(lowest, np.uint32(max(extent - LANES, 0)))
+            base[plane, group] = lowest
+            dense[plane] &= highest - lowest <= LANES - 2
+            for n in range(start, start + LANES):
+                places[plane, n] = index[plane, n] - lowest
 
 
 @_jit
 def trace(  # type: ignore[no-untyped-def]
-    density, label, occupied, layers_first,
+    density, label, extents, whole, layers_first,
     per_layer, source_depth, source_column, first, pitch,
-    row_index, row_low, row_high, column_index, column_low, column_high,
+    row_index, row_low, row_high,
+    column_index, column_low, column_high, base, places, dense,
     start, out,
 ):  # fmt: skip
     """Sum the layers along the rays of some lines of the virtual detector.
 
     density: (A, B, K) float32, A the layers and B the rows if ``layers_first``, otherwise the other
-    way round; label: (A, B, K) uint8 or empty; occupied: of :func:`mark_occupied`.
+    way round; label: (A, B, K) uint8 or empty; extents: of :func:`mark_extents`, but all materials'
+    together in the place of the material ``whole``, which is found as all less the others.
     source_depth, source_column: the source along layers and columns. first, pitch: the slopes of
     the detector's columns. row_*: (planes, lines), column_*: (planes, X), of
-    :func:`place_samples`. Adds lines start.. to out (lines, M, X), X contiguous and a multiple of
-    :data:`LANES`.
+    :func:`place_samples`; base, places, dense: of :func:`group_samples` for the columns. Adds lines
+    start.. to out (lines, M, X), X a multiple of :data:`LANES`. All contiguous.
 
     Each layer is resampled twice: every column of voxels at the detector's columns, then for each
-    line two neighbouring results are blended, over contiguous memory.
+    line two neighbouring results are blended, over contiguous memory. Inner loops make no views of
+    arrays: numba counts their references (measured: a third of the time of sparse materials).
     """
-    if layers_first:
-        layers, rows, height = density.shape
-    else:
-        rows, layers, height = density.shape
+    layers, rows = density.shape[:2] if layers_first else density.shape[1::-1]
+    height = density.shape[2]
     lines, materials, width = out.shape
-    labelled = label.size > 0
     bottom, top = rows, 0
     planes = layers * per_layer
     for plane in range(planes):
-        begin, end = _seen(
-            row_low[plane, start : start + lines], row_high[plane, start : start + lines]
-        )
+        begin, end = _seen(row_low, row_high, plane, start, start + lines)
         if end > begin:
-            one, other = row_index[plane, start + begin], row_index[plane, start + end - 1]
+            one, other = row_index[plane, begin], row_index[plane, end - 1]
             bottom, top = min(bottom, min(one, other)), max(top, max(one, other) + 2)
     if top <= bottom:
         return
-    resampled = np.zeros((materials, top - bottom + 1, width), np.float32)
-    filled = np.zeros((materials, top - bottom + 1, 2), np.int64)  # first and end of what is not 0
-    column_a, column_b = np.zeros(height, np.float32), np.zeros(height, np.float32)
-    base, places = np.empty(width // LANES, np.uint32), np.empty(width, np.uint32)
+    pairs = (top - bottom) // 2 + 1
+    resampled = np.empty(materials * 2 * pairs * width, np.float32)
+    reach = np.zeros((materials, pairs, 2), np.int64)
+    voxels, labels, sums = density.reshape(-1), label.reshape(-1), out.reshape(-1)
+    lower, upper, spots = column_low.reshape(-1), column_high.reshape(-1), places.reshape(-1)
     for plane in range(planes):
         layer, weight = plane // per_layer, np.float32(plane_weight(plane, per_layer, layers))
-        low, high = row_low[plane, start : start + lines], row_high[plane, start : start + lines]
-        index = row_index[plane, start : start + lines]
-        first_line, end_line = _seen(low, high)
-        left, right = _seen(column_low[plane], column_high[plane])
+        first_line, end_line = _seen(row_low, row_high, plane, start, start + lines)
+        left, right = _seen(column_low, column_high, plane, 0, width)
         if end_line <= first_line or right <= left or weight == 0:
             continue
-        left, right = left // LANES * LANES, -(-right // LANES) * LANES
-        dense = _relative(column_index[plane], height, base, places)
         depth = plane_depth(plane, per_layer) - source_depth
-        one, other = index[first_line], index[end_line - 1]
-        for row in range(min(one, other), max(one, other) + 2, 2):
+        per_voxel, at_zero = 1.0 / (depth * pitch), (-source_column / depth - first) / pitch
+        one, other = row_index[plane, first_line], row_index[plane, end_line - 1]
+        for pair in range((min(one, other) - bottom) // 2, (max(one, other) + 1 - bottom) // 2 + 1):
+            row = bottom + 2 * pair
             beside = min(row + 1, rows - 1)
+            before, after = max(row - 1, 0), min(row + 2, rows - 1)
             a, b = (layer, row) if layers_first else (row, layer)
             c, d = (layer, beside) if layers_first else (beside, layer)
-            bits_a, bits_b = occupied[a, b], occupied[c, d]
-            present = np.uint32(0)
-            for chunk in range(bits_a.size):
-                present |= bits_a[chunk] | bits_b[chunk]
+            e, f = (layer, before) if layers_first else (before, layer)
+            g, h = (layer, after) if layers_first else (after, layer)
+            start_a = (a * density.shape[1] + b) * height
+            start_b = (c * density.shape[1] + d) * height
             for material in range(materials):
-                bit = ONE << np.uint32(material & 31)
-                begin, end = left, left
-                if present & bit:
-                    begin, end = _reached(
-                        bits_a, bits_b, bit, height, source_column, depth, first, pitch, left, right
-                    )
-                for n in range(2):
-                    line = resampled[material, row - bottom + n]
-                    extent = filled[material, row - bottom + n]
-                    _clear_beside(line, extent[0], extent[1], begin, end)
-                    extent[0], extent[1] = begin, end
-                if end <= begin:
-                    continue
-                values_a, values_b = density[a, b], density[c, d]
-                if labelled and (present != bit or materials > 32):  # else it is alone there
-                    one, other = column_index[plane, begin], column_index[plane, end - 1]
-                    k0 = max(min(one, other) - LANES, 0)
-                    k1 = min(max(one, other) + LANES, height)
-                    _of_material(values_a[k0:k1], label[a, b, k0:k1], material, column_a[k0:k1])
-                    _of_material(values_b[k0:k1], label[c, d, k0:k1], material, column_b[k0:k1])
-                    values_a, values_b = column_a, column_b
-                out_a = resampled[material, row - bottom]
-                out_b = resampled[material, row - bottom + 1]
-                if dense:
-                    for block in range(begin // LANES, end // LANES):
+                # The rows beside count too: lines between two pairs need both.
+                lowest = min(
+                    min(extents[a, b, material, 0], extents[c, d, material, 0]),
+                    min(extents[e, f, material, 0], extents[g, h, material, 0]),
+                )
+                highest = max(
+                    max(extents[a, b, material, 1], extents[c, d, material, 1]),
+                    max(extents[e, f, material, 1], extents[g, h, material, 1]),
+                )
+                begin, end = 0, 0
+                if highest > lowest:
+                    begin, end = _reached(lowest, highest, height, per_voxel, at_zero, left, right)
+                reach[material, pair, 0], reach[material, pair, 1] = begin, end
+                out_a = (material * pairs + pair) * 2 * width
+                out_b = out_a + width
+                if not dense[plane]:
+                    for n in range(begin, end):
+                        at = column_index[plane, n]
+                        for from_, to in ((start_a + at, out_a + n), (start_b + at, out_b + n)):
+                            below, above = voxels[from_], voxels[from_ + 1]
+                            if material != whole:
+                                below *= labels[from_] == material
+                                above *= labels[from_ + 1] == material
+                            resampled[to] = (
+                                column_low[plane, n] * below + column_high[plane, n] * above
+                            )
+                elif material == whole:
+                    for n in range(begin, end, LANES):
+                        at = base[plane, n // LANES]
                         blend_lanes(  # type: ignore[call-arg]  # numba passes the typing context
-                            values_a, values_b, base[block], places,
-                            column_low[plane], column_high[plane], block * LANES, out_a, out_b,
+                            voxels, None, material, start_a + at, start_b + at,
+                            spots, lower, upper, plane * width + n, resampled, out_a + n, out_b + n,
                         )  # fmt: skip
                 else:
-                    _resample(
-                        values_a, values_b, column_index[plane, begin:end],
-                        column_low[plane, begin:end], column_high[plane, begin:end],
-                        out_a[begin:end], out_b[begin:end],
-                    )  # fmt: skip
+                    for n in range(begin, end, LANES):
+                        at = base[plane, n // LANES]
+                        blend_lanes(  # type: ignore[call-arg]
+                            voxels, labels, material, start_a + at, start_b + at,
+                            spots, lower, upper, plane * width + n, resampled, out_a + n, out_b + n,
+                        )  # fmt: skip
         for line in range(first_line, end_line):
-            row = index[line] - bottom
+            row = row_index[plane, line] - bottom
+            low, high = weight * row_low[plane, line], weight * row_high[plane, line]
             for material in range(materials):
-                extent, next_extent = filled[material, row], filled[material, row + 1]
-                begin, end = extent
-                if end <= begin:
-                    begin, end = next_extent
-                elif next_extent[1] > next_extent[0]:
-                    begin, end = min(begin, next_extent[0]), max(end, next_extent[1])
-                if end > begin:
-                    _add_blend(
-                        weight * low[line], resampled[material, row, begin:end],
-                        weight * high[line], resampled[material, row + 1, begin:end],
-                        out[line, material, begin:end],
-                    )  # fmt: skip
+                begin = max(reach[material, row // 2, 0], reach[material, (row + 1) // 2, 0])
+                end = min(reach[material, row // 2, 1], reach[material, (row + 1) // 2, 1])
+                at = (material * 2 * pairs + row) * width
+                to = ((line - start) * materials + material) * width
+                for n in range(begin, end, LANES):
+                    add_lanes(  # type: ignore[call-arg]
+                        resampled, at + n, low, at + width + n, high, sums, to + n
+                    )
+    for material in range(materials):
+        if material != whole:
+            out[:, whole] -= out[:, material]
 
 
 @_jit
-def _reached(bits_a, bits_b, bit, height, source, depth, first, pitch, left, right):  # type: ignore[no-untyped-def]
-    """First and end detector column whose ray can meet the occupied part of two columns, in whole
-    lanes."""
-    low, high = 0, bits_a.size
-    while not (bits_a[low] | bits_b[low]) & bit:
-        low += 1
-    while not (bits_a[high - 1] | bits_b[high - 1]) & bit:
-        high -= 1
+def _reached(lowest, highest, height, per_voxel, at_zero, left, right):  # type: ignore[no-untyped-def]
+    """First and end detector column whose ray can meet the voxels from lowest to highest, in whole
+    lanes; a ray meets voxel k at the detector column at_zero + per_voxel k."""
     # The interpolant reaches zero one voxel beyond; on the outermost voxel it ends at the face.
     begin, end = float(left), float(right)
-    below = ((low * CHUNK - 1.0 - source) / depth - first) / pitch
-    above = ((high * CHUNK - source) / depth - first) / pitch
-    rising = depth * pitch > 0
-    if low > 0:
-        if rising:
+    below, above = at_zero + per_voxel * (lowest - 1.0), at_zero + per_voxel * highest
+    if lowest > 0:
+        if per_voxel > 0:
             begin = max(begin, below)
         else:
             end = min(end, below + 1.0)
-    if high * CHUNK < height:
-        if rising:
+    if highest < height:
+        if per_voxel > 0:
             end = min(end, above + 1.0)
         else:
             begin = max(begin, above)
-    return int(begin) // LANES * LANES, -(-math.ceil(end) // LANES) * LANES
+    return int(begin) & -LANES, math.ceil(end) + LANES - 1 & -LANES
 
 
 @_jit

@@ -35,65 +35,122 @@ def has_avx2() -> bool:
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})
-def blend_lanes_by_loop(a, b, base, places, low, high, at, out_a, out_b):  # type: ignore[no-untyped-def]
+def blend_lanes_by_loop(  # type: ignore[no-untyped-def]
+    values, labels, material, start_a, start_b, places, low, high, at, out, out_a, out_b
+):
     """As :func:`blend_lanes_by_permute`."""
-    for n in range(at, at + LANES):
-        place = base + places[n]
-        out_a[n] = low[n] * a[place] + high[n] * a[place + np.uint32(1)]
-        out_b[n] = low[n] * b[place] + high[n] * b[place + np.uint32(1)]
+    pairs = ((np.int64(start_a), np.int64(out_a)), (np.int64(start_b), np.int64(out_b)))
+    for start, to in pairs:
+        for n in range(LANES):
+            k = start + places[at + n]
+            below, above = values[k], values[k + 1]
+            if labels is not None:
+                below *= labels[k] == material
+                above *= labels[k + 1] == material
+            out[to + n] = low[at + n] * below + high[at + n] * above
 
 
 @intrinsic
 def blend_lanes_by_permute(
     typingctx: Any,
-    a: Any,
-    b: Any,
-    base: Any,
+    values: Any,
+    labels: Any,
+    material: Any,
+    start_a: Any,
+    start_b: Any,
     places: Any,
     low: Any,
     high: Any,
     at: Any,
+    out: Any,
     out_a: Any,
     out_b: Any,
 ) -> Any:
-    """out[n] = low[n] x[base + places[n]] + high[n] x[base + places[n] + 1], n from at to at + 7.
+    """Two columns of voxels, a and b, at eight places between them.
 
-    For two columns x: (a, out_a) and (b, out_b). a, b, low, high, out_a, out_b: float32; places:
-    uint32, 0 to 6; base + 7 is the index of a voxel. All contiguous; nothing is checked.
+    out[out_a + n] = low[at + n] x[p] + high[at + n] x[p + 1], where p = start_a + places[at + n]
+    and n goes from 0 to 7; likewise for b. x are the values; with labels (None: without) only those
+    that have the label ``material``, the others are 0.
+
+    values, low, high, out: float32; labels: uint8; places: uint32, 0 to 6; all flat and contiguous.
+    start + 7 is the index of a voxel. Nothing is checked.
     """
-    signature = types.void(a, b, base, places, low, high, at, out_a, out_b)
+    kinds = (values, labels, material, start_a, start_b, places, low, high, at, out, out_a, out_b)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         floats, integers = ir.VectorType(ir.FloatType(), 8), ir.VectorType(ir.IntType(32), 8)
         permute = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(floats, [floats, integers]), "llvm.x86.avx2.permps"
         )
-
-        def pointer(number: int, index: Any, kind: Any) -> Any:
-            array = context.make_array(signature.args[number])(context, builder, arguments[number])
-            return builder.bitcast(builder.gep(array.data, [index]), kind.as_pointer())
-
-        def load(number: int, index: Any, kind: Any) -> Any:
-            return builder.load(pointer(number, index, kind), align=4)
-
-        index = context.cast(builder, arguments[6], signature.args[6], types.intp)
-        start = context.cast(builder, arguments[2], signature.args[2], types.intp)
-        lower = load(3, index, integers)
+        value_at, label_at, place_at, low_at, high_at, out_at = (
+            _pointers(context, builder, signature, arguments, n) for n in (0, 1, 5, 6, 7, 9)
+        )
+        lower = builder.load(place_at(8, integers), align=4)
         upper = builder.add(lower, ir.Constant(integers, [1] * 8))
-        weights = load(4, index, floats), load(5, index, floats)
-        sums = []
-        for column in (0, 1):
-            values = load(column, start, floats)
+        weights = [builder.load(pointer(8, floats), align=4) for pointer in (low_at, high_at)]
+        for start, to in ((3, 10), (4, 11)):
+            found = builder.load(value_at(start, floats), align=4)
+            if labels is not types.none:
+                wanted = context.cast(builder, arguments[2], signature.args[2], types.uint8)
+                label = builder.load(label_at(start, ir.VectorType(wanted.type, 8)), align=1)
+                same = builder.icmp_unsigned("==", label, _spread(builder, wanted, 8))
+                found = builder.select(same, found, ir.Constant(floats, [0.0] * 8))
             terms = [
-                builder.fmul(weight, builder.call(permute, [values, places]), flags=("contract",))
+                builder.fmul(weight, builder.call(permute, [found, places]), flags=("contract",))
                 for weight, places in zip(weights, (lower, upper), strict=True)
             ]
-            sums.append(builder.fadd(*terms, flags=("contract",)))
-        for number, total in zip((7, 8), sums, strict=True):
-            builder.store(total, pointer(number, index, floats), align=4)
+            total = builder.fadd(*terms, flags=("contract",))
+            builder.store(total, out_at(to, floats), align=4)
+        return context.get_dummy_value()
+
+    return types.void(*kinds), generate
+
+
+@intrinsic
+def add_lanes(
+    typingctx: Any, lines: Any, a: Any, weight_a: Any, b: Any, weight_b: Any, out: Any, at: Any
+) -> Any:
+    """out[at + n] += weight_a lines[a + n] + weight_b lines[b + n], n from 0 to 7.
+
+    lines, out: float32, flat and contiguous; nothing is checked.
+    """
+    signature = types.void(lines, a, weight_a, b, weight_b, out, at)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        floats = ir.VectorType(ir.FloatType(), 8)
+        line_at, out_at = (_pointers(context, builder, signature, arguments, n) for n in (0, 5))
+        place = out_at(6, floats)
+        total = builder.load(place, align=4)
+        for index in (1, 3):
+            weight = context.cast(
+                builder, arguments[index + 1], signature.args[index + 1], types.float32
+            )
+            line = builder.load(line_at(index, floats), align=4)
+            term = builder.fmul(_spread(builder, weight, 8), line, flags=("contract",))
+            total = builder.fadd(total, term, flags=("contract",))
+        builder.store(total, place, align=4)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, array: int) -> Any:
+    """Function of the number of an index among the arguments, and of a type: the pointer to where
+    that is in the array, which is argument number ``array``."""
+
+    def pointer(index: int, kind: Any) -> Any:
+        data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
+        place = context.cast(builder, arguments[index], signature.args[index], types.intp)
+        return builder.bitcast(builder.gep(data, [place]), kind.as_pointer())
+
+    return pointer
+
+
+def _spread(builder: Any, value: Any, lanes: int) -> Any:
+    """A vector of equal lanes."""
+    first = builder.insert_element(ir.VectorType(value.type, lanes)(ir.Undefined), value, _lane(0))
+    places = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(first, first, places)
 
 
 @intrinsic
@@ -115,13 +172,9 @@ def catmull_rom(
             for value, kind in zip(arguments[1:3], signature.args[1:3], strict=True)
         )
 
-        def spread(value: Any) -> Any:
-            first = builder.insert_element(ir.Constant(four, ir.Undefined), value, _lane(0))
-            return builder.shuffle_vector(first, first, ir.Constant(_LANES4, [0] * 4))
-
         def weights(part: Any) -> Any:
             """a + part (b + part (c + part d)), one polynomial per lane."""
-            part = spread(builder.fptrunc(part, number))
+            part = _spread(builder, builder.fptrunc(part, number), 4)
             total = ir.Constant(four, list(_CUBIC[3]))
             for coefficients in _CUBIC[2::-1]:
                 total = builder.fmul(total, part, flags=("contract",))
@@ -135,7 +188,7 @@ def catmull_rom(
         for row in range(4):
             at = builder.add(start, builder.mul(stride, ir.Constant(stride.type, row)))
             place = builder.bitcast(builder.gep(array.data, [at]), four.as_pointer())
-            weight = spread(builder.extract_element(along_y, _lane(row)))
+            weight = _spread(builder, builder.extract_element(along_y, _lane(row)), 4)
             term = builder.fmul(weight, builder.load(place, align=4), flags=("contract",))
             columns = builder.fadd(columns, term, flags=("contract",))
         products = builder.fmul(columns, along_x)
@@ -145,7 +198,6 @@ def catmull_rom(
     return signature, generate
 
 
-_LANES4 = ir.VectorType(ir.IntType(32), 4)
 # Coefficients of 1, part, part^2, part^3 of the weights of the four samples.
 _CUBIC = (
     (0.0, 1.0, 0.0, 0.0),

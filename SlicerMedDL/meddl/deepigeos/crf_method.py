@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
-from meddl.deepigeos.geodesic_method import GeodesicMethod
+from meddl.deepigeos.geodesic_method import geodesic_probability
 from meddl.deepigeos.methods import Seeds, Volume
+from meddl.deepigeos.zoom import enlarge, reduce_image, reduce_seeds, reduction
+
+SMOOTH = 0.7  # voxels of the finest spacing: Dice 0.77, without 0.75 (mean of 9 targets)
+# Voxels that the geodesic maps are computed on: 0.3 s on one core. The refinement works on all.
+COARSE_VOXELS = 300_000
 
 
 class CrfMethod:
     """The geodesic probability as the unary potential of :func:`meddl.deepigeos.crf.refine`.
 
+    The geodesic maps are those of the lightly smoothed image, on a coarser grid if it is large.
+
     What intensity says by itself (histograms of the seeds) was tried as a second potential and left
-    out: it lowered Dice in 8 of 9 test targets, because other organs are as bright.
+    out: it lowered Dice in 7 of 9 test targets, because other organs are as bright.
     """
 
     needs_seeds = True
@@ -22,7 +31,8 @@ class CrfMethod:
 
     def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
         self.image, self.spacing = image, spacing
-        self._geodesic = GeodesicMethod(image, spacing)
+        self._factors = reduction(image.shape[:3], spacing, COARSE_VOXELS)
+        self._coarse: Volume | None = None
 
     def __call__(
         self,
@@ -32,8 +42,16 @@ class CrfMethod:
         cancel: CancelToken | None = None,
     ) -> Volume:
         """The probability of foreground; see :class:`meddl.deepigeos.methods.Method`."""
-        coarse = self._geodesic(seeds, None, progress, cancel)
-        return refine(self.image, coarse, seeds, self.spacing, cancel=cancel)
+        from scipy.ndimage import gaussian_filter
+
+        if self._coarse is None:
+            sigma = SMOOTH * min(self.spacing) / np.array([*self.spacing, np.inf])
+            self._coarse = reduce_image(gaussian_filter(self.image, sigma), self._factors)
+        steps = tuple(np.multiply(self.spacing, self._factors))
+        coarse_seeds = reduce_seeds(seeds, self._factors)
+        coarse = geodesic_probability(self._coarse, coarse_seeds, steps, progress, cancel)
+        probability = enlarge(coarse, self._factors, seeds.shape)
+        return refine(self.image, probability, seeds, self.spacing, cancel=cancel)
 
 
 def make_crf_method(image: Volume, spacing: Sequence[float], device: str = "auto") -> CrfMethod:

@@ -34,19 +34,41 @@ class GeodesicMethod:
         cancel: CancelToken | None = None,
     ) -> Volume:
         """The probability of foreground; see :class:`meddl.deepigeos.methods.Method`."""
-        inside, outside = (
-            geodesic_distance(
-                self.image,
-                mask,
-                self.spacing,
-                progress=subprogress(progress, part / 2, (part + 1) / 2),
-                cancel=cancel,
-            )
-            for part, mask in enumerate((seeds == FOREGROUND, background_of(seeds)))
+        return geodesic_probability(self.image, seeds, self.spacing, progress, cancel)
+
+
+def geodesic_probability(
+    image: Volume,
+    seeds: Seeds,
+    spacing: Sequence[float],
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> Volume:
+    """D_b / (D_f + D_b) of the geodesic distances to the seeds; see :class:`GeodesicMethod`.
+
+    Args:
+        image: (K, J, I, C) float32.
+        seeds: (K, J, I) uint8, 0 none, 1 background, 2 foreground (at least one).
+        spacing: (3,) mm along k, j, i.
+
+    Returns:
+        (K, J, I) float32, 0..1; 0.5 where both distances are 0.
+
+    Raises:
+        Cancelled: by the token.
+    """
+    inside, outside = (
+        geodesic_distance(
+            image,
+            mask,
+            spacing,
+            progress=subprogress(progress, part / 2, (part + 1) / 2),
+            cancel=cancel,
         )
-        total = inside + outside
-        # In an even region both distances are 0: as likely one as the other.
-        return np.divide(outside, total, out=np.full_like(total, 0.5), where=total > 0)
+        for part, mask in enumerate((seeds == FOREGROUND, background_of(seeds)))
+    )
+    total = inside + outside
+    return np.divide(outside, total, out=np.full_like(total, 0.5), where=total > 0)
 
 
 def background_of(seeds: Seeds) -> NDArray[np.bool_]:

@@ -243,6 +243,11 @@ class InteractiveSession:
         """Whether :meth:`redo` has something to do again."""
         return bool(self._history.undone)
 
+    @property
+    def history_bytes(self) -> int:
+        """Memory that undo and redo take."""
+        return self._history.size
+
     # How it is done
 
     def _try_edit(

@@ -129,16 +129,18 @@ def _parameters(file: YamlFile, table: Mapping[str, Any]) -> NetworkTraining:
 
 
 def _located(file: YamlFile, values: Mapping[str, Any], error: MedDLError) -> MedDLError:
-    """The error with the line of the parameter that it is about, if one alone is to blame."""
+    """The error with the line of the parameter that it is about."""
+    blamed = []
     for key in values:
-        others = {k: v for k, v in values.items() if k != key}
         try:
-            from_dict(NetworkTraining, others)
+            from_dict(NetworkTraining, {k: v for k, v in values.items() if k != key})
         except MedDLError as without:
             if str(without) == str(error):
                 continue
-        return file.error((key,), error)
-    return file.error((), error)
+        blamed.append(key)
+    text = str(error)
+    blamed.sort(key=lambda key: text.find(key) if key in text else len(text))
+    return file.error((blamed[0],) if blamed else (), error)
 
 
 def _scheme(file: YamlFile, data: Mapping[str, Any]) -> LabelScheme:

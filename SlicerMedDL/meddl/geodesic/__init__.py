@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "distance": ["exponential_encoding", "geodesic_distance", "nearest_seed"],
+        "incremental": ["IncrementalDistance", "IncrementalNearest"],
         "steps": ["COSTS", "StepCost"],
     },
 )

@@ -2,8 +2,7 @@
 
 Dial's algorithm with buckets that hold a range of distances (delta-stepping, Meyer and Sanders
 2003): a voxel whose distance falls again within its bucket is simply visited again. Arrays are flat
-and padded by one voxel, whose distance of -1 no path improves, so that no neighbour is tested for
-the border.
+and padded by one voxel, where the image is NaN, so that no neighbour is tested for the border.
 
 A distance is the float32 sum of its path's steps from the seed outwards. Rounded addition keeps
 order, hence the smallest such sum does not depend on the order of the visits: starting anew and
@@ -12,27 +11,13 @@ adding seeds one after another end in the same bits.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken, Progress, no_progress
-from meddl.geodesic.compiled import (
-    NEIGHBOURS,
-    inlined,
-    jit,
-    lowest_bit,
-    prefetch,
-    relax_fastgeodis,
-    relax_geodistk,
-    relax_product,
-    step_fastgeodis,
-    step_geodistk,
-    step_product,
-)
 from meddl.geodesic.grid import Grid
-from meddl.geodesic.steps import FASTGEODIS, PRODUCT
+from meddl.geodesic.simd_steps import inlined, jit, lowest_bit, prefetch, relax_rows
+from meddl.geodesic.steps import SLACK
 
 CHUNK = np.uint64(64)  # entries that a bucket gets at once
 BUCKETS = 1 << 16  # at most; they are wider then
@@ -61,8 +46,8 @@ class Queue:
     """
 
     def __init__(self, grid: Grid) -> None:
-        largest = grid.largest_step()
-        width = max(WIDTH * grid.mean_step(), largest / BUCKETS, 1e-30)
+        largest = grid.largest_step
+        width = max(WIDTH * grid.mean_step, largest / BUCKETS, 1e-30)
         self.buckets_per_unit = 1 / width
         buckets = int(largest / width) + 8  # a step from the current one ends in one of these
         chunks = buckets + 2 * ROOM
@@ -88,35 +73,6 @@ class Queue:
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
         """What the compiled functions get."""
         return self.voxels, self.following, self.first, self.last, self.state
-
-
-@jit
-def _relax_channels(  # type: ignore[no-untyped-def]
-    distance, image, channels, here, key, rows, lengths, cost, lambda_, ties, reached
-):
-    """As :func:`meddl.geodesic.compiled.relax_product`, for several channels and any cost."""
-    size = np.uint64(len(distance) - 2)
-    mask = _NONE
-    for n in range(36):
-        bit = np.uint64(n)
-        if NEIGHBOURS >> bit & _ONE == _NONE:
-            continue
-        there = here + rows[bit // _FOUR] + bit % _FOUR
-        difference = np.float32(0.0)
-        for channel in range(channels):
-            part = image[channel * size + here] - image[channel * size + there]
-            difference += abs(part) if cost == FASTGEODIS else part * part
-        if cost == FASTGEODIS:
-            step = step_fastgeodis(lambda_, lengths[bit], difference)
-        elif cost == PRODUCT:
-            step = step_product(lambda_, lengths[bit], math.sqrt(difference))
-        else:
-            step = step_geodistk(lambda_, lengths[bit], math.sqrt(difference))
-        reached[bit] = key + step
-        before = distance[there]
-        if reached[bit] < before or (ties != _NONE and reached[bit] == before):
-            mask |= _ONE << bit
-    return mask
 
 
 @inlined
@@ -151,11 +107,11 @@ def _visit(  # type: ignore[no-untyped-def]
 ):
     """Visit up to VISITS entries in order of distance; stops early without entries or room.
 
-    distance: float32 (N + 2,); image: float32 (channels * N + 2,); start: uint64, in order of
-    distance; fresh: see :func:`propagate`; owner: uint16 (N,), or (0,) if nobody asks; rank: uint8
-    per owner, of two at the same distance the lower one stays, or (0,).
+    distance, image: see :mod:`meddl.geodesic.simd_steps`; start: uint64, in order of distance;
+    fresh: see :func:`propagate`; owner: uint16 (N,), or (0,) if nobody asks; rank: uint8 per owner,
+    of two at the same distance the lower one stays, or (0,).
     """
-    buckets = np.uint64(len(first))
+    buckets, size = np.uint64(len(first)), np.uint64(len(distance) - SLACK)
     owned = len(owner) > 0
     ties = _TIES if len(rank) > 0 else _NONE
     reached = np.empty(40, np.float32)
@@ -208,18 +164,9 @@ def _visit(  # type: ignore[no-untyped-def]
         if np.int64(key * buckets_per_unit) < current:
             continue  # outdated
         visited += 1
-        if channels > _ONE:
-            mask = _relax_channels(
-                distance, image, channels, here, key, rows, lengths, cost, lambda_, ties, reached
-            )
-        elif cost == FASTGEODIS:
-            mask = relax_fastgeodis(
-                distance, image, here, key, rows, lengths, lambda_, ties, reached
-            )
-        elif cost == PRODUCT:
-            mask = relax_product(distance, image, here, key, rows, lengths, lambda_, ties, reached)
-        else:
-            mask = relax_geodistk(distance, image, here, key, rows, lengths, lambda_, ties, reached)
+        mask = relax_rows(
+            distance, image, channels, size, here, key, rows, lengths, cost, lambda_, ties, reached
+        )
         while mask != _NONE:
             bit = lowest_bit(mask)
             mask &= mask - _ONE
@@ -232,15 +179,12 @@ def _visit(  # type: ignore[no-untyped-def]
             distance[there] = nearer
             if owned:
                 owner[there] = owner[here]
-            target = np.int64(nearer * buckets_per_unit)
-            if (
-                fresh
-                and target > current
-                and target == np.int64(min(before, _LARGE) * buckets_per_unit)
-            ):
+            ahead = np.int64(nearer * buckets_per_unit)
+            earlier = np.int64(min(before, _LARGE) * buckets_per_unit)
+            if fresh and current < ahead == earlier:
                 continue  # it waits there already
             # Append an entry.
-            target = np.uint64(target) % buckets
+            target = np.uint64(ahead) % buckets
             place = last[target] + _ONE
             if first[target] == _ALL or place % CHUNK == _NONE:
                 chunk = free
@@ -275,7 +219,7 @@ def propagate(
 
     Args:
         grid: of N padded voxels.
-        distance: (N + 2,) of paths that exist, or infinity; -1 in the padding.
+        distance: (N + SLACK,) of paths that exist, or infinity.
         start: voxels from which neighbours may be improved.
         fresh: whether no other voxel from which a neighbour may come to be improved has a distance;
             spares waiting twice.
@@ -290,7 +234,8 @@ def propagate(
         Cancelled: by the token; the distances are then upper bounds.
     """
     queue = Queue(grid)
-    start = start[np.argsort(distance[start])]
+    keys = distance[start]
+    start = start[np.argsort(keys)] if keys.any() else start
     total = grid.image[0].size
     while queue.state[LIVE] > 0 or queue.state[STARTED] < len(start):
         if cancel is not None:

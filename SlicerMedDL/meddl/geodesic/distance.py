@@ -24,6 +24,7 @@ def geodesic_distance(
     cost: str = "product",
     lambda_: float = 1.0,
     cap: float | None = None,
+    iterations: int | None = None,
     backend: str = "auto",
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
@@ -41,6 +42,8 @@ def geodesic_distance(
         cost: of a step, see :mod:`meddl.geodesic.steps`.
         lambda_: 0..1, weight of the image.
         cap: larger distances become this; saves their computation.
+        iterations: None for the exact distance; a number for so many raster sweeps along all axes,
+            faster and too long (:mod:`meddl.geodesic.sweeps`; FastGeodis has 2 to 4).
         backend: one of :data:`BACKENDS`.
 
     Returns:
@@ -52,6 +55,8 @@ def geodesic_distance(
         Cancelled: by the token.
     """
     step_cost, most = _settings(cost, lambda_, cap, backend)
+    if iterations is not None and iterations < 1:
+        raise InputError(f"iterations {iterations}, 1 or more were expected, or None for exact")
     chosen, volume, mm, dimensions = _grids(image, seeds, spacing)
     from meddl.geodesic.shortest_paths import distance_map
 
@@ -59,7 +64,8 @@ def geodesic_distance(
         distance, _ = _euclidean(chosen != 0, mm)
         distance = np.minimum(distance, most)
     else:
-        distance = distance_map(Grid(volume, mm, step_cost), chosen, most, progress, cancel)
+        grid = Grid(volume, mm, step_cost)
+        distance = distance_map(grid, chosen, most, iterations, progress, cancel)
     return distance[0] if dimensions == 2 else distance
 
 

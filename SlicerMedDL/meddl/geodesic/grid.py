@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.geodesic.steps import StepCost
+from meddl.geodesic.steps import SLACK, StepCost
 
 # Pairs of neighbours that the mean step is estimated from.
 SAMPLES = 4096
@@ -24,8 +25,8 @@ class Grid:
         image: (C, K, J, I) float32.
         spacing: (3,) mm, along k, j, i.
         cost: of a step.
-        padded: (C * N + 2,) float32, the padded image times ``cost.image_scale``, N padded voxels
-            per channel; two more, since rows of neighbours are read by fours.
+        padded: (C * N + SLACK,) float32, the image times ``cost.image_scale``, N padded voxels per
+            channel, NaN in the padding; more, since vectors read on.
         rows: (9,) uint64 from a voxel to the first of each row of three neighbours (itself in the
             middle row) in the flat grid, modulo 2^64.
         lengths: (40,) float32, of the steps to lanes 4 row + 0..2 in mm, times
@@ -41,8 +42,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         channels, padded_shape = len(self.image), self.padded_shape
-        self.padded = np.zeros(channels * math.prod(padded_shape) + 2, np.float32)
-        inside = self.padded[:-2].reshape(channels, *padded_shape)[:, 1:-1, 1:-1, 1:-1]
+        self.padded = np.full(channels * math.prod(padded_shape) + SLACK, np.nan, np.float32)
+        inside = self.padded[:-SLACK].reshape(channels, *padded_shape)[:, 1:-1, 1:-1, 1:-1]
         np.multiply(self.image, np.float32(self.cost.image_scale), out=inside)
         steps = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
         rows = steps @ [padded_shape[1] * padded_shape[2], padded_shape[2]] - 1
@@ -54,11 +55,9 @@ class Grid:
         lengths[4, 1] = np.inf  # the voxel itself
         self.lengths = lengths.astype(np.float32).reshape(-1)
 
-    def array(self, inside: float) -> NDArray[np.float32]:
-        """(N + 2,) float32 of one value inside and -1 in the padding; see :meth:`inside`."""
-        flat = np.full(math.prod(self.padded_shape) + 2, -1, np.float32)
-        self.inside(flat)[...] = inside
-        return flat
+    def unreached(self) -> NDArray[np.float32]:
+        """(N + SLACK,) float32, infinity: a padded distance map without seeds."""
+        return np.full(math.prod(self.padded_shape) + SLACK, np.inf, np.float32)
 
     def inside(self, flat: NDArray[Any]) -> NDArray[Any]:
         """The view (K, J, I) of what is not padding in an array of N or more padded voxels."""
@@ -77,12 +76,20 @@ class Grid:
         k, j, i = self.shape
         return k + 2, j + 2, i + 2
 
+    def places(self, mask: NDArray[Any]) -> NDArray[np.uint64]:
+        """Flat indices in the padded grid of what is not 0 in a mask (K, J, I)."""
+        index = np.unravel_index(np.flatnonzero(mask), self.shape)
+        padded = np.ravel_multi_index([n + 1 for n in index], self.padded_shape)
+        return np.asarray(padded).astype(np.uint64)
+
+    @cached_property
     def largest_step(self) -> float:
         """An upper bound of one step."""
         length = float(np.linalg.norm(self.spacing))
         ranges = np.array([float(c.max()) - float(c.min()) for c in self.image])
         return float(self.cost.step(length, ranges))
 
+    @cached_property
     def mean_step(self) -> float:
         """The mean step along the axes, estimated from a few thousand pairs of neighbours."""
         rng = np.random.default_rng(0)  # sets the buckets' width, no result depends on it

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.geodesic.bucket_queue import propagate
 from meddl.geodesic.grid import Grid
+from meddl.geodesic.sweeps import sweep
 
 
 def compact(grid: Grid, padded: NDArray[np.float32], cap: np.float32) -> NDArray[np.float32]:
     """What a padded array has inside, at most ``cap``, in the array's own memory.
 
-    padded: (N + 2,), of no use afterwards. A copy would be a volume more at the peak.
+    padded: (N + SLACK,), of no use afterwards. A copy would be a volume more at the peak.
     """
     inside = grid.inside(padded)
     rows = padded[: inside.size].reshape(-1, grid.shape[2])
@@ -29,14 +30,21 @@ def distance_map(
     grid: Grid,
     seeds: NDArray[Any],
     cap: np.float32,
+    iterations: int | None = None,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> NDArray[np.float32]:
-    """(K, J, I) the distance from the nearest seed, at most ``cap``."""
-    distance = grid.array(math.inf)
+    """(K, J, I) the distance from the nearest seed, at most ``cap``.
+
+    iterations: of sweeps; None for the exact distance.
+    """
+    distance = grid.unreached()
     grid.inside(distance)[seeds != 0] = 0
-    start = np.flatnonzero(distance == 0).astype(np.uint64)
-    propagate(grid, distance, start, cap, fresh=True, progress=progress, cancel=cancel)
+    start = grid.places(seeds)
+    if iterations is None:
+        propagate(grid, distance, start, cap, fresh=True, progress=progress, cancel=cancel)
+    else:
+        sweep(grid, distance, iterations, progress, cancel)
     return compact(grid, distance, cap)
 
 
@@ -48,10 +56,10 @@ def nearest_map(
     cancel: CancelToken | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """(K, J, I) the distance from the nearest seed, at most ``cap``, and that seed's label."""
-    distance, owner = grid.array(math.inf), np.zeros(math.prod(grid.padded_shape), np.uint16)
+    distance, owner = grid.unreached(), np.zeros(math.prod(grid.padded_shape), np.uint16)
     grid.inside(distance)[labels != 0] = 0
     grid.inside(owner)[...] = labels
-    start = np.flatnonzero(distance == 0).astype(np.uint64)
+    start = grid.places(labels)
     propagate(
         *(grid, distance, start, cap),
         fresh=True,
@@ -61,4 +69,5 @@ def nearest_map(
         cancel=cancel,
     )
     label = grid.inside(owner).astype(np.uint8)
+    np.copyto(label, labels, where=labels != 0)  # a seed has its own, whatever else is as near
     return compact(grid, distance, cap), label

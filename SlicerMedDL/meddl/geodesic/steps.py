@@ -24,6 +24,7 @@ from meddl.core.errors import InputError
 COSTS = ("product", "geodistk", "fastgeodis")
 PRODUCT, GEODISTK, FASTGEODIS = range(3)
 EPSILON = 1e-5  # of the cost `geodistk`
+SLACK = 8  # voxels behind a padded grid that vectors of eight may touch
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,43 @@ if simd_lanes.has_avx2():
     WAYS.append(simd_lanes.blend_lanes_by_permute)
 
 
+@pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("way", WAYS)
-def test_eight_samples_are_interpolated_linearly(way):
+def test_eight_samples_are_interpolated_linearly(way, labelled):
+    """Two columns of 100 voxels, one after the other, against numpy's interpolation."""
+
     @numba.njit
-    def run(a, b, base, places, low, high, out_a, out_b):
+    def run(values, labels, base, places, low, high, out):
         for block in range(base.size):
-            way(a, b, base[block], places, low, high, 8 * block, out_a, out_b)
+            n, at = 8 * block, base[block]
+            way(values, labels, 2, at, at + 100, places, low, high, n, out, n, 128 + n)
 
     g = np.random.default_rng(0)
-    a, b = g.normal(size=(2, 100)).astype(np.float32)
+    values = g.normal(size=200).astype(np.float32)
+    labels = g.integers(0, 4, 200).astype(np.uint8)
     base = g.integers(0, 93, 16).astype(np.uint32)
     places = g.integers(0, 7, 128).astype(np.uint32)
     high = g.uniform(0, 1, 128).astype(np.float32)
-    out_a, out_b = np.zeros((2, 128), np.float32)
-    run(a, b, base, places, 1 - high, high, out_a, out_b)
+    out = np.zeros(256, np.float32)
+    run(values, labels if labelled else None, base, places, 1 - high, high, out)
     at = np.repeat(base, 8) + places + high
-    np.testing.assert_allclose(out_a, np.interp(at, np.arange(100), a), atol=1e-5)
-    np.testing.assert_allclose(out_b, np.interp(at, np.arange(100), b), atol=1e-5)
+    for column in (0, 1):
+        part = slice(100 * column, 100 * column + 100)
+        kept = values[part] * (labels[part] == 2) if labelled else values[part]
+        expected = np.interp(at, np.arange(100), kept)
+        np.testing.assert_allclose(out[128 * column :][:128], expected, atol=1e-5)
+
+
+def test_eight_samples_are_added():
+    @numba.njit
+    def run(lines, out):
+        simd_lanes.add_lanes(lines, 3, 0.25, 17, -2.0, out, 5)
+
+    lines, out = np.random.default_rng(0).normal(size=(2, 30)).astype(np.float32)
+    expected = out.copy()
+    expected[5:13] += 0.25 * lines[3:11] - 2 * lines[17:25]
+    run(lines, out)
+    np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
 def test_numba_told_to_do_without_gets_the_loop(monkeypatch):

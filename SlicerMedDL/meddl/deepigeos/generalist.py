@@ -1,0 +1,189 @@
+"""The method ``network``: any target from scribbles, with the weights that come with MedDL.
+
+A coarse grid over the whole region is segmented by a network from the image and the encoded seeds;
+its logits are interpolated to the voxels and refined there. The P-Net gives the first segmentation,
+the R-Net corrects the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.devices import choose_device
+from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.deepigeos.crf import refine
+from meddl.deepigeos.encoding import encode
+from meddl.deepigeos.generalist_training import P_NET, R_NET
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GRID = 64  # voxels along the longest side of the coarse grid
+MULTIPLE = 8  # its sides are multiples of it
+BYTES = 1200  # per voxel of the coarse grid, at most
+
+
+class CoarseGrid:
+    """A grid of at most GRID voxels a side over a volume, with voxels as cubic as that allows.
+
+    Args:
+        shape: (K, J, I) of the volume.
+        spacing: its voxel size in mm along k, j, i.
+    """
+
+    def __init__(self, shape: Sequence[int], spacing: Sequence[float], grid: int = GRID) -> None:
+        lengths = np.asarray(shape) * spacing
+        step = max(float(lengths.max()) / grid, float(min(spacing)))
+        wanted = np.clip(np.rint(lengths / step), 1, shape).astype(int)
+        self.volume: tuple[int, ...] = tuple(int(n) for n in shape)
+        self.shape: tuple[int, ...] = tuple(int(n) for n in wanted)
+        self.spacing: tuple[float, ...] = tuple(lengths / wanted)
+        self._margins = [(0, -n % MULTIPLE) for n in self.shape]
+
+    def mean(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Means over the voxels of the grid."""
+        from torch.nn.functional import adaptive_avg_pool3d
+
+        return np.asarray(adaptive_avg_pool3d(_tensor(volume), self.shape)[0, 0])
+
+    def seeds(self, seeds: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Seeds on the grid; of two kinds in one voxel the one with more seeds."""
+        from torch.nn.functional import adaptive_avg_pool3d
+
+        shares = []
+        for label in (1, 2):
+            share = np.zeros(self.shape, np.float32)
+            if (mask := seeds == label).any():
+                pooled = adaptive_avg_pool3d(_tensor(mask.astype(np.float32)), self.shape)
+                share = np.asarray(pooled[0, 0])
+            shares.append(share)
+        background, foreground = shares
+        return np.where(foreground >= np.maximum(background, 1e-12), 2, background > 0).astype(
+            np.uint8
+        )
+
+    def padded(self, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, K, J, I) with its border repeated up to multiples of MULTIPLE."""
+        return np.pad(channels, [(0, 0), *self._margins], mode="edge")
+
+    def to_volume(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Padded values of the grid, interpolated linearly at the voxels of the volume."""
+        from torch.nn.functional import interpolate
+
+        inner = values[tuple(slice(0, n) for n in self.shape)]
+        return np.asarray(interpolate(_tensor(inner), self.volume, mode="trilinear")[0, 0])
+
+
+def _tensor(volume: NDArray[np.float32]) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(volume))[None, None]
+
+
+class NetworkMethod:
+    """See the module; made by :func:`make_network_method`."""
+
+    needs_seeds = True
+    uses_previous = True
+
+    def __init__(
+        self, image: NDArray[np.float32], spacing: Sequence[float], device: str, grid: int = GRID
+    ) -> None:
+        self.image, self.spacing, self.device = image, tuple(spacing), device
+        self.grid = CoarseGrid(image.shape[:3], spacing, grid)
+        self._coarse: NDArray[np.float32] | None = None
+
+    def __call__(
+        self,
+        seeds: NDArray[np.uint8],
+        previous: NDArray[np.float32] | None = None,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+    ) -> NDArray[np.float32]:
+        """See :class:`meddl.deepigeos.methods.Method`."""
+        token = cancel or CancelToken()
+        if self._coarse is None:
+            channels = np.moveaxis(self.image, -1, 0)
+            self._coarse = np.stack([self.grid.mean(channel) for channel in channels])
+        coarse_seeds = self.grid.seeds(seeds)
+        image = one_channel(self._coarse, coarse_seeds)
+        inputs = encode(image, coarse_seeds, self.grid.spacing)
+        if previous is not None:
+            inputs = np.concatenate([inputs, self.grid.mean(previous)[None]])
+        progress(0.3, "seeds encoded")
+        token.check()
+        name = choose_device(self.device, BYTES * int(np.prod(self.grid.shape))).name
+        network = _network(P_NET if previous is None else R_NET, name)
+        logits = network(self.grid.padded(inputs)[None])[0, 0]
+        progress(0.7, "coarse segmentation")
+        token.check()
+        probability = 1 / (1 + np.exp(-self.grid.to_volume(logits)))
+        result = refine(self.image, probability, seeds, self.spacing)
+        progress(1.0, "refined")
+        return result
+
+
+def make_network_method(
+    image: NDArray[np.float32],
+    spacing: Sequence[float],
+    device: str = "auto",
+    weights: str | None = None,
+) -> Any:
+    """The generalist networks, or with ``weights`` those of a user's own training.
+
+    Args:
+        image: (K, J, I, C) float32, finite.
+        spacing: voxel size in mm along k, j, i.
+        device: see :func:`meddl.core.devices.choose_device`.
+        weights: name or path of weights trained by ``meddl deepigeos train``.
+    """
+    if weights is not None:
+        from meddl.deepigeos.trained_method import make_trained_method
+
+        return make_trained_method(weights)(image, spacing, device=device)
+    return NetworkMethod(image, spacing, device)
+
+
+def one_channel(channels: NDArray[np.float32], seeds: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The combination of the channels that tells foreground from background best.
+
+    Fisher's linear discriminant of the values at the seeds (Annals of Eugenics 7, 1936); without
+    seeds of one kind the whole image stands for it.
+
+    Args:
+        channels: (C, K, J, I).
+        seeds: (K, J, I), 1 background, 2 foreground.
+
+    Returns:
+        (K, J, I) float32; the channel itself if there is only one.
+    """
+    if len(channels) == 1:
+        return channels[0]
+    flat = channels.reshape(len(channels), -1).astype(np.float64)
+    flat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + 1e-12)
+    groups = []
+    for label in (1, 2):
+        values = flat[:, seeds.ravel() == label]
+        groups.append(values if values.shape[1] > len(channels) else flat)
+    within = sum(np.cov(group) for group in groups) + 0.1 * np.eye(len(channels))
+    direction = np.linalg.solve(within, groups[1].mean(1) - groups[0].mean(1))
+    if not np.any(direction):
+        direction = np.ones(len(channels))
+    return (direction @ flat).reshape(seeds.shape).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _network(weights: str, device: str) -> Any:
+    """A network as a function of numpy arrays, on the fastest engine installed."""
+    from meddl.core.inference import load_engine
+    from meddl.deepigeos.generalist_network import load_p_net
+
+    network = load_p_net(weights)
+    side = GRID // 2  # large enough to tell which engine is the fastest
+    example = np.zeros((1, network.first[0].in_channels, side, side, side), np.float32)
+    return load_engine(network, example, device=device)

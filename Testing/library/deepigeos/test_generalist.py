@@ -1,0 +1,106 @@
+"""The generalist networks and the method made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from meddl.deepigeos.encoding import CHANNELS
+from meddl.deepigeos.generalist import CoarseGrid, one_channel
+from meddl.deepigeos.generalist_network import ScribbleNet, widened_p_net
+from meddl.deepigeos.generalist_training import (
+    GeneralistTraining,
+    Phantoms,
+    corrected_seeds,
+    first_seeds,
+    train_generalist,
+)
+
+
+def test_a_linear_ramp_survives_the_way_to_the_grid_and_back() -> None:
+    """Means and linear interpolation are exact on a ramp, but for the half voxel at the border."""
+    ramp = np.broadcast_to(np.arange(96, dtype=np.float32), (20, 30, 96))
+    grid = CoarseGrid(ramp.shape, (2.0, 1.0, 1.0), grid=48)
+    assert grid.shape == (20, 15, 48)
+    np.testing.assert_allclose(grid.spacing, (2, 2, 2))
+    coarse = grid.mean(ramp)
+    np.testing.assert_allclose(coarse[0, 0], np.arange(48) * 2 + 0.5)
+    padded = grid.padded(coarse[None])[0]
+    assert padded.shape == (24, 16, 48)
+    np.testing.assert_allclose(grid.to_volume(padded)[..., 1:-1], ramp[..., 1:-1], atol=1e-4)
+
+
+def test_small_volumes_keep_their_voxels() -> None:
+    grid = CoarseGrid((10, 20, 30), (3.0, 1.0, 1.0))
+    assert grid.shape == (10, 20, 30)
+    volume = np.random.default_rng(0).standard_normal((10, 20, 30)).astype(np.float32)
+    np.testing.assert_array_equal(grid.mean(volume), volume)
+    np.testing.assert_allclose(grid.to_volume(volume), volume, atol=1e-5)
+
+
+def test_no_seed_is_lost_on_the_grid() -> None:
+    seeds = np.zeros((128, 128, 128), np.uint8)
+    seeds[5, 6, 7], seeds[100, 101, 102] = 2, 1
+    coarse = CoarseGrid(seeds.shape, (1, 1, 1)).seeds(seeds)
+    assert coarse.shape == (64, 64, 64)
+    np.testing.assert_array_equal(np.argwhere(coarse == 2), [(2, 3, 3)])
+    np.testing.assert_array_equal(np.argwhere(coarse == 1), [(50, 50, 51)])
+
+
+def test_fishers_direction_tells_the_seeds_apart() -> None:
+    """Two channels share a strong disturbance; their difference is the target."""
+    rng = np.random.default_rng(0)
+    target = np.zeros((12, 12, 12), bool)
+    target[3:9, 3:9, 3:9] = True
+    disturbance = 5 * rng.standard_normal(target.shape)
+    noise = 0.1 * rng.standard_normal((2, *target.shape))
+    channels = (np.stack([disturbance + target, disturbance]) + noise).astype(np.float32)
+    seeds = np.where(target, 2, 1).astype(np.uint8) * (rng.random(target.shape) < 0.3)
+    projected = one_channel(channels, seeds.astype(np.uint8))
+    assert ((projected > projected.mean() + 0.5 * projected.std()) == target).mean() > 0.99
+    np.testing.assert_array_equal(one_channel(channels[:1], seeds), channels[0])
+
+
+def test_the_widened_network_begins_as_the_p_net() -> None:
+    torch.manual_seed(0)
+    p_net = ScribbleNet(len(CHANNELS)).eval()
+    r_net = widened_p_net(p_net).eval()
+    inputs = torch.randn(1, len(CHANNELS) + 1, 8, 16, 24)
+    with torch.no_grad():
+        torch.testing.assert_close(r_net(inputs), p_net(inputs[:, :-1]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_simulated_seeds_are_true(seed: int) -> None:
+    images, targets, voxel = Phantoms(2, 2).draw(0, np.random.default_rng(seed))
+    assert images.shape == targets.shape and images.shape[0] == 2
+    rng = np.random.default_rng(seed)
+    for target in targets != 0:
+        seeds = first_seeds(target, voxel, rng)
+        assert (seeds == 2).any() and target[seeds == 2].all() and not target[seeds == 1].any()
+        wrong = np.roll(target, 2, axis=2)
+        more = corrected_seeds(seeds, wrong, target, voxel, rng)
+        assert target[more == 2].all() and not target[more == 1].any()
+        assert (more != seeds).any()
+
+
+@pytest.mark.parametrize("network", ["p-net", "r-net"])
+def test_a_run_lowers_its_loss(network: str, tmp_path, monkeypatch) -> None:
+    """Twelve steps on small grids; the weights load again as the same network."""
+    from meddl.deepigeos import generalist_training as training
+    from meddl.deepigeos.generalist_network import load_p_net
+
+    monkeypatch.setattr(training, "GRIDS", (((16, 16, 16), 1),))
+    parameters = GeneralistTraining(
+        epochs=3, images=16, together=4, seed=1, device="cpu", learning_rate=0.01
+    )
+    start = tmp_path / "start"
+    history = train_generalist(start, parameters)
+    assert history[-1]["train/loss"] < history[0]["train/loss"]
+    if network == "r-net":
+        parameters.network, parameters.start = "r-net", str(start / "best" / "generalist-p-net")
+        parameters.epochs = 1
+        train_generalist(tmp_path / "r", parameters)
+        found = load_p_net(str(tmp_path / "r" / "best" / "generalist-r-net"))
+        assert found.first[0].in_channels == len(CHANNELS) + 1
