@@ -152,15 +152,16 @@ def slow(work: Any) -> Any:
 def test_the_window_lives_while_the_preview_is_computed(slow: Any) -> None:
     slow.stroke((35, 30, 10))
     slow.effect.panel.on_update()
-    longest = 0.0
-    end = time.monotonic() + 0.5
+    turns, longest, end = 0, 0.0, time.monotonic() + 1.0
     while time.monotonic() < end:
-        start = time.monotonic()
+        start = time.thread_time()  # of this thread: the machine may have other work
         slicer.app.processEvents()
-        longest = max(longest, time.monotonic() - start)
+        longest = max(longest, time.thread_time() - start)
+        turns += 1
+        time.sleep(0.005)
     assert slow.session.runner.busy and slow.ui.cancelButton.text == "Stop"
     assert slow.ui.progressBar.value == 50
-    assert longest < 0.25  # timers, widgets and preview; the call itself waits in the worker
+    assert longest < 0.1 and turns > 20  # timers and widgets; the call itself waits in the worker
     Slow.gate.set()
     slow.wait()
 
