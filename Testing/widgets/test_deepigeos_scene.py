@@ -219,6 +219,16 @@ def test_removing_the_segment_or_the_scribbles(work: Any) -> None:
     work.wait()
 
 
+def test_removing_the_segmentation_takes_the_preview_along(work: Any) -> None:
+    work.stroke(*IN_BALL)
+    work.wait()
+    name = preview.preview_of(work.segmentation).GetName()
+    slicer.mrmlScene.RemoveNode(work.segmentation)
+    until(lambda: slicer.mrmlScene.GetFirstNodeByName(name) is None)
+    host.drag(work.view(), [(100, 100), (120, 120)])
+    assert "Select a segmentation" in work.ui.statusLabel.text
+
+
 def test_another_effect_hides_the_preview(work: Any) -> None:
     work.stroke(*IN_BALL)
     work.wait()
