@@ -251,6 +251,23 @@ def test_another_tool_changes_the_segment(work: Any) -> None:
     assert (work.session._initial == other).all()
 
 
+def test_a_session_goes_on_when_the_volume_is_renamed_and_not_when_it_changes(work: Any) -> None:
+    work.stroke(*IN_BALL)
+    work.wait()
+    generation = work.session._generation
+    work.volume.SetName("Other")
+    work.volume.GetDisplayNode().SetAutoWindowLevel(False)
+    work.session.update()
+    work.wait()
+    assert work.session._generation == generation
+    slicer.util.arrayFromVolume(work.volume)[:] *= -1  # the ball is dark now
+    slicer.util.arrayFromVolumeModified(work.volume)
+    work.session.update()
+    work.wait()
+    assert work.session._generation == generation + 1
+    assert (work.preview() == work.truth).all()
+
+
 def test_a_saved_scene_resumes_the_session(scene: Any, tmp_path: Any) -> None:
     path = tmp_path / "session.mrb"
     with editing() as work:
