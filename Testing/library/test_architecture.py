@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "deepigeos/crf.py": {"numba"},
     "deepigeos/crfnet.py": {"torch"},
     "deepigeos/encoding.py": {"scipy"},
+    "deepigeos/generalist.py": {"scipy"},
     "deepigeos/generalist_network.py": {"torch"},
     "deepigeos/interactions.py": {"scipy"},
     "deepigeos/networks.py": {"torch"},
