@@ -13,7 +13,8 @@ from meddl.core.errors import FileError, MedDLError, one_line
 from meddl.core.image import Image
 from meddl.core.weights import Card, list_weights, read_card
 from meddl.deepigeos import InteractiveSession
-from meddl.deepigeos.methods import DEFAULT, METHODS
+from meddl.deepigeos.generalist_training import P_NET, R_NET
+from meddl.deepigeos.methods import METHODS, automatic
 from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
@@ -31,7 +32,7 @@ def method_label(name: str) -> str:
     """What a selector shows."""
     if name.startswith(TRAINED):
         return _("trained: {name}").format(name=Path(name.removeprefix(TRAINED)).name)
-    return _("automatic ({name})").format(name=DEFAULT) if name == "auto" else name
+    return _("automatic ({name})").format(name=automatic()) if name == "auto" else name
 
 
 def fill_methods(selector: Any, more: str = "") -> None:
@@ -66,10 +67,10 @@ def cards_of(method: str) -> list[Card]:
     """
     if method.startswith(TRAINED):
         return [read_card(path) for path in weights_of_run(method.removeprefix(TRAINED))]
-    name = DEFAULT if method == "auto" else method
+    name = automatic() if method == "auto" else method
     if "network" not in name:
         return []
-    return [card for card in list_weights() if card.name.startswith("deepigeos")]
+    return [card for card in list_weights() if card.name in (P_NET, R_NET)]
 
 
 def session_options(method: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ examples:
 
 def configure(subparsers: Any) -> None:
     """Add the parsers of ``meddl deepigeos``."""
+    from meddl.cli.deepigeos_generalist import configure_generalist
     from meddl.cli.deepigeos_train import configure_train
 
     parser = subparsers.add_parser(
@@ -62,6 +63,7 @@ def configure(subparsers: Any) -> None:
     _configure_segment(commands)
     _configure_evaluate(commands)
     configure_train(commands)
+    configure_generalist(commands)
 
 
 def _configure_segment(commands: Any) -> None:

@@ -19,7 +19,7 @@ TRAIN_EXAMPLES = """\
 examples:
   meddl deepigeos generalist --output p_net --labels torso.nii.gz
   meddl deepigeos generalist --output r_net --network r-net \\
-      --start p_net/best/generalist-p-net.safetensors
+      --start p_net/best/deepigeos-p-net.safetensors
   meddl deepigeos generalist --output p_net --labels torso.nii.gz --resume
 """
 

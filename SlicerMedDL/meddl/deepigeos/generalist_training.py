@@ -19,7 +19,7 @@ from meddl.deepigeos.interactions import random_seeds, scribbles
 from meddl.deepigeos.phantom_images import choose_target, paint
 from meddl.deepigeos.phantom_shapes import random_labels
 
-P_NET, R_NET = "generalist-p-net", "generalist-r-net"
+P_NET, R_NET = "deepigeos-p-net", "deepigeos-r-net"
 # Voxels along k, j, i and how much thicker they are along k: about as many voxels in each, most of
 # them in cubes.
 GRIDS = (

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
+from meddl.core.optional import is_installed
 from meddl.core.progress import CancelToken, Progress, no_progress
 
 NONE, BACKGROUND, FOREGROUND = 0, 1, 2
@@ -74,7 +75,11 @@ METHODS: dict[str, Maker] = {
     "crf": _later("meddl.deepigeos.crf_method", "make_crf_method"),
     "randomwalker": _later("meddl.deepigeos.random_walker", "make_random_walker_method"),
 }
-DEFAULT = "crf"  # what "auto" stands for
+
+
+def automatic() -> str:
+    """What ``"auto"`` stands for: the network, which wins the comparison; ``crf`` without PyTorch."""
+    return "network" if is_installed("torch") else "crf"
 
 
 def make_method(
@@ -88,7 +93,7 @@ def make_method(
     """Prepare a method for an image.
 
     Args:
-        name: one of :data:`METHODS`, ``"auto"`` for :data:`DEFAULT`, or a maker itself.
+        name: one of :data:`METHODS`, ``"auto"`` for :func:`automatic`, or a maker itself.
         image: (K, J, I, C) float32, finite.
         spacing: (3,) voxel size in mm along k, j, i.
         device: where networks compute.
@@ -101,7 +106,7 @@ def make_method(
             type.
         DependencyError: a package that the method needs is missing.
     """
-    maker = METHODS.get(DEFAULT if name == "auto" else name) if isinstance(name, str) else name
+    maker = METHODS.get(automatic() if name == "auto" else name) if isinstance(name, str) else name
     if maker is None:
         raise InputError(f"there is no method {name!r}; there are: auto, {', '.join(METHODS)}")
     if image.ndim != 4 or image.dtype != np.float32:

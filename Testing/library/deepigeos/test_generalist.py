@@ -101,10 +101,10 @@ def test_a_run_lowers_its_loss_and_an_r_net_goes_on_from_it(tmp_path, monkeypatc
     )
     history = train_generalist(tmp_path / "p", parameters)
     assert history[-1]["train/loss"] < history[0]["train/loss"]
-    start = tmp_path / "p" / "best" / "generalist-p-net.safetensors"
+    start = tmp_path / "p" / "best" / "deepigeos-p-net.safetensors"
     corrector = replace(parameters, network="r-net", start=str(start), epochs=1)
     train_generalist(tmp_path / "r", corrector)
-    found = load_p_net(str(tmp_path / "r" / "best" / "generalist-r-net.safetensors"))
+    found = load_p_net(str(tmp_path / "r" / "best" / "deepigeos-r-net.safetensors"))
     assert found.channels == len(CHANNELS) + 1
     with pytest.raises(InputError, match="--start"):
         train_generalist(tmp_path / "none", replace(corrector, start=""))
