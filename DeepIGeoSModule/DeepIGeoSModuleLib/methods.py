@@ -13,8 +13,7 @@ from meddl.core.errors import FileError, MedDLError, one_line
 from meddl.core.image import Image
 from meddl.core.weights import Card, list_weights, read_card
 from meddl.deepigeos import InteractiveSession
-from meddl.deepigeos.generalist_training import P_NET, R_NET
-from meddl.deepigeos.methods import METHODS, automatic
+from meddl.deepigeos.methods import METHODS, P_NET, R_NET, automatic
 from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run

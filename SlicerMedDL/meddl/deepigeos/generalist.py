@@ -19,7 +19,7 @@ from meddl.core.devices import choose_device
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
 from meddl.deepigeos.encoding import encode
-from meddl.deepigeos.generalist_training import P_NET, R_NET
+from meddl.deepigeos.methods import P_NET, R_NET
 
 if TYPE_CHECKING:
     from torch import Tensor

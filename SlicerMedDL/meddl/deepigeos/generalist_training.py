@@ -16,10 +16,10 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.training import TrainingParameters
 from meddl.deepigeos.encoding import CHANNELS, encode
 from meddl.deepigeos.interactions import random_seeds, scribbles
+from meddl.deepigeos.methods import P_NET, R_NET
 from meddl.deepigeos.phantom_images import choose_target, paint
 from meddl.deepigeos.phantom_shapes import random_labels
 
-P_NET, R_NET = "deepigeos-p-net", "deepigeos-r-net"
 # Voxels along k, j, i and how much thicker they are along k: about as many voxels in each, most of
 # them in cubes.
 GRIDS = (

@@ -23,6 +23,7 @@ from meddl.core.optional import is_installed
 from meddl.core.progress import CancelToken, Progress, no_progress
 
 NONE, BACKGROUND, FOREGROUND = 0, 1, 2
+P_NET, R_NET = "deepigeos-p-net", "deepigeos-r-net"  # the weights of "network"
 Volume = NDArray[np.float32]
 Seeds = NDArray[np.uint8]
 
@@ -78,7 +79,7 @@ METHODS: dict[str, Maker] = {
 
 
 def automatic() -> str:
-    """What ``"auto"`` stands for: the network, which wins the comparison; ``crf`` without PyTorch."""
+    """What ``"auto"`` stands for: the network, which wins; ``crf`` without PyTorch."""
     return "network" if is_installed("torch") else "crf"
 
 
