@@ -168,7 +168,7 @@ class DeepIGeoSModuleTest(ScriptedLoadableModuleTest):
         image = Image(np.where(ball, 100, 0).astype(np.int16), np.diag([-1.0, -1.0, 1.0, 1.0]))
         volume = volume_from_image(image, "Ball")
         logic = DeepIGeoSModuleLogic()
-        segmentation = logic.segment(volume, [[-14, -12, 10]], [[-2, -2, 2]])
+        segmentation = logic.segment(volume, [[-14, -12, 10]], [[-2, -2, 2]], method="geodesic")
         [mask] = segment_masks(segmentation, image).values()
         np.testing.assert_array_equal(mask, ball)
         self.delayDisplay(_("Test passed"))

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from numpy.typing import NDArray
-from slicer.util import VTKObservationMixin
+from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import preview, scribbles, writing
 from DeepIGeoSModuleLib.computing import Request, Result, State, compute, stacked
 from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import require_node
+from SlicerMedDLLib.transforms import world_from_node
 from SlicerMedDLLib.volumes import image_from_volume
 
 DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a double click is one call
@@ -27,7 +29,7 @@ _ATTRIBUTE = "MedDL.DeepIGeoS."
 MOST_SEGMENTS = 254
 
 
-class LiveSession(VTKObservationMixin):
+class LiveSession:
     """Scribbles, preview and result of one edited segmentation.
 
     Args:
@@ -44,7 +46,6 @@ class LiveSession(VTKObservationMixin):
     """
 
     def __init__(self, segmentation: Any, runner: Any) -> None:
-        super().__init__()
         self.segmentation = segmentation
         self.runner = runner
         self.editor: Any = None
@@ -63,6 +64,7 @@ class LiveSession(VTKObservationMixin):
         self._again = False
         self._hidden = False
         self._predict = ""
+        self._note = ""
         preview.restore_edited(segmentation)
         for one in scribbles.strokes(segmentation):
             self._number(one.segment)
@@ -127,7 +129,7 @@ class LiveSession(VTKObservationMixin):
         """Store a stroke of i, j, k voxels (M, 3); the preview follows.
 
         Raises:
-            InputError: it lies outside the volume, or in voxels that may not change.
+            InputError: it lies outside the volume.
         """
         self._number(segment)
         name = scribbles.add_stroke(self.segmentation, self.volume, voxels, kind, segment)
@@ -192,10 +194,7 @@ class LiveSession(VTKObservationMixin):
         """
         volumes = [require_node(self.volume, "vtkMRMLScalarVolumeNode", "source volume")]
         volumes += self.channels()
-        key = tuple(
-            (node.GetID(), node.GetMTime(), node.GetImageData() and node.GetImageData().GetMTime())
-            for node in volumes
-        ) + tuple(parent.GetMTime() for node in volumes for parent in _parents(node))
+        key = tuple(map(_version, volumes))
         if self._image is None or self._image[0] != key:
             self._image = key, stacked([image_from_volume(node) for node in volumes])
         return self._image[1]
@@ -242,19 +241,34 @@ class LiveSession(VTKObservationMixin):
             self._base, self._generation = base, self._generation + 1
             self._initial = self._present(image, numbers)
         values = {name: number + 1 for name, number in numbers.items()}
+        locked = writing.locked_voxels(self.editor, image, targets, self.keep_others)
+        self._note = self._lost_stroke(locked)
         found = Request(
             (self._generation, self.method, self.device),
             image,
             self.method,
             self.device,
             scribbles.seeds(self.segmentation, image, values),
-            writing.locked_voxels(self.editor, self.volume, image, targets, self.keep_others),
+            locked,
             self._initial,
             numbers,
             numbers.get(self._predict, 0),
         )
         self._predict = ""
         return found
+
+    def _lost_stroke(self, locked: NDArray[np.bool_] | None) -> str:
+        """What to say about a last stroke that lies where nothing may change; "" otherwise."""
+        found = scribbles.strokes(self.segmentation)
+        if locked is None or not found:
+            return ""
+        where, mask = scribbles.stroke_mask(self.segmentation, found[-1].id, self.image())
+        if not locked[where][mask].all():
+            return ""
+        return _(
+            "The last stroke lies in another segment or outside the editable area, where nothing "
+            "changes; see Other segments and Masking"
+        )
 
     def _present(self, image: Image, numbers: dict[str, int]) -> NDArray[np.uint8] | None:
         """The edited segments as labels; None where they are empty."""
@@ -287,6 +301,7 @@ class LiveSession(VTKObservationMixin):
     def _show(self, result: Result) -> None:
         self._state = result.state
         self._result = result
+        self._say(self._note)
         self._draw(result)
         self._finished()
 
@@ -307,6 +322,7 @@ class LiveSession(VTKObservationMixin):
         self._finished()
 
     def _cancelled(self) -> None:
+        self._say("")
         self._finished()
 
     def _finished(self) -> None:
@@ -388,9 +404,10 @@ class LiveSession(VTKObservationMixin):
             listener(event)
 
 
-def _parents(node: Any) -> list[Any]:
-    found, parent = [], node.GetParentTransformNode()
-    while parent is not None:
-        found.append(parent)
-        parent = parent.GetParentTransformNode()
-    return found
+def _version(node: Any) -> tuple[Any, ...]:
+    """Changes with the voxels of a volume and with where they lie; not with its name or colours."""
+    local_from_ijk = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(local_from_ijk)
+    ras_from_ijk = world_from_node(node) @ slicer.util.arrayFromVTKMatrix(local_from_ijk)
+    data = node.GetImageData()
+    return node.GetID(), data and data.GetMTime(), ras_from_ijk.tobytes()

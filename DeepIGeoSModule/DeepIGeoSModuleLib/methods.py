@@ -18,6 +18,7 @@ from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
 _reasons: dict[tuple[str, str], str] = {}
+_waiting: dict[tuple[str, str], list[Callable[[], None]]] = {}
 _runners: list[Any] = []
 
 
@@ -99,21 +100,29 @@ def initialising(method: str, device: str, when_known: Callable[[], None]) -> st
     key = method, device
     if key in _reasons:
         return _reasons[key]
-    _reasons[key] = _("Looking whether this method can start without strokes…")
+    if key in _waiting:
+        if when_known not in _waiting[key]:
+            _waiting[key].append(when_known)
+        return _("Looking whether this method can start without strokes…")
+    _waiting[key] = [when_known]
 
-    def known(can: bool) -> None:
-        needs = _("This method needs a stroke to start from; draw one, or choose another method.")
-        _reasons[key] = "" if can else needs
-        when_known()
+    def known(reason: str) -> None:
+        _reasons[key] = reason
+        for tell in _waiting.pop(key):
+            tell()
 
-    def failed(line: str) -> None:
-        _reasons[key] = line
-        when_known()
-
+    needs = _("This method needs a stroke to start from; draw one, or choose another method.")
     runner = TaskRunner(lambda line: None)
-    runner.run(starts_without_seeds, method, device, on_done=known, on_error=failed)
+    runner.run(
+        starts_without_seeds,
+        method,
+        device,
+        on_done=lambda can: known("" if can else needs),
+        on_error=known,
+        on_cancelled=lambda: _waiting.pop(key),  # the scene was closed: asked again later
+    )
     _runners[:] = [one for one in _runners if one.busy] + [runner]
-    return _reasons[key]
+    return _("Looking whether this method can start without strokes…")
 
 
 def card_text(method: str) -> str:

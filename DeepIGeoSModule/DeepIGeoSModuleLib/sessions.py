@@ -6,6 +6,7 @@ from typing import Any
 
 import qt
 import slicer
+import vtk
 
 from DeepIGeoSModuleLib import preview
 from DeepIGeoSModuleLib.livesession import LiveSession
@@ -37,12 +38,31 @@ def follow_scene() -> None:
     scene = slicer.mrmlScene
     scene.AddObserver(scene.StartCloseEvent, _on_start_close)
     scene.AddObserver(scene.EndImportEvent, _on_end_import)
+    scene.AddObserver(scene.NodeAboutToBeRemovedEvent, _on_node_removed)
 
 
 def _on_start_close(caller: Any, event: Any) -> None:
     for session in _sessions.values():
         session.close()
     _sessions.clear()
+
+
+@vtk.calldata_type(vtk.VTK_OBJECT)
+def _on_node_removed(caller: Any, event: Any, node: Any) -> None:
+    """A preview goes with its segmentation; the strokes are the user's and stay."""
+    session = _sessions.get(node.GetID()) if node is not None else None
+    if session is None or session.segmentation is not node:
+        return
+    del _sessions[node.GetID()]
+    session.close()
+    left = [preview.preview_of(node), node.GetNodeReference(preview.REGION_ROLE)]
+
+    def remove() -> None:
+        for one in left:
+            if one is not None and one.GetScene() is not None:
+                one.GetScene().RemoveNode(one)
+
+    qt.QTimer.singleShot(0, remove)  # not while the scene removes another node
 
 
 def _on_end_import(caller: Any, event: Any) -> None:

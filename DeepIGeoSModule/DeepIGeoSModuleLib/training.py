@@ -25,7 +25,7 @@ def write_config(folder: str | Path, kind: str, data: str | Path = "") -> Path:
     Args:
         folder: of the run.
         kind: ``"pnet"``, ``"rnet"`` or ``"end-to-end"``.
-        data: folder of the cases.
+        data: folder of the cases, with the folders ``images`` and ``labels`` in it.
 
     Raises:
         FileError: the folder takes no file.
@@ -36,14 +36,10 @@ def write_config(folder: str | Path, kind: str, data: str | Path = "") -> Path:
     if path.is_file():
         return path
     text = print_config(kind)
-    if data:
-        lines = text.splitlines(keepends=True)
-        for number, line in enumerate(lines):
-            if line.lstrip().startswith("folder:"):
-                indent = line[: len(line) - len(line.lstrip())]
-                lines[number] = f"{indent}folder: {json.dumps(str(data))}\n"
-                break
-        text = "".join(lines)
+    if str(data).strip():
+        folder = json.dumps(Path(data).absolute().as_posix())[1:-1]
+        for part in ("images", "labels"):
+            text = text.replace(f'"{part}/{{case}}', f'"{folder}/{part}/{{case}}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:

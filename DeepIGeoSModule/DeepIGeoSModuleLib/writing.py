@@ -135,13 +135,13 @@ def _modifier(editor: Any, segmentation: Any, volume: Any, mask: NDArray[np.bool
 
 
 def locked_voxels(
-    editor: Any, volume: Any, image: Image, targets: list[str], keep_others: bool
+    editor: Any, image: Image, targets: list[str], keep_others: bool
 ) -> NDArray[np.bool_] | None:
     """Voxels that must not change: outside the editable area, or of segments that are kept.
 
     Args:
         editor: an effect's ``scriptedEffect``, or an :class:`Editor`.
-        volume, image: what is segmented.
+        image: what is segmented.
         targets: ids of the segments that are segmented.
         keep_others: whether other segments are kept although the editor would overwrite them.
 

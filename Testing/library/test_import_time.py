@@ -44,7 +44,15 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["meddl", "meddl.core", "meddl.deepdrr", "meddl.deepigeos", "meddl.cli.main"]
+    "name",
+    [
+        "meddl",
+        "meddl.core",
+        "meddl.deepdrr",
+        "meddl.deepigeos",
+        "meddl.geodesic",
+        "meddl.cli.main",
+    ],
 )
 def test_faces_import_fast_and_light(name):
     seconds, heavy = best_of_three(f"start = time.perf_counter(); import {name}")

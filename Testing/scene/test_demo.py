@@ -61,7 +61,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (folder / "report.html").read_text() == "the previous demo"
     assert len(list(folder.parent.iterdir())) == 2  # and what the killed run left
     process = start("--output", folder, "--screenshots", folder.parent / "screenshots")
-    printed, errors = process.communicate(timeout=240)
+    printed, errors = process.communicate(timeout=480)
     assert process.returncode == 0, errors
     assert printed.splitlines()[-1] == f"The demo is ready: {folder / 'report.html'}"
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, "screenshots"}

@@ -242,6 +242,17 @@ def test_other_segments_are_kept_by_default(work: Any) -> None:
     assert (work.mask("neighbour") == neighbour).all()
 
 
+def test_a_stroke_in_a_kept_segment_is_named(work: Any) -> None:
+    with_neighbour(work)
+    work.stroke(*IN_BALL)
+    work.stroke((16, 30, 10))
+    work.wait()
+    assert "nothing changes" in work.ui.statusLabel.text
+    work.stroke((16, 12, 10))
+    work.wait()
+    assert work.ui.statusLabel.text == ""
+
+
 def test_other_segments_are_overwritten_where_the_editor_says_so(work: Any) -> None:
     neighbour = with_neighbour(work)
     work.ui.keepOthersCheckBox.checked = False

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qt
 import shiboken6
 import slicer
 
 import host
 from DeepIGeoSModuleLib import scribbles, training
 from DeepIGeoSModuleLib.livesession import LiveSession
+from DeepIGeoSModuleLib.parameternode import TRAININGS
 from meddl.core.image import Image
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib import tasks
@@ -235,6 +237,32 @@ def test_training_runs_in_a_process(work: Any, tmp_path: Any, monkeypatch: Any) 
     assert text(work) == "the file a.nii.gz is missing"
     assert host.messages("error")
     host.clear()
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_the_written_configuration_is_one_that_trains(
+    work: Any, tmp_path: Any, kind: str, monkeypatch: Any
+) -> None:
+    from meddl.core.image_io import write_image
+    from meddl.deepigeos.training_config import read_plan
+
+    data, run = tmp_path / "my cases", tmp_path / "run"
+    for part in ("images", "labels"):
+        (data / part).mkdir(parents=True)
+        for number in range(5):
+            values = np.zeros((4, 5, 6), np.uint8)
+            values[1:3, 1:3, 1:3] = 1
+            write_image(data / part / f"case{number}.nii.gz", Image(values, np.eye(4)))
+    opened: list[Any] = []
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", opened.append)
+    ui = work.panel_ui
+    ui.trainingButton.collapsed = False
+    work.module.logic.getParameterNode().training = kind
+    ui.dataFolderEdit.currentPath, ui.runFolderEdit.currentPath = str(data), str(run)
+    ui.writeConfigButton.click()
+    assert opened and ui.trainButton.enabled
+    plan = read_plan(run / training.CONFIG)
+    assert len(plan.training) + len(plan.validation) == 5
 
 
 def test_the_curve_grows_with_the_history(work: Any, tmp_path: Any) -> None:

@@ -152,15 +152,16 @@ def slow(work: Any) -> Any:
 def test_the_window_lives_while_the_preview_is_computed(slow: Any) -> None:
     slow.stroke((35, 30, 10))
     slow.effect.panel.on_update()
-    longest = 0.0
-    end = time.monotonic() + 0.5
+    turns, longest, end = 0, 0.0, time.monotonic() + 1.0
     while time.monotonic() < end:
-        start = time.monotonic()
+        start = time.thread_time()  # of this thread: the machine may have other work
         slicer.app.processEvents()
-        longest = max(longest, time.monotonic() - start)
+        longest = max(longest, time.thread_time() - start)
+        turns += 1
+        time.sleep(0.005)
     assert slow.session.runner.busy and slow.ui.cancelButton.text == "Stop"
     assert slow.ui.progressBar.value == 50
-    assert longest < 0.25  # timers, widgets and preview; the call itself waits in the worker
+    assert longest < 0.1 and turns > 20  # timers and widgets; the call itself waits in the worker
     Slow.gate.set()
     slow.wait()
 
@@ -218,6 +219,16 @@ def test_removing_the_segment_or_the_scribbles(work: Any) -> None:
     work.wait()
 
 
+def test_removing_the_segmentation_takes_the_preview_along(work: Any) -> None:
+    work.stroke(*IN_BALL)
+    work.wait()
+    name = preview.preview_of(work.segmentation).GetName()
+    slicer.mrmlScene.RemoveNode(work.segmentation)
+    until(lambda: slicer.mrmlScene.GetFirstNodeByName(name) is None)
+    host.drag(work.view(), [(100, 100), (120, 120)])
+    assert "Select a segmentation" in work.ui.statusLabel.text
+
+
 def test_another_effect_hides_the_preview(work: Any) -> None:
     work.stroke(*IN_BALL)
     work.wait()
@@ -238,6 +249,24 @@ def test_another_tool_changes_the_segment(work: Any) -> None:
     work.stroke((35, 30, 10))
     work.wait()
     assert (work.session._initial == other).all()
+
+
+def test_a_session_goes_on_when_the_volume_is_renamed_and_not_when_it_changes(work: Any) -> None:
+    work.stroke(*IN_BALL)
+    work.wait()
+    generation = work.session._generation
+    work.volume.SetName("Other")
+    work.volume.GetDisplayNode().SetAutoWindowLevel(False)
+    work.session.update()
+    work.wait()
+    assert work.session._generation == generation
+    values = slicer.util.arrayFromVolume(work.volume)
+    values[:] = values[::-1].copy()
+    slicer.util.arrayFromVolumeModified(work.volume)
+    work.session.update()
+    work.wait()
+    assert work.session._generation == generation + 1
+    assert (work.preview() == work.truth[::-1]).all()
 
 
 def test_a_saved_scene_resumes_the_session(scene: Any, tmp_path: Any) -> None:

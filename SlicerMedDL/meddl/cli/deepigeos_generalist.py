@@ -18,7 +18,8 @@ to OUTPUT/best, and can be imported with `meddl weights import`.
 TRAIN_EXAMPLES = """\
 examples:
   meddl deepigeos generalist --output p_net --labels torso.nii.gz
-  meddl deepigeos generalist --output r_net --network r-net --start p_net/best/generalist-p-net
+  meddl deepigeos generalist --output r_net --network r-net \\
+      --start p_net/best/generalist-p-net.safetensors
   meddl deepigeos generalist --output p_net --labels torso.nii.gz --resume
 """
 

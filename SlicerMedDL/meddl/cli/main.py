@@ -27,6 +27,7 @@ from meddl.core.progress import CancelToken
 SYSTEMS = {
     "drr": "radiographs from CT with a C-arm's geometry (DeepDRR)",
     "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
+    "geodesic": "geodesic distance of an image from seeds",
 }
 TOOLS = {
     "weights": "list, show, import, export or delete trained weights",
@@ -40,7 +41,7 @@ PASSING_ON = ("test",)
 
 
 def _table(commands: dict[str, str]) -> str:
-    return "\n".join(f"  {name:<9}{text}" for name, text in commands.items())
+    return "\n".join(f"  {name:<10}{text}" for name, text in commands.items())
 
 
 HELP = f"""\

@@ -30,6 +30,8 @@ EXTRAS = {
     "monai": ("monai", "train"),
     "tensorboard": ("tensorboard", "train"),
     "torchmetrics": ("torchmetrics", "train"),
+    "matplotlib": ("matplotlib", "evaluate"),
+    "skimage": ("scikit-image", "evaluate"),
     "kornia": ("kornia", "augment"),
     "torchio": ("torchio", "augment"),
     "av": ("av", "video"),

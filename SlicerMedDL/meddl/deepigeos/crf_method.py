@@ -8,7 +8,7 @@ import numpy as np
 
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
-from meddl.deepigeos.geodesic_method import geodesic_probability
+from meddl.deepigeos.geodesic_method import GeodesicMethod
 from meddl.deepigeos.methods import Seeds, Volume
 from meddl.deepigeos.zoom import enlarge, reduce_image, reduce_seeds, reduction
 
@@ -32,7 +32,7 @@ class CrfMethod:
     def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
         self.image, self.spacing = image, spacing
         self._factors = reduction(image.shape[:3], spacing, COARSE_VOXELS)
-        self._coarse: Volume | None = None
+        self._geodesic: GeodesicMethod | None = None
 
     def __call__(
         self,
@@ -44,12 +44,12 @@ class CrfMethod:
         """The probability of foreground; see :class:`meddl.deepigeos.methods.Method`."""
         from scipy.ndimage import gaussian_filter
 
-        if self._coarse is None:
+        if self._geodesic is None:
             sigma = SMOOTH * min(self.spacing) / np.array([*self.spacing, np.inf])
-            self._coarse = reduce_image(gaussian_filter(self.image, sigma), self._factors)
-        steps = tuple(np.multiply(self.spacing, self._factors))
-        coarse_seeds = reduce_seeds(seeds, self._factors)
-        coarse = geodesic_probability(self._coarse, coarse_seeds, steps, progress, cancel)
+            smooth = reduce_image(gaussian_filter(self.image, sigma), self._factors)
+            steps = tuple(np.multiply(self.spacing, self._factors))
+            self._geodesic = GeodesicMethod(smooth, steps)
+        coarse = self._geodesic(reduce_seeds(seeds, self._factors), None, progress, cancel)
         probability = enlarge(coarse, self._factors, seeds.shape)
         return refine(self.image, probability, seeds, self.spacing, cancel=cancel)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from meddl.core.devices import choose_device
 from meddl.core.progress import CancelToken, Progress, no_progress
@@ -41,7 +42,8 @@ class CoarseGrid:
         step = max(float(lengths.max()) / grid, float(min(spacing)))
         wanted = np.clip(np.rint(lengths / step), 1, shape).astype(int)
         self.volume: tuple[int, ...] = tuple(int(n) for n in shape)
-        self.shape: tuple[int, ...] = tuple(int(n) for n in wanted)
+        k, j, i = (int(n) for n in wanted)
+        self.shape: tuple[int, int, int] = (k, j, i)
         self.spacing: tuple[float, ...] = tuple(lengths / wanted)
         self._margins = [(0, -n % MULTIPLE) for n in self.shape]
 
@@ -122,7 +124,7 @@ class NetworkMethod:
         logits = network(self.grid.padded(inputs)[None])[0, 0]
         progress(0.7, "coarse segmentation")
         token.check()
-        probability = 1 / (1 + np.exp(-self.grid.to_volume(logits)))
+        probability = expit(self.grid.to_volume(logits))
         result = refine(self.image, probability, seeds, self.spacing)
         progress(1.0, "refined")
         return result
@@ -185,5 +187,5 @@ def _network(weights: str, device: str) -> Any:
 
     network = load_p_net(weights)
     side = GRID // 2  # large enough to tell which engine is the fastest
-    example = np.zeros((1, network.first[0].in_channels, side, side, side), np.float32)
+    example = np.zeros((1, network.channels, side, side, side), np.float32)
     return load_engine(network, example, device=device)

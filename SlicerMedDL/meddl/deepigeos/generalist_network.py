@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv3d_weight_memory_format
 
 from meddl.core.blocks import Residual, convolution_unit
 from meddl.core.weights import find_weights, load_weights, read_card
@@ -29,7 +30,7 @@ class ScribbleNet(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
-        widths = tuple(widths)
+        self.channels = channels
         self.first = convolution_unit(channels, widths[0])
         self.encode = nn.ModuleList(
             Residual(width, 1 if n == 0 else 2) for n, width in enumerate(widths)
@@ -39,18 +40,18 @@ class ScribbleNet(nn.Module):
         self.merge = nn.ModuleList(convolution_unit(2 * a, a) for a in widths[:-1])
         self.decode = nn.ModuleList(Residual(a, 1) for a in widths[1:-1])
         self.last = nn.Conv3d(widths[0] + channels, 1, 1)
-        self.to(memory_format=torch.channels_last_3d)  # of all results too: twice as fast on a CPU
+        # The layout of the weights is that of all results; this one is twice as fast on a CPU.
+        convert_conv3d_weight_memory_format(self, torch.channels_last_3d)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, C, K, J, I), sides multiples of MULTIPLE, to logits (N, 1, K, J, I)."""
         result = self.first(inputs)
         passed = []
-        for level, down in zip(self.encode[:-1], self.down, strict=True):
-            result = level(result)
-            passed.append(result)
-            result = down(result)
+        for encode, down in zip(self.encode, self.down, strict=False):
+            passed.append(encode(result))
+            result = down(passed[-1])
         result = self.encode[-1](result)
-        for level in reversed(range(len(self.up))):
+        for level in reversed(range(len(passed))):
             result = self.merge[level](torch.cat([passed[level], self.up[level](result)], 1))
             if level > 0:
                 result = self.decode[level - 1](result)
@@ -67,7 +68,7 @@ def load_p_net(weights: str, device: str = "cpu") -> ScribbleNet:
 
 def widened_p_net(p_net: ScribbleNet) -> ScribbleNet:
     """A network with one more input channel that, untrained, does what ``p_net`` does."""
-    network = ScribbleNet(p_net.first[0].in_channels + 1)
+    network = ScribbleNet(p_net.channels + 1)
     state = p_net.state_dict()
     for name in ("first.0.weight", "last.weight"):
         kernel = state[name]

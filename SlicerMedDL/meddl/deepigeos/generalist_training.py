@@ -30,6 +30,7 @@ GRIDS = (
     ((16, 64, 64), 4),
 )
 HELD_OUT = 1_000_003  # the seed of the validation's images
+VALIDATION_IMAGES = 24
 MOST_ROUNDS = 8  # of corrections in training
 
 
@@ -98,7 +99,7 @@ class Phantoms:
 
 
 def first_seeds(
-    target: NDArray[np.bool_], spacing: NDArray[np.float64], rng: np.random.Generator
+    target: NDArray[np.bool_], spacing: Sequence[float], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Seeds of a first interaction: strokes, strokes in the foreground only, or clicks."""
     nothing = np.zeros_like(target)
@@ -123,7 +124,7 @@ def corrected_seeds(
     seeds: NDArray[np.uint8],
     segmentation: NDArray[np.bool_],
     target: NDArray[np.bool_],
-    spacing: NDArray[np.float64],
+    spacing: Sequence[float],
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
     """The seeds with those of the next correction, a stroke or, at times, the published rule."""
@@ -176,33 +177,32 @@ def train_generalist(
     from meddl.deepigeos.generalist_network import ScribbleNet, load_p_net, widened_p_net
 
     corrects = parameters.network == "r-net"
-    if corrects and not parameters.start:
-        raise InputError("an r-net begins with the weights of its p-net: give --start")
     paths = [path for path in parameters.labels.split(",") if path]
     anatomies = [read_image(path).array for path in paths]
     seed_everything(parameters.seed)
-    p_net = load_p_net(parameters.start).requires_grad_(False) if parameters.start else None
-    if corrects:
-        network = widened_p_net(p_net)
-    else:
-        network = ScribbleNet(len(CHANNELS)) if p_net is None else p_net.requires_grad_(True)
+    p_net = load_p_net(parameters.start) if parameters.start else ScribbleNet(len(CHANNELS))
+    if corrects and not parameters.start:
+        raise InputError("an r-net begins with the weights of its p-net: give --start")
+    network = widened_p_net(p_net) if corrects else p_net
     optimizer = torch.optim.AdamW(network.parameters(), parameters.learning_rate)
     steps = parameters.epochs * max(1, parameters.images // parameters.together)
     criterion = losses.DiceCELoss(sigmoid=True, smooth_nr=10.0, smooth_dr=10.0)
 
     def predict(model: Any, inputs: Any) -> Any:
-        training, model_training = model.training, model
-        with torch.inference_mode():
-            model_training.eval()
-            logits = model(inputs)
-            model_training.train(training)
-        return torch.sigmoid(logits)
+        training = model.training
+        model.eval()
+        with torch.no_grad():
+            probability = torch.sigmoid(model(inputs))
+        model.train(training)
+        return probability
 
-    def interact(model: Any, batch: Any, rounds: Sequence[int], rng: np.random.Generator) -> Any:
+    def interact(
+        model: Any, batch: Any, rounds: NDArray[np.int64], rng: np.random.Generator
+    ) -> Any:
         """Inputs of the network after so many corrections of each image."""
         images, targets, voxel = (part.cpu().numpy() for part in batch)
         device = batch[0].device
-        spacing, wanted = voxel.astype(np.float64), targets != 0
+        spacing, wanted = voxel.tolist(), targets != 0
         seeds = [first_seeds(target, spacing, rng) for target in wanted]
         inputs = [encode(image, s, spacing) for image, s in zip(images, seeds, strict=True)]
         previous: list[Any] = [None] * len(inputs)
@@ -232,7 +232,7 @@ def train_generalist(
         count = len(batch[0])
         targets = batch[1][:, None] != 0
         for rounds in (1, 3) if corrects else (0, 2):
-            inputs = interact(model, batch, [rounds] * count, np.random.default_rng(HELD_OUT))
+            inputs = interact(model, batch, np.full(count, rounds), np.random.default_rng(HELD_OUT))
             found = model(inputs) > 0
             both = (found & targets).sum((1, 2, 3, 4))
             total = found.sum((1, 2, 3, 4)) + targets.sum((1, 2, 3, 4))
@@ -249,7 +249,7 @@ def train_generalist(
         training_step=loss,
         training_data=Phantoms(parameters.images, parameters.together, anatomies),
         validation_step=scores,
-        validation_data=Phantoms(24, 4),
+        validation_data=Phantoms(VALIDATION_IMAGES, 4),
         monitor="validation/dice",
         mode="max",
         collate=lambda groups: tuple(torch.from_numpy(part) for part in groups[0]),

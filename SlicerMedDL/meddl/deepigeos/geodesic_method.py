@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Seeds, Volume
-from meddl.geodesic import geodesic_distance
+from meddl.geodesic import IncrementalDistance
 
 
 class GeodesicMethod:
@@ -17,14 +17,19 @@ class GeodesicMethod:
 
     The probability is D_b / (D_f + D_b) of the distances to the background and foreground seeds
     (cost ``product``, whatever the units of the image). Without a background seed the faces of the
-    image serve as background.
+    image serve as background. The distances follow the seeds from call to call, with the bits of
+    distances computed anew.
+
+    Args:
+        image: (K, J, I, C) float32.
+        spacing: (3,) mm along k, j, i.
     """
 
     needs_seeds = True
     uses_previous = False
 
     def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
-        self.image, self.spacing = image, spacing
+        self._distances = [FollowedDistance(image, spacing) for _ in (FOREGROUND, BACKGROUND)]
 
     def __call__(
         self,
@@ -33,42 +38,42 @@ class GeodesicMethod:
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
     ) -> Volume:
-        """The probability of foreground; see :class:`meddl.deepigeos.methods.Method`."""
-        return geodesic_probability(self.image, seeds, self.spacing, progress, cancel)
-
-
-def geodesic_probability(
-    image: Volume,
-    seeds: Seeds,
-    spacing: Sequence[float],
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> Volume:
-    """D_b / (D_f + D_b) of the geodesic distances to the seeds; see :class:`GeodesicMethod`.
-
-    Args:
-        image: (K, J, I, C) float32.
-        seeds: (K, J, I) uint8, 0 none, 1 background, 2 foreground (at least one).
-        spacing: (3,) mm along k, j, i.
-
-    Returns:
-        (K, J, I) float32, 0..1; 0.5 where both distances are 0.
-
-    Raises:
-        Cancelled: by the token.
-    """
-    inside, outside = (
-        geodesic_distance(
-            image,
-            mask,
-            spacing,
-            progress=subprogress(progress, part / 2, (part + 1) / 2),
-            cancel=cancel,
+        """The probability of foreground, 0.5 where both distances are 0; see
+        :class:`meddl.deepigeos.methods.Method`.
+        """
+        masks = seeds == FOREGROUND, background_of(seeds)
+        inside, outside = (
+            distance.of(mask, subprogress(progress, part / 2, (part + 1) / 2), cancel)
+            for part, (distance, mask) in enumerate(zip(self._distances, masks, strict=True))
         )
-        for part, mask in enumerate((seeds == FOREGROUND, background_of(seeds)))
-    )
-    total = inside + outside
-    return np.divide(outside, total, out=np.full_like(total, 0.5), where=total > 0)
+        total = inside + outside
+        return np.divide(outside, total, out=np.full_like(total, 0.5), where=total > 0)
+
+
+class FollowedDistance:
+    """The geodesic distance to a mask that changes a little from call to call."""
+
+    def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
+        self._image, self._spacing = image, spacing
+        self._map: IncrementalDistance | None = None
+        self._mask = np.zeros(image.shape[:3], bool)
+
+    def of(self, mask: NDArray[np.bool_], progress: Progress, cancel: CancelToken | None) -> Volume:
+        """(K, J, I) float32, read-only, valid until the next call; ``mask`` is not empty.
+
+        Raises:
+            Cancelled: by the token; the next call starts from what was reached.
+        """
+        if self._map is None:
+            self._map = IncrementalDistance(self._image, self._spacing)
+        gone, new = self._mask & ~mask, mask & ~self._mask
+        if gone.any():
+            self._map.remove(gone, progress=progress, cancel=cancel)
+            self._mask &= mask
+        if new.any():
+            self._map.add(new, progress=progress, cancel=cancel)
+            self._mask |= mask
+        return self._map.distance
 
 
 def background_of(seeds: Seeds) -> NDArray[np.bool_]:

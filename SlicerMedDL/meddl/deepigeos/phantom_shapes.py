@@ -68,12 +68,12 @@ def _regions(shape: Shape, count: int, rng: np.random.Generator) -> Labels:
     return np.argmax([smooth_noise(shape, size, rng) for _ in range(count)], 0).astype(np.int16)
 
 
-def _coordinates(shape: Shape, centre: NDArray[np.float64], turn: bool, rng: np.random.Generator):
+def _coordinates(
+    shape: Shape, centre: NDArray[np.float64], rng: np.random.Generator
+) -> list[NDArray[np.float32]]:
     """Voxel coordinates about a centre in a turned frame, a list of three arrays."""
     axes = [np.arange(n, dtype=np.float32) - c for n, c in zip(shape, centre, strict=True)]
     k, j, i = np.meshgrid(*axes, indexing="ij", sparse=True)
-    if not turn:
-        return [k, j, i]
     matrix = rotation(rng.normal(size=3), rng.uniform(0, 180))[:3, :3].astype(np.float32)
     return [row[0] * k + row[1] * j + row[2] * i for row in matrix]
 
@@ -82,7 +82,7 @@ def _blob(shape: Shape, rng: np.random.Generator) -> NDArray[np.bool_]:
     """An ellipsoid with a bumpy surface."""
     centre = rng.uniform(0.15, 0.85, 3) * shape
     axes = rng.uniform(0.06, 0.38) * max(shape) * rng.uniform(0.5, 1.0, 3)
-    parts = _coordinates(shape, centre, True, rng)
+    parts = _coordinates(shape, centre, rng)
     radius = sum((part / axis) ** 2 for part, axis in zip(parts, axes, strict=True))
     bumps = smooth_noise(shape, max(3.0, float(axes.mean()) * rng.uniform(0.4, 1.2)), rng)
     return np.asarray(np.sqrt(radius) + rng.uniform(0, 0.3) * bumps < 1)
@@ -133,7 +133,7 @@ def _sheet(shape: Shape, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A curved layer, or the wall of a blob."""
     thickness = rng.uniform(1.0, 0.08 * max(shape))
     centre = rng.uniform(0.2, 0.8, 3) * shape
-    across, along, third = _coordinates(shape, centre, True, rng)
+    across, along, third = _coordinates(shape, centre, rng)
     waves = smooth_noise(shape, 0.4 * max(shape), rng) * rng.uniform(1, 0.12 * max(shape))
     extent = rng.uniform(0.2, 0.6) * max(shape)
     return np.asarray((np.abs(across + waves) < thickness) & (along**2 + third**2 < extent**2))
@@ -142,7 +142,7 @@ def _sheet(shape: Shape, rng: np.random.Generator) -> NDArray[np.bool_]:
 def _box(shape: Shape, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A turned box with soft corners, bone-like or a device."""
     sides = rng.uniform(0.04, 0.3, 3) * max(shape)
-    parts = _coordinates(shape, rng.uniform(0.15, 0.85, 3) * shape, True, rng)
+    parts = _coordinates(shape, rng.uniform(0.15, 0.85, 3) * shape, rng)
     power = rng.uniform(3, 8)
     return np.asarray(
         sum(np.abs(part / side) ** power for part, side in zip(parts, sides, strict=True)) < 1

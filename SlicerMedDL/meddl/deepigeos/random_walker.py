@@ -46,12 +46,13 @@ class RandomWalker:
             labels,
             beta=BETA,
             mode="cg_j",
-            tol=1e-3,
+            tol=1e-4,
+            prob_tol=np.inf,  # what little the solver leaves beyond 0..1 is clipped below
             return_full_prob=True,
             channel_axis=3,
             spacing=np.asarray(self.spacing) / min(self.spacing),
         )
-        return np.asarray(both[1], np.float32)
+        return np.clip(both[1], 0, 1).astype(np.float32)
 
 
 def make_random_walker_method(

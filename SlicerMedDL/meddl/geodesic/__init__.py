@@ -11,7 +11,8 @@ from meddl._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "distance": ["exponential_encoding", "geodesic_distance", "nearest_seed"],
+        "distance": ["BACKENDS", "exponential_encoding", "geodesic_distance", "nearest_seed"],
+        "files": ["distance_image", "read_seeds"],
         "incremental": ["IncrementalDistance", "IncrementalNearest"],
         "steps": ["COSTS", "StepCost"],
     },

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
+from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.geodesic import external
 from meddl.geodesic.grid import Grid
 from meddl.geodesic.inputs import check_cap, check_image, check_seeds, check_spacing
 from meddl.geodesic.steps import StepCost
 
-BACKENDS = ("auto", "numba")
+BACKENDS = ("auto", "numba", "torch", "pycuda", "geodistk", "fastgeodis")
 
 
 def geodesic_distance(
@@ -26,6 +29,7 @@ def geodesic_distance(
     cap: float | None = None,
     iterations: int | None = None,
     backend: str = "auto",
+    device: str = "auto",
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> NDArray[np.float32]:
@@ -44,7 +48,10 @@ def geodesic_distance(
         cap: larger distances become this; saves their computation.
         iterations: None for the exact distance; a number for so many raster sweeps along all axes,
             faster and too long (:mod:`meddl.geodesic.sweeps`; FastGeodis has 2 to 4).
-        backend: one of :data:`BACKENDS`.
+        backend: ``numba`` (CPU; what ``auto`` takes), ``torch`` (any device), ``pycuda`` (CUDA), or
+            the packages ``geodistk`` and ``fastgeodis`` where they import, whose raster scans are
+            never exact (:mod:`meddl.geodesic.external`).
+        device: of ``torch`` and ``pycuda``.
 
     Returns:
         float32, the seeds' shape, >= 0, in mm times the cost's unit.
@@ -52,20 +59,26 @@ def geodesic_distance(
     Raises:
         InputError: shapes that do not fit, NaN, no seed, an unknown name.
         GeometryError: a spacing that is not positive.
+        DependencyError: the backend's package does not import.
+        DeviceError: the device is absent or has too little memory.
         Cancelled: by the token.
     """
     step_cost, most = _settings(cost, lambda_, cap, backend)
     if iterations is not None and iterations < 1:
         raise InputError(f"iterations {iterations}, 1 or more were expected, or None for exact")
     chosen, volume, mm, dimensions = _grids(image, seeds, spacing)
-    from meddl.geodesic.shortest_paths import distance_map
-
     if step_cost.is_euclidean:
         distance, _ = _euclidean(chosen != 0, mm)
-        distance = np.minimum(distance, most)
+    elif backend == "geodistk":
+        distance = external.geodistk(volume, chosen, mm, step_cost, iterations)
+    elif backend == "fastgeodis":
+        distance = external.fastgeodis(volume, chosen, mm, step_cost, iterations)
     else:
-        grid = Grid(volume, mm, step_cost)
-        distance = distance_map(grid, chosen, most, iterations, progress, cancel)
+        compute = _BACKENDS[backend]
+        distance = compute(
+            Grid(volume, mm, step_cost), chosen, most, iterations, device, progress, cancel
+        )
+    np.minimum(distance, most, out=distance)
     return distance[0] if dimensions == 2 else distance
 
 
@@ -122,6 +135,56 @@ def exponential_encoding(distance: ArrayLike, scale: float) -> NDArray[np.float3
     if not 0 < scale < np.inf:
         raise InputError(f"scale {scale}, a positive distance was expected")
     return np.exp(np.asarray(distance, np.float32) / np.float32(-scale))
+
+
+def _numba(
+    grid: Grid,
+    seeds: NDArray[Any],
+    cap: np.float32,
+    iterations: int | None,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> NDArray[np.float32]:
+    from meddl.geodesic.shortest_paths import distance_map
+
+    if device not in ("auto", "cpu"):
+        raise InputError(f"the backend numba computes on the CPU, not on {device}; use torch")
+    return distance_map(grid, seeds, cap, iterations, progress, cancel)
+
+
+def _torch(
+    grid: Grid,
+    seeds: NDArray[Any],
+    cap: np.float32,
+    iterations: int | None,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> NDArray[np.float32]:
+    require("torch", "the backend torch")
+    from meddl.geodesic import sweeps_torch
+
+    needed = sweeps_torch.needed_bytes(grid.shape, len(grid.image))
+    chosen = choose_device(device, needed).name
+    return sweeps_torch.distance_map(grid, seeds, iterations, chosen, progress, cancel)
+
+
+def _pycuda(
+    grid: Grid,
+    seeds: NDArray[Any],
+    cap: np.float32,
+    iterations: int | None,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> NDArray[np.float32]:
+    from meddl.geodesic import sweeps_cuda
+
+    return sweeps_cuda.distance_map(grid, seeds, iterations, device, progress, cancel)
+
+
+_BACKENDS = {"auto": _numba, "numba": _numba, "torch": _torch, "pycuda": _pycuda}
 
 
 def _settings(

@@ -8,7 +8,7 @@ L is the step's length in mm, dI the difference of the raw voxel values of both 
 
 |dI|2 is the Euclidean norm over the channels, sum|dI| the sum over them. With lambda = 0 the last
 two ignore the image; the distance is then the Euclidean one (:func:`is_euclidean`), a jump, since
-paths over a grid are up to 9 % longer than straight lines.
+paths over a grid are up to 13 % longer than straight lines.
 """
 
 from __future__ import annotations

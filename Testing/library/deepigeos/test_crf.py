@@ -46,7 +46,7 @@ def test_the_updates_are_those_of_the_formula():
     seeds = rng.choice(np.uint8([0, 0, 0, 1, 2]), (5, 6, 7))
     spacing = (3.0, 1.0, 0.8)
     expected = reference(image, probability, seeds, spacing, 3.0, 3)
-    found = refine(image, probability, seeds, spacing, strength=3, sweeps=3)
+    found = refine(image, probability, seeds, spacing, strength=3, sweeps=3, sure=0.02)
     assert np.abs(found - expected).max() < 0.01  # the table of exp is right within 0.8 %
     assert np.abs(expected - probability)[seeds == 0].max() > 0.1
 
@@ -80,7 +80,7 @@ def test_only_the_band_and_the_doubtful_change():
     image, _, truth = noisy_ball()
     sure = np.where(truth, 0.999, 0.001).astype(np.float32)
     sure[2, 2, 2:5] = 0.3  # in doubt, far from the boundary
-    refined = refine(image, sure, np.zeros(truth.shape, np.uint8), (1, 1, 1), band=2)
+    refined = refine(image, sure, np.zeros(truth.shape, np.uint8), (1, 1, 1), band=2, sure=0.02)
     radius = np.linalg.norm(np.indices(truth.shape) - 19.5, axis=0)
     far = (np.abs(radius - 12) > 2 * 3**0.5 + 1) & (sure != np.float32(0.3))
     assert np.array_equal(refined[far], sure[far]) and (refined[2, 2, 2:5] < 0.2).all()

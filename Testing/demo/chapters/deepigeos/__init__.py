@@ -53,7 +53,7 @@ class Course:
 
     Attributes:
         dice: organ -> Dice after each round.
-        seconds: of each round's update.
+        seconds: processor time of each round's update.
         pictures: round -> picture of the slice.
     """
 
@@ -149,9 +149,9 @@ def _scribble(
             _draw(session, name, inside, outside, truth)
             if through is None:
                 through = drawings.middle(ct, inside)
-        started = time.perf_counter()
+        started = time.process_time()  # of all threads: the machine may have other work
         session.update()
-        course.seconds.append(time.perf_counter() - started)
+        course.seconds.append(time.process_time() - started)
         shown = preview.preview_of(session.segmentation)
         found = segment_masks(shown, ct)
         for name, wanted in truth.items():

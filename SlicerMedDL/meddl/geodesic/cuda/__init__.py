@@ -1,0 +1,1 @@
+"""CUDA sources of :mod:`meddl.geodesic.sweeps_cuda`."""
