@@ -5,9 +5,10 @@ distances of the same volume might overlap for all they know. Written out (measu
 visit of the bucket queue falls from 26 steps to 5, a sweep takes 1.5 ns per voxel. Vectors are
 LLVM's own, for any processor.
 
-Both functions take a flat volume with two slices of padding: ``distance`` (N + SLACK,) float32,
-``image`` (channels * N + SLACK,) float32, NaN in the padding, which no comparison finds nearer, so
-that nothing is ever tested for the border. All arrays are contiguous; nothing is checked.
+``relax_rows`` and ``relax_run`` take a flat volume, padded by a voxel on all sides: ``distance``
+(N + SLACK,) float32, ``image`` (channels * N + SLACK,) float32, NaN in the padding, which no
+comparison finds nearer, so that nothing is tested for the border. All arrays are contiguous;
+nothing is checked.
 """
 
 from __future__ import annotations
@@ -235,6 +236,36 @@ def _relax_run(
     return signature, generate
 
 
+def _transpose_square(
+    typingctx: Any, source: Any, at: Any, per_row: Any, target: Any, to: Any, per_column: Any
+) -> Any:
+    """Write 8 rows of 8 numbers as columns: target[to + c * per_column + r] = source[at + r *
+    per_row + c]. All uint64."""
+    word = types.uint64
+    signature = types.void(source, word, word, target, word, word)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        code = _Code(context, builder, signature.args, arguments)
+        source, at, per_row, target, to, per_column = code.data
+        rows = [
+            code.load(source, builder.add(at, builder.mul(per_row, _WORD(n)))) for n in range(8)
+        ]
+        # In each of three rounds the halves of pairs of rows change places: 4, 2, 1 apart.
+        for apart in (4, 2, 1):
+            for low in (n for n in range(8) if not n & apart):
+                pair = rows[low], rows[low + apart]
+                for number, first in ((low, 0), (low + apart, apart)):
+                    order = [(n & ~apart) + first + (8 if n & apart else 0) for n in range(8)]
+                    picked = builder.shuffle_vector(*pair, ir.Constant(_INDICES, order))
+                    rows[number] = picked
+        for n, row in enumerate(rows):
+            place = builder.add(to, builder.mul(per_column, _WORD(n)))
+            builder.store(row, code.address(target, place, _EIGHT), align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
 def _lowest_bit(typingctx: Any, mask: Any) -> Any:
     """Number of the lowest bit that is set in a uint64 other than 0."""
 
@@ -262,5 +293,6 @@ def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
 
 relax_rows: Any = intrinsic(_relax_rows)
 relax_run: Any = intrinsic(_relax_run)
+transpose_square: Any = intrinsic(_transpose_square)
 lowest_bit: Any = intrinsic(_lowest_bit)
 prefetch: Any = intrinsic(_prefetch)

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.geodesic.grid import Grid
-from meddl.geodesic.simd_steps import jit, relax_run
+from meddl.geodesic.simd_steps import jit, relax_run, transpose_square
 from meddl.geodesic.steps import SLACK
 
-PLANES = 16  # across i that are copied at once: a cache line of each row
-
-_SQUARE = 16  # voxels along the sides of what is transposed at once
+PLANES = 15  # across i that are copied at once, and one that has its distances: two squares of 8
 
 
 @jit
@@ -85,18 +83,26 @@ def _transpose(  # type: ignore[no-untyped-def]
 ):
     """Columns first..last - 1 of a padded volume to planes (K, J) of a buffer, or back."""
     planes, rows, columns = shape
+    whole = rows >= 8 and last - first >= 8  # else one by one
+    step = 8 if whole else 1
     for k in range(planes):
-        for j_start in range(0, rows, _SQUARE):
-            j_stop = min(j_start + _SQUARE, rows)
-            for i in range(first, last):
-                there = buffer_base + ((i - first) * planes + k) * rows
-                here = base + k * rows * columns + i
-                if back:
-                    for j in range(j_start, j_stop):
-                        volume[np.uint64(here + j * columns)] = buffer[np.uint64(there + j)]
+        for row in range(0, rows, step):
+            j = min(row, rows - step)  # the last squares overlap those before
+            for column in range(first, last, step):
+                i = min(column, last - step)
+                here = np.uint64(base + (k * rows + j) * columns + i)
+                there = np.uint64(buffer_base + ((i - first) * planes + k) * rows + j)
+                if not whole:
+                    if back:
+                        volume[here] = buffer[there]
+                    else:
+                        buffer[there] = volume[here]
+                elif back:
+                    plane = np.uint64(planes * rows)
+                    transpose_square(buffer, there, plane, volume, here, np.uint64(columns))
                 else:
-                    for j in range(j_start, j_stop):
-                        buffer[np.uint64(there + j)] = volume[np.uint64(here + j * columns)]
+                    plane = np.uint64(planes * rows)
+                    transpose_square(volume, here, np.uint64(columns), buffer, there, plane)
 
 
 @jit
