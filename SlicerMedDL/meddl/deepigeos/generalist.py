@@ -33,7 +33,7 @@ MULTIPLE = 8  # its sides are multiples of it
 # Of the geodesic distances' log-odds beside the network's, which lie within LIMIT; see
 # Docs/validation.md. The network alone is better than they are on real images and worse on plain
 # shapes in white noise; the sum is better than both.
-GEODESIC_WEIGHT = 1.0
+GEODESIC_WEIGHT = 2.0
 LIMIT, GEODESIC_LIMIT = 8.0, 4.0
 SMOOTH = 0.7  # of the finest spacing, for the geodesic distances
 BYTES = 1200  # per voxel of the coarse grid, at most
