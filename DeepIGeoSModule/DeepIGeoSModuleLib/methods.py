@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from meddl.core.errors import FileError, MedDLError, one_line
 from meddl.core.image import Image
+from meddl.core.progress import no_progress
 from meddl.core.weights import Card, list_weights, read_card
 from meddl.deepigeos import InteractiveSession
 from meddl.deepigeos.methods import METHODS, P_NET, R_NET, automatic
@@ -87,9 +88,18 @@ def session_options(method: str) -> dict[str, Any]:
 def starts_without_seeds(
     method: str, device: str = "auto", *, progress: Any = None, cancel: Any = None
 ) -> bool:
-    """Whether a method can predict before the first scribble; loads its weights to see."""
-    image = Image(np.zeros((16, 16, 16), np.float32), np.eye(4))
-    return InteractiveSession(image, device=device, **session_options(method)).can_predict
+    """Whether a method can predict before the first scribble.
+
+    Draws two strokes on a small picture, so that the user's first ones find the weights loaded and
+    the code compiled (seconds).
+    """
+    image = Image(np.indices((16, 16, 16), np.float32)[0], np.eye(4))
+    session = InteractiveSession(image, device=device, **session_options(method))
+    for place in (4, 12):
+        session.add(
+            [[8, 8, place]], [[2, 2, place]], progress=progress or no_progress, cancel=cancel
+        )
+    return session.can_predict
 
 
 def initialising(method: str, device: str, when_known: Callable[[], None]) -> str:

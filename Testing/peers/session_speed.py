@@ -31,11 +31,16 @@ from meddl.deepigeos.interactions import scribbles
 SIZES = {"128^3": (128, 128, 128), "256x256x128": (128, 256, 256)}
 # What is timed within a call; names that a method does not use stay out of the table.
 PARTS = {
-    "encoding": [
-        "meddl.deepigeos.geodesic_method:GeodesicMethod.__call__",
+    "encoding": ["meddl.deepigeos.generalist:encode"],
+    "geodesic": ["meddl.deepigeos.geodesic_method:GeodesicMethod.__call__"],
+    "network": ["meddl.core.inference:Engine.__call__"],
+    "CRF": ["meddl.deepigeos.crf_method:refine", "meddl.deepigeos.generalist:refine"],
+    "zoom": [
+        "meddl.deepigeos.crf_method:enlarge",
+        "meddl.deepigeos.generalist:CoarseGrid.mean",
+        "meddl.deepigeos.generalist:CoarseGrid.seeds",
+        "meddl.deepigeos.generalist:CoarseGrid.to_volume",
     ],
-    "CRF": ["meddl.deepigeos.crf_method:refine"],
-    "zoom": ["meddl.deepigeos.crf_method:enlarge"],
     "write-back": ["meddl.deepigeos.session:compose", "meddl.deepigeos.session:difference"],
     "history": ["meddl.deepigeos.session:estimate_change"],
 }

@@ -78,10 +78,11 @@ class Engine:
             return self._run(inputs)
         expected = self._reference(inputs)
         if shapes not in self._trusted:
-            reason = _mismatch(self._run, inputs, expected)
+            outputs, reason = _compared(self._run, inputs, expected)
             self._trusted[shapes] = not reason
-            if reason:
-                logger.warning("%s leaves inputs of %s to torch: %s", self.name, shapes, reason)
+            if not reason:
+                return outputs  # the engine's own, so that equal inputs have equal results
+            logger.warning("%s leaves inputs of %s to torch: %s", self.name, shapes, reason)
         return expected
 
 
@@ -95,12 +96,16 @@ def _arrays(inputs: Sequence[Any]) -> Arrays:
     )
 
 
-def _mismatch(run: Run, inputs: Arrays, expected: Arrays) -> str:
-    """Why an engine's result is not torch's; empty if it is."""
+def _compared(run: Run, inputs: Arrays, expected: Arrays) -> tuple[Arrays, str]:
+    """An engine's result, and why it is not torch's; empty if it is."""
     try:
         outputs = run(inputs)
     except Exception as error:  # whatever a foreign engine raises, torch can still do the work
-        return one_line(error)
+        return (), one_line(error)
+    return outputs, _mismatch(outputs, expected)
+
+
+def _mismatch(outputs: Arrays, expected: Arrays) -> str:
     shapes = [[array.shape for array in arrays] for arrays in (outputs, expected)]
     if shapes[0] != shapes[1]:
         return f"its outputs are {shapes[0]}, torch's {shapes[1]}"
@@ -286,7 +291,7 @@ def load_engine(
                 raise InputError(f"{name} cannot run this network ({one_line(error)})") from error
             logger.warning("engine %s skipped: %s", name, one_line(error))
             continue
-        reason = _mismatch(run, example, expected)
+        reason = _compared(run, example, expected)[1]
         if reason and engine != "auto":
             raise InputError(f"{name} cannot run this network ({reason}); use the engine torch")
         if reason:
