@@ -309,6 +309,15 @@ def test_registration_moves_the_c_arm_to_the_pose_of_the_radiograph(module, monk
     ui.registrationButton.collapsed = False
     assert "converged" in ui.registrationLabel.text
     assert node.primaryAngle == pytest.approx(20, abs=1)
+    # Squares of the radiograph and of the CT's at the pose found: much the same.
+    board = node.radiograph.GetNodeReference("MedDL.Comparison")
+    squares = slicer.util.arrayFromVolume(board)[0]
+    values = slicer.util.arrayFromVolume(node.radiograph)[0]
+    low, high = np.percentile(values, (1, 99))
+    alone = np.clip((values - low) / (high - low), 0, 1)
+    np.testing.assert_allclose(squares[:8, :8], alone[:8, :8], atol=1e-5)
+    assert (squares[24:32, 32:40] != alone[24:32, 32:40]).any()  # of the CT
+    assert np.abs(squares - alone).mean() < 0.02
 
 
 def test_a_picture_of_another_size_is_refused_with_both_sizes(module, ct):

@@ -52,12 +52,14 @@ class RegistrationSection(Section):
         ct = image_from_volume(volume)
         picture = registration.fixed_picture(fixed)
 
-        def done(found: Any) -> None:
+        def done(result: Any) -> None:
+            found, comparison = result
             self.widget.carm.moveTo(registration.carm_at(found.camera, carm))
+            registration.comparison_to_node(comparison, fixed)
             self.show(found)
 
         self.widget.start(
-            registration.find_pose,
+            registration.find_and_compare,
             ct,
             picture,
             start,

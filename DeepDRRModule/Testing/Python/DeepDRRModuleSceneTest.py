@@ -290,6 +290,31 @@ class DeepDRRModuleSceneTest(unittest.TestCase):
         assert round(found.secondary_angle, 6) == -10
         assert round(found.rotation, 6) == 5
 
+    def test_a_wrong_pose_breaks_outlines_at_the_squares(self):
+        j, i = np.mgrid[:64, :64]
+        disc = ((i - 32) ** 2 + (j - 32) ** 2 < 400).astype(np.float32)[None]
+        moved = np.roll(disc, 4, axis=2)
+        right = registration.checkerboard(Image(disc), Image(5 * disc + 2))
+        np.testing.assert_array_equal(right.array, disc)  # whatever the other picture's scale
+        wrong = registration.checkerboard(Image(disc), Image(moved))
+        odd = (i // 8 + j // 8) % 2 == 1
+        np.testing.assert_array_equal(wrong.array[0][odd], moved[0][odd])
+        np.testing.assert_array_equal(wrong.array[0][~odd], disc[0][~odd])
+
+    def test_the_squares_lie_on_the_radiograph_and_are_replaced(self):
+        node = self.logic.render(self.volume, VIEW, quantity="neglog")
+        picture = registration.fixed_picture(node)
+        board = registration.comparison_to_node(registration.checkerboard(picture, picture), node)
+        bounds = [[0.0] * 6, [0.0] * 6]
+        node.GetRASBounds(bounds[0])
+        board.GetRASBounds(bounds[1])
+        np.testing.assert_allclose(*bounds)
+        values = slicer.util.arrayFromVolume(board)
+        assert (values.min(), values.max()) == (0, 1)
+        other = Image(1 - values, picture.ras_from_ijk)
+        assert registration.comparison_to_node(other, node).GetID() == board.GetID()
+        np.testing.assert_array_equal(slicer.util.arrayFromVolume(board), 1 - values)
+
     # Data sets
 
     def test_a_plan_is_what_the_command_reads(self):

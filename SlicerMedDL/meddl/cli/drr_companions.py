@@ -114,7 +114,7 @@ def pictures(
         masks = label_masks(labels, view, args.label_values, progress=part, cancel=args.cancel)
         values = masks.metadata["labels"]
         array = masks.array if len(values) > 1 else masks.array[..., 0]
-        about = masks.metadata | {"pages": [names.get(n, str(n)) for n in values]}
+        about = {**masks.metadata, "pages": [names.get(n, str(n)) for n in values]}
         found.append((Path(args.save_masks), Image(array, masks.ras_from_ijk, about)))
     if args.save_labels:
         progress(0.4, "label by label")
@@ -125,6 +125,6 @@ def pictures(
         array = np.stack([one.array for one in alone.values()], axis=-1)
         array = array if len(alone) > 1 else first.array
         pages = [names.get(n, str(n)) for n in alone]
-        about = first.metadata | {"labels": list(alone), "pages": pages}
+        about = {**first.metadata, "labels": list(alone), "pages": pages}
         found.append((Path(args.save_labels), Image(array, first.ras_from_ijk, about)))
     return found

@@ -176,21 +176,28 @@ def first_picture(
     return records
 
 
-def materials(setting: Setting, volume: Volume, small: Volume, pixels: int) -> dict[str, float]:
-    """CPU seconds of a projection of three materials, of one, and of the voxel values, medians."""
-    say(f"{volume.name}, three materials")
+def materials(
+    setting: Setting, volume: Volume, small: Volume, pixels: int
+) -> dict[str, dict[str, float]]:
+    """CPU seconds of a projection of three materials, of one, and of the voxel values, medians by
+    pose."""
     peers = {
         name: Peer(name, "", ("meddl_worker.py", "numba", *extra))
         for name, extra in (("three", ("threshold",)), ("one", ("water",)), ("integral", ()))
     }
-    view = rays(camera(volume, POSES["33/22/17"], pixels, setting.field))
+    records = {}
     with setting.start(peers) as workers:
         wake(workers, setting, small)
         for worker in workers.values():
             worker.prepare(volume)
-            worker.project(view)
-        times, _ = _in_turn(workers, dict.fromkeys(peers, view), setting.repeats)
-    return {name: median(found["cpu"]) for name, found in times.items()}
+        for pose, angles in POSES.items():
+            say(f"{volume.name}, three materials, {pose}")
+            view = rays(camera(volume, angles, pixels, setting.field))
+            for worker in workers.values():
+                worker.project(view)
+            times, _ = _in_turn(workers, dict.fromkeys(peers, view), setting.repeats)
+            records[pose] = {name: median(found["cpu"]) for name, found in times.items()}
+    return records
 
 
 def memory(setting: Setting, volume: Volume, pixels: int) -> dict[str, float]:
