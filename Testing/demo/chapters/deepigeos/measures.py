@@ -15,7 +15,7 @@ from DeepIGeoSModuleLib.writing import segment_masks
 from demo.report import Number
 from demo.scene import read_scene, write_scene
 from meddl.core import Image
-from meddl.deepigeos.methods import DEFAULT
+from meddl.deepigeos.methods import automatic
 
 LEAST_DICE = {3: 0.6, 10: 0.8}  # after so many rounds
 
@@ -26,7 +26,7 @@ def quality(course: Any) -> list[Number]:
     least = LEAST_DICE[rounds]
     rows = [
         Number(
-            f"Dice of the {name} after {rounds} rounds (method {DEFAULT})",
+            f"Dice of the {name} after {rounds} rounds (method {automatic()})",
             f"{values[-1]:.3f}",
             f"above {least}",
             values[-1] > least,
