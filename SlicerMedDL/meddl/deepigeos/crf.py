@@ -14,15 +14,19 @@ the other, forwards and backwards in turn, which converges in a few sweeps and i
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken
 from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, NONE, Seeds, Volume
 
 _jit = numba.njit(nogil=True, cache=True, fastmath=True)
+THREADS = min(os.cpu_count() or 1, 8)
 STRENGTH = 4.0  # log-odds that an even surrounding of one label adds
 SWEEPS = 4
 BAND = 3  # voxels to either side of the boundary
@@ -69,7 +73,7 @@ def refine(
     result = np.ascontiguousarray(probability, dtype=np.float32).copy()
     result[seeds == BACKGROUND] = 0
     result[seeds == FOREGROUND] = 1
-    voxels = active_voxels(result, np.ascontiguousarray(seeds), band, np.float32(sure))
+    voxels = active_voxels(result, np.ascontiguousarray(seeds), band, sure)
     if voxels.size == 0:
         return result
     steps = np.asarray(spacing, dtype=np.float64)
@@ -80,8 +84,8 @@ def refine(
         voxels,
         np.array(HALF),
         near,
-        np.float32(contrast),
-        np.float32(strength / near.sum()),
+        contrast,
+        strength / float(near.sum()),
     )
     odds = logits(probability.reshape(-1), voxels)
     for sweep in range(sweeps):
@@ -91,25 +95,43 @@ def refine(
     return result
 
 
-@_jit
-def active_voxels(probability, seeds, band, sure):  # type: ignore[no-untyped-def]  # numba infers them
+def active_voxels(probability: Volume, seeds: Seeds, band: int, sure: float) -> NDArray[np.int64]:
     """Flat indices of the unseeded voxels that are in doubt or near the boundary, ascending."""
+    near = spread(boundary(probability), band)
+    return chosen_voxels(near, probability, seeds, np.float32(sure))
+
+
+def spread(mask: NDArray[np.uint8], distance: int) -> NDArray[np.uint8]:
+    """Dilation by a box, one axis after the other; 8 times as fast as writing a box per voxel."""
+    for axis in range(mask.ndim):
+        wide = mask.copy()
+        source, target = np.moveaxis(mask, axis, 0), np.moveaxis(wide, axis, 0)
+        for shift in range(1, min(distance + 1, len(source))):
+            target[shift:] |= source[:-shift]
+            target[:-shift] |= source[shift:]
+        mask = wide
+    return mask
+
+
+@_jit
+def boundary(probability):  # type: ignore[no-untyped-def]  # numba infers them
+    """1 at voxels on another side of one half than the next voxel along an axis."""
     depth, rows, columns = probability.shape
-    near = np.zeros(probability.shape, np.uint8)
+    result = np.zeros(probability.shape, np.uint8)
     for k in range(depth):
         for j in range(rows):
             for i in range(columns):
                 inside = probability[k, j, i] > 0.5
-                edge = (
+                result[k, j, i] = (
                     (k + 1 < depth and (probability[k + 1, j, i] > 0.5) != inside)
                     or (j + 1 < rows and (probability[k, j + 1, i] > 0.5) != inside)
                     or (i + 1 < columns and (probability[k, j, i + 1] > 0.5) != inside)
                 )
-                if edge:
-                    for a in range(max(k - band, 0), min(k + band + 1, depth)):
-                        for b in range(max(j - band, 0), min(j + band + 1, rows)):
-                            for c in range(max(i - band, 0), min(i + band + 1, columns)):
-                                near[a, b, c] = 1
+    return result
+
+
+@_jit
+def chosen_voxels(near, probability, seeds, sure):  # type: ignore[no-untyped-def]
     flat_near, flat_p, flat_seeds = near.ravel(), probability.ravel(), seeds.ravel()
     count = 0
     for n in range(flat_p.size):
@@ -135,16 +157,33 @@ def logits(probability, voxels):  # type: ignore[no-untyped-def]
     return odds
 
 
-@_jit
-def edge_weights(image, voxels, half, near, contrast, scale):  # type: ignore[no-untyped-def]
+def edge_weights(  # type: ignore[no-untyped-def]
+    image: Volume, voxels: NDArray[np.int64], half, near, contrast: float, scale: float
+) -> NDArray[np.float32]:
     """Weights (n, 26) float32 of the edges to the neighbours; 0 where there is none.
 
     The first 13 columns are the neighbours at the offsets ``half``, the others the opposite ones.
+    The voxels are shared among threads.
     """
+    weights = np.empty((voxels.size, 26), np.float32)
+    cuts = range(0, voxels.size, max(-(-voxels.size // THREADS), 1))
+    parts = [slice(start, start + cuts.step) for start in cuts]
+    with ThreadPoolExecutor(THREADS) as pool:
+        sums = list(pool.map(lambda p: squares(image, voxels[p], half, weights[p]), parts))
+        total, count = (sum(values) for values in zip(*sums, strict=True))
+        # exp(-x) from a table: 1/64 apart, its values are right within 0.8 %.
+        scaled = np.float32(32 * count / (contrast * total)) if total > 0 else np.float32(0)
+        table = np.exp(-(np.arange(640) + 0.5) / 64).astype(np.float32) * np.float32(scale)
+        list(pool.map(lambda p: falloffs(weights[p], scaled, table, near), parts))
+    return weights
+
+
+@_jit
+def squares(image, voxels, half, weights):  # type: ignore[no-untyped-def]
+    """Squared differences to the neighbours into ``weights``, -1 outside; their sum and number."""
     depth, rows, columns, channels = image.shape
     flat = image.reshape(-1, channels)
     offsets = flat_offsets(half, rows, columns)
-    weights = np.empty((voxels.size, 26), np.float32)
     total, count = np.float64(0), 0
     for n in range(voxels.size):
         v = voxels[n]
@@ -170,16 +209,18 @@ def edge_weights(image, voxels, half, near, contrast, scale):  # type: ignore[no
             subtotal += square
             count += 1
         total += subtotal
-    # exp(-x) from a table: 1/64 apart, its values are right within 0.8 %.
-    scaled = np.float32(64 * 0.5 * count / (contrast * total)) if total > 0 else np.float32(0)
-    table = np.exp(-(np.arange(640) + 0.5) / 64).astype(np.float32) * scale
-    last = np.float32(639)
-    for n in range(voxels.size):
+    return total, count
+
+
+@_jit
+def falloffs(weights, scaled, table, near):  # type: ignore[no-untyped-def]
+    """Squared differences to weights, in place."""
+    last = np.float32(table.size - 1)
+    for n in range(len(weights)):
         for m in range(26):
             square = weights[n, m]
             falloff = table[np.int32(min(square * scaled, last))] * near[m % 13]
             weights[n, m] = falloff if square >= 0 else np.float32(0)
-    return weights
 
 
 @_jit

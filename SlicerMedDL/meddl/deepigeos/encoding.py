@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +61,17 @@ def encode(image: Array, seeds: NDArray[np.uint8], spacing: Sequence[float]) -> 
     channels = np.zeros((len(CHANNELS), *image.shape), np.float32)
     channels[0], channels[1] = overall, local
     channels[2] = _likelihood_ratio(relative, foreground, background)
-    found = []
-    for number, mask in ((0, foreground), (1, background)):
-        if not mask.any():
-            continue
+
+    def distances(number: int, mask: NDArray[np.bool_]) -> Array:
         cost = geodesic_distance(local, mask, steps, cost="fastgeodis", lambda_=1 / (1 + STEP))
-        found.append(cost)
         channels[3 + number] = np.exp(-cost / GEODESIC_SCALE)
         distance = ndimage.distance_transform_edt(~mask, sampling=steps)
         channels[6 + number] = np.exp(-distance / REACH)
+        return cost
+
+    kinds = [(n, mask) for n, mask in enumerate((foreground, background)) if mask.any()]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda kind: distances(*kind), kinds))
     if len(found) == 2:
         channels[5] = (found[1] - found[0]) / (found[1] + found[0] + 1e-6)
     return channels

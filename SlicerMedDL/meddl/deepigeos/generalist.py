@@ -136,7 +136,7 @@ class NetworkMethod:
         log_odds += GEODESIC_WEIGHT * self.grid.padded(likely[None])[0]
         probability = expit(self.grid.to_volume(log_odds))
         progress(0.8, "geodesic distances")
-        band = 2 + math.ceil(max(np.divide(self.grid.volume, self.grid.shape)))
+        band = 1 + math.ceil(max(np.divide(self.grid.volume, self.grid.shape)))
         result = refine(self.image, probability, seeds, self.spacing, band=band, cancel=cancel)
         progress(1.0, "refined")
         return result
