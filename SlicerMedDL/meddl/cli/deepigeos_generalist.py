@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
+
+from meddl.cli.training import add_training
 
 TRAIN_HELP = """\
 Train the generalist P-Net or R-Net: networks that segment any target from scribbles.
@@ -26,30 +26,7 @@ examples:
 
 def configure_generalist(actions: Any) -> None:
     """Add the parser of ``meddl deepigeos generalist``."""
-    from meddl.core.parameters import add_arguments
-    from meddl.deepigeos.generalist_training import GeneralistTraining
-
-    train = actions.add_parser(
-        "generalist",
-        help="train the networks for any target on random images",
-        description=TRAIN_HELP,
-        epilog=TRAIN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    train.add_argument("--output", required=True, metavar="DIR", help="folder of the run")
-    train.add_argument("--resume", action="store_true", help="continue the run in DIR")
-    add_arguments(train.add_argument_group("training"), GeneralistTraining)
-    train.set_defaults(run=run_train)
-
-
-def run_train(args: argparse.Namespace) -> int:
-    """Train; returns 0."""
-    from meddl.cli.console import print_json
-    from meddl.core.parameters import from_arguments
     from meddl.deepigeos.generalist_training import GeneralistTraining, train_generalist
 
-    parameters = from_arguments(GeneralistTraining, args)
-    history = train_generalist(args.output, parameters, args.resume, args.progress, args.cancel)
-    if args.json:
-        print_json({"output": str(Path(args.output) / "best"), **history[-1]})
-    return 0
+    texts = "train the networks for any target on random images", TRAIN_HELP, TRAIN_EXAMPLES
+    add_training(actions, "generalist", texts, GeneralistTraining, train_generalist)

@@ -97,7 +97,7 @@ class NetworkMethod:
     """See the module; made by :func:`make_network_method`."""
 
     needs_seeds = True
-    uses_previous = True
+    uses_previous = False  # an initial segmentation becomes seeds, which the encodings need
 
     def __init__(
         self, image: NDArray[np.float32], spacing: Sequence[float], device: str, grid: int = GRID

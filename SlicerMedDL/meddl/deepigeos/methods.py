@@ -32,8 +32,8 @@ class Method(Protocol):
     """What segments one image. Making one is quick; costly preparations wait for the first call.
 
     Two optional attributes say how a session may use it; absent means True:
-    ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: ``previous``
-    is ignored, and the session turns an initial segmentation into seeds).
+    ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: it cannot
+    start from an initial segmentation alone, and the session turns one into seeds).
     """
 
     def __call__(
