@@ -160,11 +160,11 @@ def hide_views() -> None:
         return
     slicer.app.applicationLogic().SetSliceLogics(None)
     for name in layout.sliceViewNames():
-        logic = layout.sliceWidget(name).sliceLogic()
-        nodes = logic.GetSliceCompositeNode(), logic.GetSliceNode()
-        logic.SetMRMLScene(None)
-        for node in nodes:
-            if node is not None and node.GetScene() is slicer.mrmlScene:  # a scene was loaded
+        layout.sliceWidget(name).sliceLogic().SetMRMLScene(None)
+        # By their name: a scene that was loaded may have brought nodes of its own.
+        for kind in ("vtkMRMLSliceCompositeNode", "vtkMRMLSliceNode"):
+            node = slicer.mrmlScene.GetSingletonNode(name, kind)
+            if node is not None:
                 slicer.mrmlScene.RemoveNode(node)
 
 

@@ -13,11 +13,18 @@ from host import api
 from host.classes import registry
 
 VIRTUAL = {"paintEvent", "childEvent", "hitButton", "staticMetaObject"}
-STAND_INS = [(module, name) for module, group in registry.items() for name in sorted(group)]
+STAND_INS = [
+    (module, name)
+    for module, group in registry.items()
+    for name in sorted(group)
+    if api.interface(f"{module}.{name}") is not None  # recorded in Slicer
+]
 WIDGETS = [
     (module, name)
     for module, name in STAND_INS
-    if issubclass(registry[module][name], qt.QWidget) and not name.startswith("qSlicerScripted")
+    if issubclass(registry[module][name], qt.QWidget)
+    and not name.startswith("qSlicerScripted")
+    and name != "qMRMLSliceWidget"  # the layout makes them
 ]
 
 
