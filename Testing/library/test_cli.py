@@ -100,7 +100,7 @@ def test_every_file_is_a_command_with_help(capsys):
     [
         (
             ["nothing"],
-            "there is no command 'nothing'; there are: drr, deepigeos, geodesic, weights",
+            "there is no command 'nothing'; there are: drr, deepigeos, endodepth, geodesic",
         ),
         (["--verbose"], "there is no command '--verbose'"),
         (["doctor", "--colour"], "unrecognized arguments: --colour"),

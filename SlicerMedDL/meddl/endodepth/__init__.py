@@ -1,0 +1,1 @@
+"""EndoDepth: depth and surface from monocular endoscopic video, taught by structure from motion."""
