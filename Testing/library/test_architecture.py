@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "deepigeos/zoom.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
+    "rendering/tracing.py": {"numba"},
 }
 
 
