@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "deepigeos/zoom.py": {"numba"},
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},
+    "endodepth/light_network.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }
