@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "endodepth/fcdensenet.py": {"torch"},
     "endodepth/layers.py": {"torch"},
     "endodepth/losses.py": {"torch"},
+    "endodepth/light_network.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }
