@@ -58,6 +58,8 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "endodepth/surface_colour.py": {"numba"},
+    "endodepth/tsdf.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }
