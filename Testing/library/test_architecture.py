@@ -60,6 +60,11 @@ MAY_IMPORT = {
     "deepigeos/zoom.py": {"numba"},
     "endodepth/surface_colour.py": {"numba"},
     "endodepth/tsdf.py": {"numba"},
+    "endodepth/dense_block.py": {"torch"},
+    "endodepth/fcdensenet.py": {"torch"},
+    "endodepth/layers.py": {"torch"},
+    "endodepth/light_network.py": {"torch"},
+    "endodepth/losses.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }
