@@ -61,6 +61,8 @@ MAY_IMPORT = {
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},
     "endodepth/light_network.py": {"torch"},
+    "endodepth/layers.py": {"torch"},
+    "endodepth/losses.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }

@@ -66,7 +66,7 @@ class DenseBlock(nn.Module):
         ]
         with torch.autocast(inputs[0].device.type, enabled=False):
             features, mean, variance = _Grow.apply(
-                len(inputs), *(tensor.float() for tensor in inputs), *parameters
+                len(inputs), *(part.to(parameters[0].dtype) for part in inputs), *parameters
             )
         self._follow(mean, variance, features.numel() // features.shape[1])
         return features

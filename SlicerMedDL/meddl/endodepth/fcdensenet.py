@@ -6,7 +6,6 @@ neighbours and a 3x3 convolution, and the absolute value of the output is the de
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from meddl.core.errors import InputError
