@@ -63,6 +63,8 @@ MAY_IMPORT = {
     "endodepth/layers.py": {"torch"},
     "endodepth/light_network.py": {"torch"},
     "endodepth/losses.py": {"torch"},
+    "endodepth/picture_variation.py": {"cv2"},
+    "endodepth/rendered_training.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }
