@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "endodepth/rendered_training.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
+    "rendering/tracing.py": {"numba"},
 }
 
 
