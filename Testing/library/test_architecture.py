@@ -58,6 +58,11 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "endodepth/dense_block.py": {"torch"},
+    "endodepth/fcdensenet.py": {"torch"},
+    "endodepth/layers.py": {"torch"},
+    "endodepth/light_network.py": {"torch"},
+    "endodepth/losses.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
 }

@@ -25,6 +25,7 @@ RAS_FROM_PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
 # No format here holds more than this many bytes of pixels per byte of file (deflate's limit;
 # JPEG and LZW stay far below), so a larger claim is a lie.
 _MAX_EXPANSION = 1032
+_EXIF_ORIENTATION = 0x0112  # from 5 on, width and height are exchanged
 _PILLOW = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
 
 
@@ -57,6 +58,40 @@ def read_picture(path: str | Path) -> Image:
         array = _read_pillow(path)[None]
         metadata["source"] = _PILLOW[path.suffix.lower()]
     return Image(array, RAS_FROM_PICTURE, metadata)
+
+
+def read_rgb(path: str | Path) -> NDArray[np.uint8]:
+    """Read a picture as (H, W, 3) uint8 RGB; grey is repeated, alpha dropped, 16 bits become 8.
+
+    Raises:
+        FileError: missing, damaged, truncated, or neither uint8 nor uint16.
+    """
+    array = read_picture(path).array[0]
+    if array.dtype == np.uint16:
+        array = (array // 257).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise FileError(f"{path} holds {array.dtype}, a frame is uint8 or uint16")
+    if array.ndim == 2 or array.shape[2] < 3:
+        grey = array if array.ndim == 2 else array[..., 0]
+        return np.stack([grey] * 3, axis=-1)
+    return np.ascontiguousarray(array[..., :3])
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a PNG, JPEG or BMP, upright, from its header alone.
+
+    Raises:
+        FileError: missing, or no such picture.
+    """
+    from PIL import Image as pillow
+
+    path = existing_file(path, "picture")
+    kind = _PILLOW.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path} is none of: {', '.join(_PILLOW)}")
+    with parsing(path, f"{kind} picture"), pillow.open(path, formats=[kind]) as file:
+        sideways = file.getexif().get(_EXIF_ORIENTATION, 1) > 4
+        return (file.height, file.width) if sideways else (file.width, file.height)
 
 
 def read_label_picture(path: str | Path) -> Image:

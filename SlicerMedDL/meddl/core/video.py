@@ -24,6 +24,7 @@ from meddl.core.errors import DependencyError, FileError, InputError
 from meddl.core.files import atomic_path, existing_file, parsing, writable_parent
 from meddl.core.image_io import PICTURES
 from meddl.core.optional import is_installed, require
+from meddl.core.pictures import read_rgb
 from meddl.core.progress import CancelToken, Progress, no_progress
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def probe_video(path: str | Path) -> VideoInfo:
     path = Path(path)
     if path.is_dir():
         pictures = _pictures(path)
-        height, width = _read_rgb(pictures[0]).shape[:2]
+        height, width = read_rgb(pictures[0]).shape[:2]
         return VideoInfo(width, height, len(pictures), 0.0, pictures[0].suffix[1:].lower(), False)
     _check_container(path)
     with parsing(path, "video"):
@@ -203,7 +204,7 @@ def _read_folder(folder: Path, start: int, stop: int | None, step: int) -> Itera
         raise InputError(f"{folder} has {len(names)} pictures, number {start} was asked for")
     shape: tuple[int, ...] | None = None
     for name in names[start:stop:step]:
-        frame = _read_rgb(name)
+        frame = read_rgb(name)
         shape = shape or frame.shape
         if frame.shape != shape:
             raise FileError(
@@ -211,20 +212,6 @@ def _read_folder(folder: Path, start: int, stop: int | None, step: int) -> Itera
                 f"{shape[1]}x{shape[0]}; give them one size"
             )
         yield frame
-
-
-def _read_rgb(path: Path) -> Frame:
-    from meddl.core.pictures import read_picture
-
-    array = read_picture(path).array[0]
-    if array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise FileError(f"{path} holds {array.dtype}, a frame is uint8 or uint16")
-    if array.ndim == 2 or array.shape[2] < 3:
-        grey = array if array.ndim == 2 else array[..., 0]
-        return np.stack([grey] * 3, axis=-1)
-    return np.ascontiguousarray(array[..., :3])
 
 
 def explain_writer(path: str | Path, sound_from: str | Path | None = None) -> str:
