@@ -58,6 +58,8 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "endodepth/surface_colour.py": {"numba"},
+    "endodepth/tsdf.py": {"numba"},
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},
     "endodepth/layers.py": {"torch"},
@@ -65,6 +67,7 @@ MAY_IMPORT = {
     "endodepth/losses.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
+    "rendering/tracing.py": {"numba"},
 }
 
 
