@@ -22,7 +22,7 @@ def augment(picture: Picture, strength: float, generator: np.random.Generator) -
         picture = _sharpness(picture, strength, generator)
     if generator.random() < 0.5:
         sigma = generator.uniform(0, 6 * strength)
-        shape = picture.shape if generator.random() < 0.5 else picture.shape[:2] + (1,)
+        shape = picture.shape if generator.random() < 0.5 else (*picture.shape[:2], 1)
         picture = _rounded(picture + sigma * generator.standard_normal(shape, dtype=np.float32))
     return picture
 
