@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meddl.core.errors import InputError, MedDLError
-from meddl.core.parameters import from_dict
-from meddl.core.yaml_lines import YamlFile, read_yaml
+from meddl.core.config_file import config_lines, read_config, read_names, read_record, read_share
+from meddl.core.errors import MedDLError
+from meddl.core.yaml_lines import YamlFile
 from meddl.deepigeos.training_files import CaseFiles, find_cases
 from meddl.deepigeos.training_parameters import NetworkTraining, defaults
 
@@ -73,20 +73,8 @@ def read_plan(path: str | Path) -> TrainingPlan:
         FileError: no such file, or no YAML.
         InputError: an unknown key, a bad value (with the line), or files that do not pair up.
     """
-    file = read_yaml(path)
-    if not isinstance(file.values, Mapping):
-        raise InputError(f"{path}: a table was expected; see: meddl deepigeos train --print-config")
-    table = dict(file.values)
-    data = table.pop("data", None)
-    if not isinstance(data, Mapping):
-        raise file.error(("data",), "a table with images, labels and classes was expected")
-    for key in data:
-        if key not in DATA_KEYS:
-            known = ", ".join(DATA_KEYS)
-            raise file.error(("data", str(key)), f"unknown entry; known are: {known}")
-    if "data" in table:
-        raise file.error(("data",), "occurs twice")
-    parameters = _parameters(file, table)
+    file, table, data = read_config(path, DATA_KEYS, "meddl deepigeos train --print-config pnet")
+    parameters = read_record(file, table, NetworkTraining, ("data",), ("pnet", "initial"))
     scheme = _scheme(file, data)
     folder = file.path.resolve().parent
     patterns = data.get("images")
@@ -95,52 +83,19 @@ def read_plan(path: str | Path) -> TrainingPlan:
         raise file.error(("data", "images"), "a pattern, or a list of one per channel, expected")
     if not isinstance(data.get("labels"), str):
         raise file.error(("data", "labels"), "a pattern was expected")
-    named = {key: _names(file, folder, data, key) for key in ("training", "validation")}
+    named = {key: _names(file, data, key) for key in ("training", "validation")}
     try:
         wanted = named["training"] and [*named["training"], *(named["validation"] or [])]
         cases = find_cases(folder, patterns, data["labels"], wanted)
     except MedDLError as error:
         raise file.error(("data",), error) from error
-    slices = _share(file, data, "validation_slices", 0.0)
+    slices = read_share(file, data, "validation_slices", 0.0)
     if slices:
         if "validation" in data:
             raise file.error(("data", "validation"), "give it or validation_slices, not both")
         return TrainingPlan(parameters, scheme, cases, cases, slices)
     training, validation = _split(file, data, cases, named, parameters.seed)
     return TrainingPlan(parameters, scheme, training, validation)
-
-
-def _parameters(file: YamlFile, table: Mapping[str, Any]) -> NetworkTraining:
-    known = [item.name for item in fields(NetworkTraining) if item.name != "data"]
-    for key in table:
-        if key not in known:
-            names = ", ".join([*known, "data"])
-            raise file.error((str(key),), f"unknown parameter; known are: {names}")
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
-    folder = file.path.resolve().parent
-    for key in ("pnet", "initial"):
-        weights = values.get(key)
-        if isinstance(weights, str) and (folder / weights).is_file():
-            values[key] = str(folder / weights)
-    try:
-        return from_dict(NetworkTraining, values)
-    except MedDLError as error:
-        raise _located(file, values, error) from error
-
-
-def _located(file: YamlFile, values: Mapping[str, Any], error: MedDLError) -> MedDLError:
-    """The error with the line of the parameter that it is about."""
-    blamed = []
-    for key in values:
-        try:
-            from_dict(NetworkTraining, {k: v for k, v in values.items() if k != key})
-        except MedDLError as without:
-            if str(without) == str(error):
-                continue
-        blamed.append(key)
-    text = str(error)
-    blamed.sort(key=lambda key: text.find(key) if key in text else len(text))
-    return file.error((blamed[0],) if blamed else (), error)
 
 
 def _scheme(file: YamlFile, data: Mapping[str, Any]) -> LabelScheme:
@@ -175,30 +130,10 @@ def _label_values(file: YamlFile, where: tuple[str, ...], value: Any) -> tuple[i
     return tuple(values)
 
 
-def _share(file: YamlFile, data: Mapping[str, Any], key: str, default: float) -> float:
-    value = data.get(key, default)
-    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
-    if not good:
-        raise file.error(("data", key), f"is {value!r}, a share from 0 to below 1 was expected")
-    return float(value)
-
-
-def _names(file: YamlFile, folder: Path, data: Mapping[str, Any], key: str) -> list[str] | None:
-    """Names of cases from a list, or from a text file with one a line; None for anything else."""
-    value = data.get(key)
-    if isinstance(value, str):
-        try:
-            text = (folder / value).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise file.error(("data", key), f"{value} cannot be read as text: {error}") from error
-        value = [line.split()[0] for line in text.splitlines() if line.strip()]
-    if not isinstance(value, list):
-        if key == "training" and value is not None:
-            raise file.error(("data", key), "a list of cases, or a text file, was expected")
-        return None
-    names = [str(name) for name in value]
-    if not names or len(set(names)) < len(names):
-        raise file.error(("data", key), "the list is empty or names a case twice")
+def _names(file: YamlFile, data: Mapping[str, Any], key: str) -> list[str] | None:
+    names = read_names(file, data, key)
+    if names is None and key == "training" and data.get(key) is not None:
+        raise file.error(("data", key), "a list of cases, or a text file, was expected")
     return names
 
 
@@ -215,7 +150,7 @@ def _split(
     by_name = {case.name: case for case in cases}
     names = named["validation"]
     if names is None:
-        share = _share(file, data, "validation", 0.2)
+        share = read_share(file, data, "validation", 0.2)
         pool = sorted(named["training"] or by_name)
         count = max(1, round(share * len(pool))) if share else 0
         order = np.random.default_rng(seed).permutation(len(pool))
@@ -273,26 +208,5 @@ def print_config(kind: str) -> str:
     """
     record = defaults(kind)
     lines = [f"# meddl deepigeos train CONFIG.yaml --output {kind}_run", "", DATA_EXAMPLE]
-    table = {item.name: item for item in fields(record) if item.name != "data"}
-    own = [name for name in NetworkTraining.__annotations__ if name in table]
-    headings = {**SECTIONS, next(name for name in table if name not in own): "The run"}
-    for name in [*own, *(name for name in table if name not in own)]:
-        if name in headings:
-            lines.append(f"\n# {headings[name]}")
-        item = table[name]
-        shown = f"{name}: {_yaml(getattr(record, name))}"
-        unit = f" [{item.metadata['unit']}]" if item.metadata["unit"] else ""
-        lines.append(f"{shown:<30} # {item.metadata['help']}{unit}")
+    lines += config_lines(record, SECTIONS, ("data",))
     return "\n".join(lines) + "\n"
-
-
-def _yaml(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return f"[{', '.join(f'{part:g}' for part in value)}]"
-    if isinstance(value, float):
-        return f"{value:g}" if "e" not in f"{value:g}" else f"{value:.7f}".rstrip("0")
-    return str(value) or '""'

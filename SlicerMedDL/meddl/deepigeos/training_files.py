@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import glob
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from meddl.core.errors import FileError, InputError
+from meddl.core.file_patterns import match_files
 
 CASE = "{case}"
-ONLY = "all"  # the name of a case whose patterns name none
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def find_cases(
         FileError: no file for a pattern or a case, or several for one.
         InputError: files without partners.
     """
-    found = [_match(folder, pattern) for pattern in (*images, labels)]
+    found = [match_files(folder, pattern) for pattern in (*images, labels)]
     truth = found[-1]
     names = list(wanted) if wanted is not None else sorted(truth)
     for pattern, table in zip((*images, labels), found, strict=True):
@@ -65,27 +62,3 @@ def find_cases(
     return tuple(
         CaseFiles(name, tuple(table[name] for table in found[:-1]), truth[name]) for name in names
     )
-
-
-def _match(folder: Path, pattern: str) -> dict[str, Path]:
-    """Name of the case -> file."""
-    paths = sorted(glob.glob(pattern.replace(CASE, "*"), root_dir=folder))
-    if not paths:
-        raise FileError(f"no file matches {pattern} (folder {folder})")
-    expression = "".join(_expression(part) for part in re.split(r"(\{case\}|\*|\?)", pattern))
-    expression = expression.replace("(?P=case)", "(?P<case>[^/]+)", 1)
-    result: dict[str, Path] = {}
-    for path in paths:
-        match = re.fullmatch(expression, path.replace(os.sep, "/"))
-        if match is None:  # {case} stands for two different texts
-            continue
-        name = match["case"] if CASE in pattern else ONLY
-        if name in result:
-            raise FileError(f"{pattern} has two files for one case: {result[name]} and {path}")
-        result[name] = folder / path
-    return result
-
-
-def _expression(part: str) -> str:
-    special = {CASE: "(?P=case)", "*": "[^/]*", "?": "[^/]"}
-    return special.get(part) or re.escape(part)

@@ -269,17 +269,31 @@ def visible_inside(sequence: EndoscopicSequence, inverted: bool = False) -> floa
     """
     intrinsics = sequence.require_structure().require_intrinsics()
     poses = sequence.world_from_camera
-    camera_from_world = poses if inverted else np.linalg.inv(poses)
-    height, width = sequence.size
     inside = total = 0
-    for view, matrix in enumerate(camera_from_world):
+    for view, pose in enumerate(np.linalg.inv(poses) if inverted else poses):
         points = sequence.points[sequence.visibility[view]]
-        pixels, depth = project(points @ matrix[:3, :3].T + matrix[:3, 3], intrinsics)
-        pixels = pixels[(depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1)]
-        column, row = pixels.astype(np.int64).T
-        inside += int(sequence.mask[row, column].sum())
+        inside += len(points_in_mask(points, pose, intrinsics, sequence.mask)[0])
         total += len(points)
     return inside / max(total, 1)
+
+
+def points_in_mask(
+    points: Floats, world_from_camera: Floats, intrinsics: Floats, mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Which points (n, 3) of the world project in front of a camera and into its mask (h, w).
+
+    Returns:
+        Indices (m,) into ``points``, pixel positions (m, 2) as (x, y), and depths (m,) > 0.
+    """
+    camera_from_world = np.linalg.inv(world_from_camera)
+    pixels, depth = project(
+        points @ camera_from_world[:3, :3].T + camera_from_world[:3, 3], intrinsics
+    )
+    height, width = mask.shape
+    on = np.flatnonzero((depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1))
+    column, row = pixels[on].astype(np.int64).T
+    inside = on[mask[row, column]]
+    return inside, pixels[inside], depth[inside]
 
 
 def _check_convention(sequence: EndoscopicSequence, poses: str) -> None:

@@ -1,0 +1,95 @@
+"""The light depth network: a residual encoder-decoder for real-time depth on a CPU."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WIDTHS = (16, 32, 64, 96, 128)  # channels at 1/2, 1/4, … of the picture
+BLOCKS = (0, 1, 2, 2, 1)  # residual blocks there
+LARGEST_LOG = 6.0  # of the depth; keeps exp() finite in half precision
+
+
+def _unit(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Block(nn.Module):
+    """Two convolutions whose input is added to their output (He et al., CVPR 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _unit(width, width)
+        self.second = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, values: Tensor) -> Tensor:
+        return functional.relu(values + self.second(self.first(values)))
+
+
+class _Context(nn.Module):
+    """Adds to every pixel what the mean over the picture says (Liu et al., ParseNet, 2015)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(width, width, 1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return functional.relu(values + self.linear(values.mean((2, 3), keepdim=True)))
+
+
+class LightNetwork(nn.Module):
+    """Relative depth of one picture.
+
+    A U-Net (Ronneberger, Fischer, Brox, MICCAI 2015) of residual blocks whose finest level is half
+    the picture: 730 million multiplications at 256x320. Its fourth input channel is the logarithm
+    of the brightness, of which the log depth of an evenly coloured surface under a headlight is a
+    linear function.
+
+    Args:
+        widths: channels of the levels, from half the picture down.
+        blocks: residual blocks of the levels.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
+        super().__init__()
+        self.multiple = 2 ** len(widths)
+        self.down = nn.ModuleList(_unit(a, b, stride=2) for a, b in pairwise((4, *widths)))
+        self.encode = nn.ModuleList(
+            nn.Sequential(*(_Block(width) for _ in range(count)))
+            for width, count in zip(widths, blocks, strict=True)
+        )
+        self.context = _Context(widths[-1])
+        self.up = nn.ModuleList(_unit(b, a, size=1) for a, b in pairwise(widths))
+        self.decode = nn.ModuleList(_unit(a, a) for a in widths[:-1])
+        self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in -1..1, sides multiples of ``multiple``, to depth (B, 1, H, W).
+
+        The depth is positive and has no unit: it is true up to one factor per picture.
+        """
+        brightness = (picture.mean(1, keepdim=True) + 1) / 2
+        result = torch.cat([picture, torch.log(brightness.clamp(min=0) + 0.02) / 2 + 1], 1)
+        passed = []
+        for down, encode in zip(self.down, self.encode, strict=True):
+            result = encode(down(result))
+            passed.append(result)
+        result = self.context(result)
+        for up, decode, skip in zip(
+            reversed(self.up), reversed(self.decode), reversed(passed[:-1]), strict=True
+        ):
+            # The 1x1 convolution comes first, while there are a quarter of the pixels.
+            result = functional.interpolate(up(result), scale_factor=2.0, mode="bilinear")
+            result = decode(result + skip)
+        log_depth = self.last(result).clamp(-LARGEST_LOG, LARGEST_LOG)
+        log_depth = functional.interpolate(log_depth, scale_factor=2.0, mode="bilinear")
+        return torch.exp(log_depth)
