@@ -7,11 +7,7 @@ from importlib import import_module
 from typing import Any
 
 # Files endodepth_NAME.py of this folder; each has ``add(actions)``.
-<<<<<<< HEAD
-PARTS: tuple[str, ...] = ("fuse",)
-=======
-PARTS: tuple[str, ...] = ("predict", "train_rendered")
->>>>>>> weights
+PARTS: tuple[str, ...] = ("fuse", "predict", "sfm", "train_rendered")
 
 
 def configure(subparsers: Any) -> None:

@@ -1,9 +1,9 @@
 """Sparse models of COLMAP (Schönberger and Frahm, CVPR 2016), text and binary, in and out.
 
-A model is a folder with ``cameras``, ``images`` and ``points3D``, each ``.bin`` or ``.txt``. Poses are
-camera-from-world, pixels have their centres at half-integers (:mod:`meddl.core.pinhole`). Nothing
-here needs COLMAP. Memory stays within a few times the size of the files: every count that a file
-announces is compared with what is left of it before anything is made room for.
+A model is a folder with ``cameras``, ``images`` and ``points3D``, each ``.bin`` or ``.txt``. Poses
+are camera-from-world, pixels have their centres at half-integers (:mod:`meddl.core.pinhole`).
+Nothing here needs COLMAP. Memory stays within a few times the size of the files: every count that a
+file announces is compared with what is left of it before anything is made room for.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def find_model(folder: str | Path) -> Path:
         if any((place / f"cameras{suffix}").is_file() for suffix in (".bin", ".txt")):
             return place
     raise FileError(
-        f"{folder} holds no COLMAP model: cameras, images and points3D (.bin or .txt) were expected, "
-        "there or in sparse/0"
+        f"{folder} holds no COLMAP model: cameras, images and points3D (.bin or .txt) were "
+        "expected, there or in sparse/0"
     )
 
 

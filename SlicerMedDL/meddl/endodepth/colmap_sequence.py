@@ -115,8 +115,8 @@ def match_frames(
     if len(found) < 2:
         raise InputError(
             f"{source} has images {', '.join(names[:3])} …, of which {len(found)} match the frames "
-            f"{sequence.frame_files[0].name} … of {sequence.folder}; name the images as the frames, "
-            "or with their numbers"
+            f"{sequence.frame_files[0].name} … of {sequence.folder}; name the images as the "
+            "frames, or with their numbers"
         )
     for number in found:
         if found.count(number) > 1:
@@ -169,8 +169,8 @@ def point_errors(model: ColmapModel) -> Floats:
 def export_model(sequence: EndoscopicSequence, folder: str | Path) -> None:
     """Write the sequence's camera, poses and points as a COLMAP text model.
 
-    A sequence does not keep where features were found: the features of the model are the projections
-    of the points.
+    A sequence does not keep where features were found: the features of the model are the
+    projections of the points.
 
     Raises:
         InputError: no poses, points or intrinsics yet.
@@ -220,8 +220,8 @@ def _one_camera(model: ColmapModel, images: Sequence[ColmapImage], source: str) 
         same = (other.model, other.width, other.height) == (first.model, first.width, first.height)
         if not same or not np.allclose(other.parameters, first.parameters, rtol=_SAME, atol=1e-6):
             raise InputError(
-                f"{source} has {len(cameras)} different cameras, a sequence has one; run COLMAP with "
-                "--ImageReader.single_camera 1"
+                f"{source} has {len(cameras)} different cameras, a sequence has one; run COLMAP "
+                "with --ImageReader.single_camera 1"
             )
     return first
 
@@ -230,8 +230,9 @@ def _intrinsics_of_frame(camera: ColmapCamera, sequence: EndoscopicSequence, sou
     matrix = intrinsics_of(camera)
     if matrix is None:
         raise InputError(
-            f"{source} has a {camera.model} camera with distortion, a sequence has undistorted frames; "
-            f"undistort both with: colmap image_undistorter, and make the sequence of its images"
+            f"{source} has a {camera.model} camera with distortion, a sequence has undistorted "
+            "frames; undistort both with colmap image_undistorter and make the sequence of its "
+            "images"
         )
     height, width = sequence.size
     factor = (width / camera.width, height / camera.height)

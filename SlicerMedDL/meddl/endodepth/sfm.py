@@ -56,9 +56,9 @@ def run_sfm(
 ) -> EndoscopicSequence:
     """Reconstruct the sequence of a folder and write the result into it.
 
-    Writes the published files, ``sfm.json`` (parameters, attempts, figures) and ``sfm.log``. Earlier
-    poses and points stay if the reconstruction fails or is cancelled. The same frames, parameters
-    and versions give the same result.
+    Writes the published files, ``sfm.json`` (parameters, attempts, figures) and ``sfm.log``.
+    Earlier poses and points stay if the reconstruction fails or is cancelled. The same frames,
+    parameters and versions give the same result.
 
     Args:
         folder: of a sequence; only its frames, mask and intrinsics are used.
@@ -78,8 +78,8 @@ def run_sfm(
     count = len(sequence.frame_numbers)
     if count < MIN_FRAMES:
         raise InputError(
-            f"{sequence.folder} has {count} frame{'s' * (count > 1)}, structure from motion needs at "
-            f"least {MIN_FRAMES}, better 20; take more frames of the video (smaller --stride)"
+            f"{sequence.folder} has {count} frame{'s' * (count > 1)}, structure from motion needs "
+            f"at least {MIN_FRAMES}, better 20; take more frames of the video (smaller --stride)"
         )
     with _workspace(sequence.folder) as work:
         job = write_job(sequence, parameters, work, subprogress(progress, 0, 0.1), cancel)
@@ -114,8 +114,8 @@ def write_job(
 ) -> dict[str, Any]:
     """Write ``images/``, ``masks/`` and ``job.json`` for :mod:`meddl.endodepth.sfm_process`.
 
-    Pictures are grey, reduced to ``max_size`` and of even local contrast; masks are COLMAP's: a file
-    per picture, named as it with another ``.png``, 0 where no feature may lie.
+    Pictures are grey, reduced to ``max_size`` and of even local contrast; masks are COLMAP's: a
+    file per picture, named as it with another ``.png``, 0 where no feature may lie.
     """
     from PIL import Image as Picture
 
@@ -222,7 +222,7 @@ def _run_process(
     with log.open("wb") as errors, reports.open("wb") as output, reports.open("rb") as lines:
         process = subprocess.Popen(
             [sys.executable, "-m", "meddl.endodepth.sfm_process", str(job)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closes when this process goes away, however it does
             stdout=output,
             stderr=errors,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
@@ -285,9 +285,9 @@ def _explain(found: dict[str, Any], job: dict[str, Any]) -> str:
         )
     if motion < _LITTLE_MOTION:
         return (
-            f"the camera does not move: matches of neighbouring frames shift by {motion:.2f} pixels "
-            f"(median), at least {_LITTLE_MOTION} are needed; take a part of the video where it moves, "
-            "or fewer frames (larger --stride)"
+            f"the camera does not move: matches of neighbouring frames shift by {motion:.2f} "
+            f"pixels (median), at least {_LITTLE_MOTION} are needed; take a part of the video where "
+            "it moves, or fewer frames (larger --stride)"
         )
     tried = ", ".join(f"{a['name']}: {a['registered']}" for a in found["attempts"])
     return (

@@ -1,8 +1,9 @@
-"""COLMAP's part of structure from motion, run by :mod:`meddl.endodepth.sfm` in a process of its own.
+"""COLMAP's part of structure from motion, run by :mod:`meddl.endodepth.sfm` in its own process.
 
 ``python -m meddl.endodepth.sfm_process JOB.json`` reads a job, works in the job's folder and writes
-one line of JSON per report to standard output: ``{"fraction", "message"}`` on the way, ``{"result"}``
-at the end. What COLMAP logs goes to standard error. The chosen model is left in ``best/``.
+one line of JSON per report to standard output: ``{"fraction", "message"}`` on the way and
+``{"result"}`` at the end. It ends when its standard input closes. What COLMAP logs goes to standard
+error. The chosen model is left in ``best/``.
 """
 
 from __future__ import annotations
@@ -205,10 +206,10 @@ class Reconstructor:
             matches, motion = [], []
             for one, two in zip(self.names, self.names[1:], strict=False):
                 pairs = np.empty((0, 2), np.int64)
-                if one in keys and two in keys:
-                    if database.exists_two_view_geometry(keys[one], keys[two]):
-                        found = database.read_two_view_geometry(keys[one], keys[two])
-                        pairs = np.asarray(found.inlier_matches).reshape(-1, 2).astype(np.int64)
+                known = one in keys and two in keys
+                if known and database.exists_two_view_geometry(keys[one], keys[two]):
+                    found = database.read_two_view_geometry(keys[one], keys[two])
+                    pairs = np.asarray(found.inlier_matches).reshape(-1, 2).astype(np.int64)
                 matches.append(len(pairs))
                 if len(pairs):
                     step = points[two][pairs[:, 1]] - points[one][pairs[:, 0]]
@@ -270,8 +271,19 @@ def _reports() -> Callable[[dict[str, Any]], None]:
     return report
 
 
+def _end_with_parent() -> None:
+    """Leave when standard input closes: whoever started this is gone, and so is the use of it."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the job of a file."""
+    _end_with_parent()
     report = _reports()
     job = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
 
