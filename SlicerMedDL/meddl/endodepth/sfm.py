@@ -286,8 +286,8 @@ def _explain(found: dict[str, Any], job: dict[str, Any]) -> str:
     if motion < _LITTLE_MOTION:
         return (
             f"the camera does not move: matches of neighbouring frames shift by {motion:.2f} "
-            f"pixels (median), at least {_LITTLE_MOTION} are needed; take a part of the video where "
-            "it moves, or fewer frames (larger --stride)"
+            f"pixels (median), at least {_LITTLE_MOTION} are needed; take a part of the video "
+            "where it moves, or fewer frames (larger --stride)"
         )
     tried = ", ".join(f"{a['name']}: {a['registered']}" for a in found["attempts"])
     return (
