@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +14,15 @@ from numpy.typing import NDArray
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError, MedDLError
 from meddl.core.image import Image
-from meddl.core.inference import ENGINES, Engine, installed_engines, load_engine
-from meddl.core.parameters import parameter
+from meddl.core.inference import Engine, installed_engines, load_engine
+from meddl.core.optional import require
 from meddl.core.pictures import write_picture
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.weights import Card, find_weights, load_weights, read_card
-from meddl.endodepth.depth_maps import DepthCamera, DepthWriter, depth_writer
-from meddl.endodepth.networks import MULTIPLE, make_network
-from meddl.endodepth.prepare import PreparedSequence, prepare
+from meddl.endodepth.depth_maps import DepthCamera, depth_writer
+from meddl.endodepth.networks import MULTIPLE, make_network, network_input
+from meddl.endodepth.prediction_parameters import WEIGHTS, PredictionParameters
+from meddl.endodepth.prepare import PreparedSequence, crop_picture, prepare, smaller_mask
 from meddl.endodepth.sequence import EndoscopicSequence
 
 if TYPE_CHECKING:
@@ -33,35 +32,11 @@ logger = logging.getLogger(__name__)
 
 Depth = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Predicted = tuple[str, NDArray[np.uint8], Depth]  # name, picture and map of a frame
 
-WEIGHTS = "endodepth-light"
 SIDE = 256  # pixels: side of the square as large as the field of view, as the network sees it
 BLACK = 8  # of 255: a frame that is nowhere brighter shows nothing
 BYTES = 2000  # per pixel that the network sees, at most
-
-
-@dataclass
-class PredictionParameters:
-    """How depth maps are predicted."""
-
-    weights: str = parameter(WEIGHTS, "trained weights", metavar="NAME|FILE")
-    scale: str = parameter(
-        "auto",
-        "sfm: in the unit of the sequence's structure from motion; none: as the network gives it, "
-        "each frame of its own scale; auto: sfm where there is one",
-        choices=("auto", "sfm", "none"),
-    )
-    mm_per_unit: float | None = parameter(
-        None, "length of the sequence's unit, if it is known", unit="mm", minimum=1e-9
-    )
-    downsampling: float | None = parameter(
-        None, "pixels of the frame per pixel of the map; by default as the network needs", minimum=1
-    )
-    engine: str = parameter(
-        "auto", "what runs the network; auto: the fastest kind installed", choices=("auto", *ENGINES)
-    )
-    device: str = parameter("auto", "auto, cpu, cuda, cuda:N or mps")
-    preview: bool = parameter(False, "also write pictures of frame and depth, in DIR/preview")
 
 
 class DepthPredictor:
@@ -114,11 +89,17 @@ class DepthPredictor:
             raise InputError(f"the mask is {mask.shape}, the frame {frame.shape[:2]}")
         return self.depth(*shrunk(frame, mask, downsampling_of(mask)))
 
-    def depth(self, picture: NDArray[np.float32], mask: Mask) -> Depth:
+    @property
+    def about(self) -> dict[str, str]:
+        """Names of the weights and of the engine."""
+        engine = self._engine_name if self._engine is None else self._engine.name
+        return {"weights": self.card.name, "engine": engine}
+
+    def depth(self, picture: NDArray[np.uint8], mask: Mask) -> Depth:
         """The relative depth of a picture as the network sees it.
 
         Args:
-            picture: (h, w, 3) float32, -1..1, 0 outside the mask.
+            picture: (h, w, 3) uint8 RGB.
             mask: (h, w) field of view.
 
         Returns:
@@ -127,13 +108,12 @@ class DepthPredictor:
         Raises:
             MedDLError: the network's output is not finite.
         """
-        if not mask.any() or picture[mask].max() <= 2 * BLACK / 255 - 1:
+        if not mask.any() or picture[mask].max() <= BLACK:
             return np.zeros(mask.shape, np.float32)
         height, width = mask.shape
-        margins = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
-        inputs = np.moveaxis(np.pad(picture, margins), -1, 0)[np.newaxis]
-        result = np.asarray(self._run(np.ascontiguousarray(inputs, np.float32)))
-        depth = result[0, 0, :height, :width]
+        margins = ((0, 0), (0, -height % MULTIPLE), (0, -width % MULTIPLE))
+        inputs = np.pad(network_input(picture, mask), margins)[np.newaxis]
+        depth = np.asarray(self._run(inputs))[0, 0, :height, :width]
         if not np.isfinite(depth[mask]).all():
             raise MedDLError(
                 f"the network {self.card.name} gave depths that are not finite; use other weights"
@@ -168,20 +148,33 @@ def downsampling_of(mask: Mask) -> float:
 
 def shrunk(
     frame: NDArray[np.uint8], mask: Mask, downsampling: float
-) -> tuple[NDArray[np.float32], Mask]:
-    """A whole frame and its mask as the network sees them.
+) -> tuple[NDArray[np.uint8], Mask]:
+    """A whole frame and its mask at the size that the network sees.
 
     Returns:
-        (h, w, 3) float32, -1..1, times the mask, and the mask (h, w), eroded as in training.
+        (h, w, 3) uint8 and the mask (h, w), its border eroded as in training.
     """
     height, width = (max(1, round(side / downsampling)) for side in mask.shape)
-    field = mask if mask.all() else smaller_mask(mask, (height, width))
-    if field.shape != (height, width):
-        field = np.ones((height, width), bool)
-    small = crop_picture(frame, (height, width), slice(0, height), slice(0, width))
-    picture = small.astype(np.float32) / np.float32(127.5) - np.float32(1)
-    picture[~field] = 0
-    return picture, field
+    field = smaller_mask(mask, (height, width))
+    return crop_picture(frame, (height, width), slice(0, height), slice(0, width)), field
+
+
+def make_predictor(parameters: PredictionParameters) -> DepthPredictor:
+    """The predictor that the parameters describe."""
+    return DepthPredictor(parameters.weights, parameters.device, parameters.engine)
+
+
+def scale_factor(depth: Depth, sparse: NDArray[np.float32]) -> float | None:
+    """What the depth scaling layer multiplies a map (h, w) by; None without points to compare."""
+    import torch
+
+    from meddl.endodepth.layers import scale_to_sparse
+
+    sparse = np.where(depth > 0, sparse, np.float32(0))
+    if not sparse.any():
+        return None
+    scaled = scale_to_sparse(*(torch.from_numpy(m)[None, None] for m in (depth, sparse)))[0]
+    return float(scaled.max()) / float(depth.max())
 
 
 def predict_sequence(
@@ -195,14 +188,15 @@ def predict_sequence(
     """Write the depth map of every frame of a sequence; see :mod:`meddl.endodepth.depth_maps`.
 
     With structure from motion every map is multiplied by the factor of the depth scaling layer, so
-    that the maps are in the unit of the poses. Frames without a pose get the median factor.
+    that the maps are in the unit of the poses. Frames without points get the median factor.
 
     Args:
         output: folder of depth maps; it appears when all are done.
         predictor: made from the parameters if None.
 
     Returns:
-        ``frames``, ``black`` ones, ``scaled`` ones, ``unit``, ``mm_per_unit``, ``engine``.
+        Numbers of ``frames``, of ``black`` ones and of ``scaled`` ones (by their own points), and
+        ``weights`` and ``engine``.
 
     Raises:
         InputError: a scale is asked for and there is no structure from motion; all frames black.
@@ -210,34 +204,162 @@ def predict_sequence(
         Cancelled: by the token, between frames; nothing is left.
     """
     parameters = parameters or PredictionParameters()
-    scaled = _is_scaled(parameters, bool(len(sequence.view_numbers)))
+    view_of: dict[int, int] = {}
+    if _is_scaled(parameters, bool(len(sequence.view_numbers))):
+        view_of = {int(number): view for view, number in enumerate(sequence.view_numbers)}
     downsampling = parameters.downsampling or downsampling_of(sequence.mask)
     prepared = prepare(
-        sequence, downsampling, progress=subprogress(progress, 0, 0.1), cancel=cancel
-    )
-    view_of = {int(number): view for view, number in enumerate(prepared.sequence.view_numbers)}
-    pictures = (
-        (path.stem, int(number), prepared.colour(int(number)))
-        for number, path in zip(sequence.frame_numbers, sequence.frame_files, strict=True)
+        sequence, downsampling, progress=subprogress(progress, 0.0, 0.1), cancel=cancel
     )
     predictor = predictor or make_predictor(parameters)
-    factors: dict[str, float] = {}
-    with _writer(output, parameters, _camera_of(prepared)) as maps:
-        total = len(sequence.frame_numbers)
-        part = subprogress(progress, 0.1, 0.8)
-        for name, number, picture in steps(pictures, total, "depth of frame", part, cancel):
+    factors: list[float] = []
+
+    def maps() -> Iterator[Predicted]:
+        # Frames with points first: the others take the median of their factors.
+        for number in sorted(map(int, sequence.frame_numbers), key=lambda n: n not in view_of):
+            picture = prepared.picture(number)
             depth = predictor.depth(picture, prepared.mask)
-            if scaled and number in view_of:
+            factor = None
+            if number in view_of:
                 factor = scale_factor(depth, prepared.sparse_depth(view_of[number]))
-                if factor is not None:
-                    factors[name] = factor * prepared.scale
-            maps.add(name, depth, picture)
-        if scaled:
-            if not factors:
+            if factor is not None:
+                factors.append(factor * prepared.scale)
+                depth *= np.float32(factors[-1])
+            elif factors:
+                depth *= np.float32(np.median(factors))
+            elif view_of and depth.any():
                 raise InputError(
-                    f"no frame of {sequence.folder} shows a point of structure from motion; "
-                    "predict with --scale none"
+                    f"frame {number} of {sequence.folder} shows no point of structure from motion, "
+                    "so that its scale is unknown; predict with --scale none"
                 )
-            maps.rescale(factors, subprogress(progress, 0.8, 0.9), cancel)
-        maps.finish(subprogress(progress, 0.9, 1.0), cancel)
-    return {**maps.counts(), "scaled": len(factors), **_units(parameters), **predictor.about()}
+            yield sequence.file_of(number).stem, picture, depth
+
+    total = len(sequence.frame_numbers)
+    return {
+        **_write(
+            output, maps(), total, parameters, _camera(prepared),
+            subprogress(progress, 0.1, 1.0), cancel,
+        ),
+        "scaled": len(factors),
+        **predictor.about,
+    }  # fmt: skip
+
+
+def predict_frames(
+    frames: Iterable[tuple[str, NDArray[np.uint8]]],
+    output: str | Path,
+    parameters: PredictionParameters | None = None,
+    predictor: Callable[[NDArray[np.uint8], Mask | None], Depth] | None = None,
+    mask: Mask | None = None,
+    total: int = 0,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> dict[str, Any]:
+    """Write depth maps of frames that no structure from motion belongs to.
+
+    Args:
+        frames: names and (H, W, 3) uint8 RGB pictures of one size; may be longer than memory.
+        output: folder of depth maps of the whole, smaller frames; it appears when all are done.
+        predictor: (frame, mask) -> depth; made from the parameters if None.
+        mask: (H, W) field of view of all frames.
+        total: number of frames, for the progress; 0 if unknown.
+
+    Returns:
+        Numbers of ``frames`` and of ``black`` ones.
+
+    Raises:
+        InputError: a scale is asked for, frames of different size, no frame, or all black.
+        FileError: ``output`` takes no folder.
+        Cancelled: by the token, between frames; nothing is left.
+    """
+    parameters = parameters or PredictionParameters()
+    _is_scaled(parameters, False)
+    call = predictor or make_predictor(parameters)
+    shape: tuple[int, ...] | None = None if mask is None else (*mask.shape, 3)
+
+    def maps() -> Iterator[Predicted]:
+        nonlocal shape
+        for name, frame in frames:
+            shape = shape or frame.shape
+            if frame.shape != shape:
+                raise InputError(
+                    f"the frame {name} is {frame.shape[:2]}, {shape[:2]} was expected; give frames "
+                    "and mask one size"
+                )
+            depth = call(frame, mask)
+            height, width = depth.shape
+            yield name, crop_picture(frame, (height, width), slice(height), slice(width)), depth
+
+    return _write(output, maps(), total, parameters, None, progress, cancel)
+
+
+def _is_scaled(parameters: PredictionParameters, structure: bool) -> bool:
+    """Whether maps get the unit of structure from motion; refuses what cannot be."""
+    scaled = parameters.scale == "sfm" or (parameters.scale == "auto" and structure)
+    if scaled and not structure:
+        raise InputError(
+            "there is no structure from motion to take the scale from; run meddl endodepth sfm, or "
+            "predict with --scale none"
+        )
+    if parameters.mm_per_unit is not None and not scaled:
+        raise InputError(
+            f"--mm-per-unit {parameters.mm_per_unit:g} needs maps of one unit; without structure "
+            "from motion each frame has a scale of its own"
+        )
+    return scaled
+
+
+def _camera(prepared: PreparedSequence) -> DepthCamera | None:
+    """The camera of the maps; None before the calibration."""
+    if prepared.intrinsics is None:
+        return None
+    return DepthCamera(
+        prepared.intrinsics,
+        *prepared.mask.shape,
+        rows=(prepared.rows.start, prepared.rows.stop),
+        columns=(prepared.columns.start, prepared.columns.stop),
+        downsampling=math.sqrt(math.prod(prepared.downsampling)),
+    )
+
+
+def _write(
+    output: str | Path,
+    maps: Iterator[Predicted],
+    total: int,
+    parameters: PredictionParameters,
+    camera: DepthCamera | None,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> dict[str, Any]:
+    """Write maps as they come; all or nothing."""
+    names: set[str] = set()
+    black = 0
+    farthest = 0.0  # in the previews
+    with depth_writer(output, "relative", parameters.mm_per_unit, camera) as writer:
+        if parameters.preview:
+            (writer.folder / "preview").mkdir()
+        for name, picture, depth in steps(maps, total, "depth of frame", progress, cancel):
+            if name in names:
+                raise InputError(f"two frames are called {name}; give them different names")
+            names.add(name)
+            black += not depth.any()
+            writer.write(name, depth)
+            if parameters.preview:
+                farthest = farthest or 1.25 * float(np.percentile(depth, 98))
+                path = writer.folder / "preview" / f"{name}.png"
+                write_picture(path, Image(preview(picture, depth, farthest)[np.newaxis]))
+        if black == len(names):
+            raise InputError(
+                f"all {black} frames are black or there are none; nothing has depth in the dark"
+            )
+    if black:
+        logger.warning("%d of %d frames are black; their maps are empty", black, len(names))
+    return {"frames": len(names), "black": black}
+
+
+def preview(picture: NDArray[np.uint8], depth: Depth, farthest: float) -> NDArray[np.uint8]:
+    """A frame (h, w, 3) beside its depth in colours, blue at 0 to red: (h, 2 w, 3) uint8."""
+    cv2 = require("cv2", "previews")
+    share = np.clip(depth / (farthest or 1.0), 0, 1)
+    colours = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_JET)[..., ::-1]
+    return np.hstack([picture, np.where(depth[..., np.newaxis] > 0, colours, 0)]).astype(np.uint8)

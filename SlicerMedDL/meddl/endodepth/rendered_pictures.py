@@ -13,7 +13,8 @@ from meddl.core.errors import InputError
 from meddl.core.files import atomic_path, parsing
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
-from meddl.endodepth.picture_variation import Mask, random_field, random_look, random_view
+from meddl.endodepth.networks import network_input
+from meddl.endodepth.picture_variation import random_field, random_look, random_view
 
 if TYPE_CHECKING:
     from meddl.rendering import Scene
@@ -131,12 +132,6 @@ class RenderedPictures:
         scene, view = self._views[index]
         colour, depth = random_view(scene[view]["colour"], scene[view]["depth"], generator)
         field = random_field(depth.shape, generator)
-        return network_input(random_look(colour, generator), field), np.where(
-            field, depth, 0
-        )[np.newaxis].astype(np.float32)
-
-
-def network_input(colour: NDArray[np.uint8], field: Mask) -> NDArray[np.float32]:
-    """(H, W, 3) uint8 and its field of view (H, W) to (3, H, W) float32, -1..1, 0 outside."""
-    scaled = colour.astype(np.float32) * np.float32(2 / 255) - 1
-    return np.ascontiguousarray(np.where(field, np.moveaxis(scaled, -1, 0), np.float32(0)))
+        return network_input(random_look(colour, generator), field), np.where(field, depth, 0)[
+            np.newaxis
+        ].astype(np.float32)

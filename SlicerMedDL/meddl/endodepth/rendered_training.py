@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from meddl.core.metrics import depth_metrics
-from meddl.core.parameters import parameter
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.seeding import seed_everything
-from meddl.core.training import Trainer, TrainingParameters
+from meddl.core.training import Trainer
 from meddl.core.weights import Card, load_weights
-from meddl.endodepth.networks import ARCHITECTURES, make_network
+from meddl.endodepth.networks import make_network
+from meddl.endodepth.rendered_parameters import RenderedTraining
 from meddl.endodepth.rendered_pictures import HELD_OUT, RenderedPictures, render_scenes
 
 VALIDATION_SCENES, VALIDATION_VIEWS = 12, 6
 SCALES = 4  # of the gradient loss
-
-
-@dataclass
-class RenderedTraining(TrainingParameters):
-    """A training run on rendered pictures."""
-
-    epochs: int = parameter(12, "passes over the pictures", minimum=1)
-    batch_size: int = parameter(8, "pictures per step", minimum=2)
-    learning_rate: float = parameter(2e-3, "of the optimiser, at its highest", minimum=0)
-    clip_norm: float = parameter(5.0, "largest norm of the gradient; 0: no clipping", minimum=0)
-    scenes: int = parameter(150, "rendered scenes", minimum=1)
-    views: int = parameter(20, "pictures per scene", minimum=1)
-    architecture: str = parameter("light", "the network", choices=ARCHITECTURES)
-    start: str = parameter("", "weights to begin with", metavar="NAME|PATH")
-    coarse: float = parameter(
-        0.6, "share of the steps, at the beginning, at half the size", minimum=0, maximum=1
-    )
-    gradient_weight: float = parameter(0.5, "of the gradient loss", minimum=0)
-    pictures: str = parameter(
-        "", "folder of the rendered pictures; by default OUTPUT/pictures", metavar="DIR"
-    )
 
 
 def log_difference(prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

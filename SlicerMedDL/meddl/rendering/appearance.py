@@ -31,9 +31,9 @@ class Appearance(NamedTuple):
     """
 
     seed: int = 0
-    colour: tuple[float, float, float] = (0.62, 0.27, 0.21)
-    pale: tuple[float, float, float] = (0.78, 0.47, 0.39)
-    deep: tuple[float, float, float] = (0.50, 0.13, 0.09)
+    colour: tuple[float, float, float] = (0.62, 0.21, 0.15)
+    pale: tuple[float, float, float] = (0.75, 0.42, 0.35)
+    deep: tuple[float, float, float] = (0.50, 0.10, 0.06)
     patch_size: float = 9.0
     mottle_size: float = 2.0
     mottle: float = 0.25
@@ -83,7 +83,7 @@ def random_appearance(rng: np.random.Generator, size: float, **fixed: Any) -> Ap
         "vessel_colour": near(MUCOSA.vessel_colour),
         "mucus": between(0.0, 0.3) if rng.random() < 0.7 else 0.0,
         "mucus_size": size * between(0.2, 0.6),
-        "relief_size": size * between(0.03, 0.1),
+        "relief_size": size * between(0.06, 0.2),
         "relief": between(0.03, 0.15),
         "roughness": between(0.06, 0.25),
         "gloss": between(0.02, 0.04),
@@ -180,9 +180,9 @@ def reflectance(look, x, y, z):  # type: ignore[no-untyped-def]
     g += vessel * (look.vessel_colour[1] - g)
     b += vessel * (look.vessel_colour[2] - b)
     film = 0.3 * wet
-    r += film * (0.80 - r)
-    g += film * (0.72 - g)
-    b += film * (0.58 - b)
+    r += film * (0.78 - r)
+    g += film * (0.58 - g)
+    b += film * (0.42 - b)
     return min(max(r, 0.0), 0.95), min(max(g, 0.0), 0.95), min(max(b, 0.0), 0.95), wet
 
 

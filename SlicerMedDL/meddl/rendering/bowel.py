@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from meddl.rendering.appearance import random_appearance
 from meddl.rendering.distance_field import DistanceField, distances, node_positions
-from meddl.rendering.fields import smooth_curve, smooth_noise
+from meddl.rendering.fields import closed, smooth_curve, smooth_noise
 from meddl.rendering.renderer import Scene
 
 
@@ -54,7 +54,7 @@ def colon(seed: int = 0, spacing: float = 1.0, length: float = 150.0) -> Scene:
     free[kept] = wall - away[kept]
     ends = np.minimum(along, length - along)  # closed at both ends
     free[kept] = np.minimum(free[kept], ends)
-    values = distances(free.reshape(shape) / spacing, spacing)
+    values = distances(closed(free.reshape(shape), spacing), spacing)
     look = random_appearance(rng, rng.uniform(18, 30), mottle=rng.uniform(0.04, 0.15))
     return Scene(DistanceField(values, spacing, origin), look, f"colon {seed}")
 

@@ -33,6 +33,14 @@ def soft_maximum(a: Grid, b: Grid, radius: float) -> Grid:
     return -soft_minimum(-a, -b, radius)
 
 
+def closed(free: Grid, spacing: float) -> Grid:
+    """The field with tissue along the border of the grid, so that every ray ends on a wall."""
+    inward = [np.minimum(np.arange(n), np.arange(n)[::-1]) * spacing for n in free.shape]
+    k, j, i = np.meshgrid(*inward, indexing="ij", sparse=True)
+    border = np.minimum(np.minimum(k, j), i) - 2.0 * spacing
+    return np.minimum(free, border.astype(np.float32))
+
+
 def smooth_curve(points: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Points (N, 3) ``step`` mm apart on the cubic spline through control points (M, 3), M >= 2."""
     from scipy.interpolate import CubicSpline

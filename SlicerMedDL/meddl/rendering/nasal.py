@@ -11,7 +11,7 @@ import numpy as np
 
 from meddl.rendering.appearance import random_appearance
 from meddl.rendering.distance_field import DistanceField, distances, node_positions
-from meddl.rendering.fields import Grid, ellipsoid, smooth_noise, soft_maximum, soft_minimum
+from meddl.rendering.fields import Grid, closed, ellipsoid, smooth_noise, soft_maximum, soft_minimum
 from meddl.rendering.renderer import Scene
 
 
@@ -29,7 +29,7 @@ def sinus(seed: int = 0, spacing: float = 0.4) -> Scene:
     margin = 3.0
     reach = rng.uniform(14, 24)  # of the sinus beside the cavity
     origin = np.array([-margin - 2, -margin, -margin])
-    size = np.array([width + reach + 2, height, length]) + 2 * margin
+    size = np.array([width + 1.35 * reach + 2, height, length]) + 2 * margin
     i, j, k = (int(n) for n in np.ceil(size / spacing))
     x, y, z = node_positions((k, j, i), spacing, origin)
     shape = (k, j, i)
@@ -65,8 +65,7 @@ def sinus(seed: int = 0, spacing: float = 0.4) -> Scene:
         )
         axes = rng.uniform(2.5, 5.0, 3)
         free = soft_maximum(free, -ellipsoid(x, y, z, where + rng.normal(0, 2, 3), axes), 1.0)
-    free = _closed(free)
-    field = DistanceField(distances(free / spacing, spacing), spacing, origin)
+    field = DistanceField(distances(closed(free, spacing), spacing), spacing, origin)
     return Scene(field, random_appearance(rng, rng.uniform(8, 14)), f"sinus {seed}")
 
 
@@ -91,11 +90,3 @@ def _turbinate(
     plate = np.hypot(np.clip(centre - x, 0, None) + np.clip(x - side - 2, 0, None), (y - top) * 0.9)
     plate = np.maximum(plate - 1.2, (np.abs(along) - 0.95) * half)
     return soft_minimum(body.astype(np.float32), plate.astype(np.float32), 2.0)
-
-
-def _closed(free: Grid) -> Grid:
-    """The field with tissue on the border of the grid, so that every ray ends on a wall."""
-    for axis in range(3):
-        for end in (0, -1):
-            np.moveaxis(free, axis, 0)[end] = -1.0
-    return free

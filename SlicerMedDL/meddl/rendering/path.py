@@ -70,7 +70,7 @@ def _start(field: DistanceField, rng: np.random.Generator) -> tuple[Floats, Floa
     )
     # Passages rather than rooms: one direction is far longer than the others.
     passage = lengths.max(axis=1) / np.median(lengths, axis=1)
-    which = int(rng.choice(np.argsort(passage)[8:]))
+    which = int(rng.choice(np.argsort(passage)[12:]))
     return (
         starts[which],
         directions[which, np.argmax(lengths[which])],

@@ -52,7 +52,7 @@ def random_sensor(rng: np.random.Generator, width: int) -> Sensor:
         blur=float(rng.uniform(0.2, 0.8) * width / 320),
         motion=(float(motion[0]), float(motion[1])),
         electrons=float(np.exp(rng.uniform(np.log(1500), np.log(20000)))),
-        read_noise=float(rng.uniform(3, 20)),
+        read_noise=float(rng.uniform(2, 8)),
         jpeg=int(rng.integers(60, 96)) if rng.random() < 0.5 else 0,
     )
 

@@ -104,6 +104,6 @@ def shade_rows(  # type: ignore[no-untyped-def]
                 look.roughness * (1.0 - 0.5 * wet), look.gloss,
             )  # fmt: skip
             # What has met another wall before carries its colour twice.
-            colour[v, u, 0] = light * (r * (direct + spread * (0.4 + r)) + film)
-            colour[v, u, 1] = light * (g * (direct + spread * (0.4 + g)) + film)
-            colour[v, u, 2] = light * (b * (direct + spread * (0.4 + b)) + film)
+            colour[v, u, 0] = light * (r * (direct + spread * (0.2 + 1.5 * r)) + film)
+            colour[v, u, 1] = light * (g * (direct + spread * (0.2 + 1.5 * g)) + film)
+            colour[v, u, 2] = light * (b * (direct + spread * (0.2 + 1.5 * b)) + film)
