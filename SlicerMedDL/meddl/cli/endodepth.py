@@ -1,4 +1,4 @@
-"""``meddl endodepth``: depth and surface from endoscopic video. Each command is a file of its own."""
+"""``meddl endodepth``: depth and surface from endoscopic video; one file per command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 # Files endodepth_NAME.py of this folder; each has ``add(actions)``.
-PARTS: tuple[str, ...] = ("fuse", "register")
+PARTS: tuple[str, ...] = ("fuse", "predict", "sfm", "train_rendered")
 
 
 def configure(subparsers: Any) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from meddl.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,3 +41,13 @@ def make_network(architecture: str, **arguments: Any) -> Module:
         return network(**arguments)
     except TypeError as error:
         raise InputError(f"the network {architecture} cannot be made: {error}") from error
+
+
+def network_input(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A picture (h, w, 3) uint8 and its field of view (h, w) as networks take it.
+
+    Returns:
+        (3, h, w) float32, -1..1, 0 outside the mask.
+    """
+    scaled = np.moveaxis(picture, -1, 0).astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return np.where(mask, scaled, np.float32(0))

@@ -115,9 +115,7 @@ def write_report(
     rows = zip(shares, levels, strict=True)
     with atomic_path(path.with_suffix(".csv")) as temporary:
         lines = ["percent_of_vertices,residual_mm"]
-        lines += [
-            f"{share},{level:.{_SIGNIFICANT}g}" for share, level in zip(shares, levels, strict=True)
-        ]
+        lines += [f"{share},{level:.6g}" for share, level in rows]
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if is_installed("matplotlib"):
         _plot(path.with_suffix(".png"), found)
