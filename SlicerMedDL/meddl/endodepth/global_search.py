@@ -45,8 +45,8 @@ class NearestGrid:
     origin: Floats
     cell: float
     index: NDArray[np.int32]
-    points: NDArray[np.float32]
-    normals: NDArray[np.float32]
+    points: Floats
+    normals: Floats
 
     def find(self, places: NDArray[Any]) -> NDArray[np.int32]:
         """(...) rows for places (..., 3); beyond the grid those of its border."""
@@ -85,8 +85,8 @@ def nearest_grid(surface: Surface) -> NearestGrid:
         origin,
         cell,
         row.reshape(shape)[tuple(nearest)],
-        mean(surface.points).astype(np.float32),
-        normals.astype(np.float32),
+        mean(surface.points),
+        normals,
     )
 
 
