@@ -243,7 +243,7 @@ def global_scale(world_from_camera: Floats, points: Floats) -> float:
         for positions in (world_from_camera[:, :3, 3], points)
         if len(positions)
     ]
-    return max(1.0, *sizes)
+    return max([1.0, *sizes])
 
 
 def extend_visibility(visibility: NDArray[np.bool_], overlap: int) -> NDArray[np.bool_]:
