@@ -207,4 +207,9 @@ def test_the_gradients_are_those_of_finite_differences():
         return 20 * found.sparse_flow + 5 * found.depth_consistency
 
     values = (depth * noise).requires_grad_()
-    assert torch.autograd.gradcheck(loss, values, eps=1e-7, atol=1e-5, fast_mode=True)
+    loss(values).backward()
+    direction = torch.rand(depth.shape, generator=generator, dtype=depth.dtype) - 0.5
+    step = 1e-6 * direction
+    with torch.no_grad():
+        slope = (loss(values + step) - loss(values - step)) / 2e-6
+    assert (values.grad * direction).sum().item() == pytest.approx(slope.item(), rel=1e-5)
