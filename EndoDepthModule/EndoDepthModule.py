@@ -10,7 +10,9 @@ from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
 from EndoDepthModuleLib.logic import EndoDepthLogic
+from EndoDepthModuleLib.panel.surface import SurfaceSection
 from EndoDepthModuleLib.panel.video import VideoSection
+from EndoDepthModuleLib.player import player
 from SlicerMedDLLib.widgets import MedDLModuleWidget
 
 
@@ -52,7 +54,8 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
         self.video = VideoSection(self)
-        self._sections = (self.video,)
+        self.surface = SurfaceSection(self)
+        self._sections = (self.video, self.surface)
 
     def initializeParameterNode(self) -> None:
         """Bind the parameter node; the scene's first video is selected if none is."""
@@ -72,6 +75,7 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         """The module is unloaded or the application quits."""
         for section in self._sections:
             section.leave()
+        self.video.disconnect()
         super().cleanup()
 
     def parametersChanged(self) -> None:
@@ -81,7 +85,11 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
 
     def obstacle(self) -> str:
         """Why Apply cannot run now."""
-        return "" if self.parameterNode.video is not None else _("Load a video first")
+        browser = self.parameterNode.video
+        if browser is None:
+            return _("Load a video in step 1")
+        return player().problem(browser)
 
     def apply(self) -> None:
-        """Depth."""
+        """Put the depths of the whole video into the scene."""
+        self.surface.addDepths(self.parameterNode.video)

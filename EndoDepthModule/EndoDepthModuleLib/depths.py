@@ -28,7 +28,7 @@ from meddl.core.image import Image
 from meddl.endodepth.depth_maps import DepthCamera, DepthFolder, camera_of, read_depth_folder
 from SlicerMedDLLib.nodes import describe, new_node
 from SlicerMedDLLib.sequences import RAS_FROM_FRAME, browse
-from SlicerMedDLLib.volumes import SCALAR, volume_from_image, vtk_image
+from SlicerMedDLLib.volumes import vtk_image
 
 DEPTHS = "MedDL.EndoDepth.depths"  # the sequence
 UNIT = "MedDL.EndoDepth.Unit"  # attributes of the sequence

@@ -91,11 +91,11 @@ def show_live_depth(browser: Any, depth: NDArray[np.float32], scaled: bool) -> A
     """
     scale = placing.mm_per_unit(browser) if scaled else None
     node = video.part(browser, LIVE)
-    image = depths.depth_image(
-        depth * np.float32(scale or 1.0), player().sequence(browser).size
-    )
+    image = depths.depth_image(depth * np.float32(scale or 1.0), player().sequence(browser).size)
     made = node is None
-    node = volume_from_image(image, f"{browser.GetName()} live depth", node, SCALAR if made else None)
+    node = volume_from_image(
+        image, f"{browser.GetName()} live depth", node, SCALAR if made else None
+    )
     video.set_part(browser, LIVE, node)
     depths.name_unit(node, placing.RELATIVE if scale is None else placing.MM)
     known = image.array[image.array > 0]

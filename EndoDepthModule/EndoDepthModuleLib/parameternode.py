@@ -11,3 +11,6 @@ class EndoDepthParameterNode:
     """What the panel shows."""
 
     video: slicer.vtkMRMLSequenceBrowserNode
+    surface: slicer.vtkMRMLModelNode
+    surfacePoints: slicer.vtkMRMLMarkupsFiducialNode
+    meshPoints: slicer.vtkMRMLMarkupsFiducialNode

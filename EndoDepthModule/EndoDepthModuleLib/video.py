@@ -24,6 +24,7 @@ from SlicerMedDLLib.volumes import VECTOR, volume_from_image
 
 BROWSER = "vtkMRMLSequenceBrowserNode"
 FOLDER = "MedDL.EndoDepth.Folder"  # attribute of the browser
+DEPTH = "depth"  # folder of depth maps in the sequence's folder
 FRAME = "MedDL.EndoDepth.frame"  # roles of node references of the browser
 INDEX = "frame"  # name of the index of all sequences of a video
 
