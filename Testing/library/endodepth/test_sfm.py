@@ -100,9 +100,7 @@ def similarity(source, target):
 def test_path_and_points_agree_with_the_truth_after_one_similarity(wall, reconstructed):
     _, truth = wall
     assert reconstructed.view_numbers.tolist() == list(range(12))
-    scale, rotation, shift = similarity(
-        reconstructed.world_from_camera[:, :3, 3], truth[:, :3, 3]
-    )
+    scale, rotation, shift = similarity(reconstructed.world_from_camera[:, :3, 3], truth[:, :3, 3])
     centres = scale * reconstructed.world_from_camera[:, :3, 3] @ rotation.T + shift
     error = np.linalg.norm(centres - truth[:, :3, 3], axis=1)
     length = np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).sum()
@@ -129,9 +127,7 @@ def test_what_was_found_is_in_the_folder(wall, reconstructed):
 
 
 def snapshot(folder):
-    return {
-        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "sfm.log"
-    }
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "sfm.log"}
 
 
 def test_cancel_kills_the_process_and_leaves_all_as_it_was(reconstructed):
