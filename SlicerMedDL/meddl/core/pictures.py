@@ -1,4 +1,7 @@
-"""Pictures in and out of files: PNG, JPEG, BMP by Pillow, TIFF by tifffile, 16-bit RGB by ITK."""
+"""Pictures in and out of files: PNG, JPEG, BMP by Pillow, TIFF by tifffile, 16-bit RGB by ITK.
+
+PGM and PPM, in which depth cameras write, are read too.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, existing_file, parsing
 from meddl.core.image import Image
 from meddl.core.optional import require
+from meddl.core.pgm import SUFFIXES as PGM_SUFFIXES
+from meddl.core.pgm import read_pgm
 
 # Row 0 at the top and column 0 at the left of a slice view that looks at RAS axially.
 RAS_FROM_PICTURE = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -28,7 +33,7 @@ def read_picture(path: str | Path) -> Image:
     """Read a picture, or the pages of a TIFF as k.
 
     Args:
-        path: ``.png``, ``.jpg``, ``.jpeg``, ``.bmp``, ``.tif`` or ``.tiff``.
+        path: ``.png``, ``.jpg``, ``.jpeg``, ``.bmp``, ``.tif``, ``.tiff``, ``.pgm`` or ``.ppm``.
 
     Returns:
         (K, H, W[, C]) in the file's data type; C is grey + alpha, RGB or RGBA; palettes and CMYK
@@ -46,6 +51,9 @@ def read_picture(path: str | Path) -> Image:
         metadata["source"] = "TIFF"
         if any(pages):
             metadata["pages"] = pages
+    elif path.suffix.lower() in PGM_SUFFIXES:
+        array = read_pgm(path)[None]
+        metadata["source"] = "PGM"
     else:
         array = _read_pillow(path)[None]
         metadata["source"] = _PILLOW[path.suffix.lower()]

@@ -18,7 +18,10 @@ PATTERNS = 7
 AMBIENT_REACH = 0.7  # m: nearer surfaces take ambient light away
 
 _jit = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"}
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"nsz", "arcp", "contract", "reassoc", "nnan"},
 )
 
 
@@ -192,29 +195,43 @@ def _meet(origin, direction, solid, inside, limit, work):  # type: ignore[no-unt
 
 
 @_jit
-def _first_hit(origin, direction, solids, limit, any_solid, work):  # type: ignore[no-untyped-def]
+def _misses(origin, direction, spheres, limit, out):  # type: ignore[no-untyped-def]
+    """How far (squared, m^2) the ray passes outside each bounding sphere; negative: it enters.
+
+    Without branches, so that the compiler makes SIMD code of it: two thirds of the time go here.
+    """
+    x, y, z = np.float32(origin[0]), np.float32(origin[1]), np.float32(origin[2])
+    dx, dy, dz = np.float32(direction[0]), np.float32(direction[1]), np.float32(direction[2])
+    per_length2 = np.float32(1) / (dx * dx + dy * dy + dz * dz)
+    end, zero = np.float32(limit), np.float32(0)
+    for n in range(spheres.shape[1]):
+        ox, oy, oz = spheres[0, n] - x, spheres[1, n] - y, spheres[2, n] - z
+        ahead = (ox * dx + oy * dy + oz * dz) * per_length2
+        ahead = ahead if ahead > zero else zero
+        ahead = ahead if ahead < end else end
+        ox, oy, oz = ox - ahead * dx, oy - ahead * dy, oz - ahead * dz
+        out[n] = ox * ox + oy * oy + oz * oz - spheres[3, n]
+
+
+@_jit
+def _first_hit(origin, direction, room, limit, any_solid, work):  # type: ignore[no-untyped-def]
     """(distance in units of the direction, index of the solid, face); the room is solid 0.
 
     any_solid: be content with any solid nearer than the limit, and do not look at the room.
     """
-    x, y, z = origin[0], origin[1], origin[2]
-    dx, dy, dz = direction[0], direction[1], direction[2]
-    per_length2 = 1 / (dx * dx + dy * dy + dz * dz)
+    solids, spheres, misses = room
     best, index, face = limit, -1, 0
-    for n in range(len(solids) - 1, -1 if not any_solid else 0, -1):
-        solid = solids[n]
-        if n > 0:  # most solids are missed: their bounding sphere says so
-            ox, oy, oz = solid[1] - x, solid[2] - y, solid[3] - z
-            along = (ox * dx + oy * dy + oz * dz) * per_length2
-            ahead = min(max(along, 0.0), best)
-            ox, oy, oz = ox - ahead * dx, oy - ahead * dy, oz - ahead * dz
-            if ox * ox + oy * oy + oz * oz > solid[9]:
-                continue
-        t, side = _meet(origin, direction, solid, n == 0, best, work)
-        if t < best:
-            best, index, face = t, n, side
-            if any_solid:
-                break
+    if not any_solid:
+        best, face = _meet(origin, direction, solids[0], True, limit, work)
+        index = 0 if best < limit else -1
+    _misses(origin, direction, spheres, best, misses)
+    for n in range(1, len(solids)):
+        if misses[n] <= 0:
+            t, side = _meet(origin, direction, solids[n], False, best, work)
+            if t < best:
+                best, index, face = t, n, side
+                if any_solid:
+                    break
     return best, index, face
 
 
@@ -249,7 +266,7 @@ def _surface(point, solid, face, inside, normal, p, work):  # type: ignore[no-un
 
 
 @_jit
-def _ambient(point, normal, solids, work, a, b):  # type: ignore[no-untyped-def]
+def _ambient(point, normal, room, work, a, b):  # type: ignore[no-untyped-def]
     """How open the room is along one direction, cosine distributed: 0 touching, to 1."""
     direction = work[4]
     angle, height = 2 * math.pi * a, 2 * b - 1
@@ -260,7 +277,7 @@ def _ambient(point, normal, solids, work, a, b):  # type: ignore[no-untyped-def]
     length = math.sqrt(direction[0] ** 2 + direction[1] ** 2 + direction[2] ** 2) + 1e-12
     for axis in range(3):
         direction[axis] /= length
-    t, index, _ = _first_hit(point, direction, solids, 4 * AMBIENT_REACH, False, work)
+    t, index, _ = _first_hit(point, direction, room, 4 * AMBIENT_REACH, False, work)
     return 1.0 if index < 0 else 1 - math.exp(-t / AMBIENT_REACH)
 
 
@@ -285,11 +302,14 @@ def trace(  # type: ignore[no-untyped-def]
     """
     work, point, normal = np.empty((5, 3)), np.empty(3), np.empty(3)
     p, albedo, direction, position = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    spheres = np.empty((4, len(solids)), np.float32)
+    spheres[:3], spheres[3] = solids[:, 1:4].T, solids[:, 9] * 1.0001 + 1e-5
+    room = (solids, spheres, np.empty(len(solids), np.float32))
     height, width = depth.shape
     for row in range(height):
         for column in range(width):
             ray = rays[row, column]
-            t, index, face = _first_hit(origin, ray, solids, np.inf, False, work)
+            t, index, face = _first_hit(origin, ray, room, np.inf, False, work)
             depth[row, column] = t
             for axis in range(3):
                 point[axis] = origin[axis] + t * ray[axis]
@@ -305,7 +325,7 @@ def trace(  # type: ignore[no-untyped-def]
             openness = _ambient(
                 point,
                 normal,
-                solids,
+                room,
                 work,
                 (quarter + _hash(pixel, seed, 1)) / 4,
                 ((3 * quarter + 2) % 4 + _hash(pixel, seed, 2)) / 4,
@@ -328,7 +348,7 @@ def trace(  # type: ignore[no-untyped-def]
                     facing += normal[axis] * direction[axis] / distance
                 if facing <= 0:
                     continue
-                if _first_hit(point, direction, solids, 1.0, True, work)[1] > 0:
+                if _first_hit(point, direction, room, 1.0, True, work)[1] > 0:
                     continue
                 gloss = 0.0
                 if material[9] > 0:  # Blinn's highlight

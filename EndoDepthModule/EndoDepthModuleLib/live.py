@@ -1,0 +1,109 @@
+"""The depth of the shown frame while someone scrubs: the newest frame wins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from EndoDepthModuleLib import depths, placing, predicting, video
+from EndoDepthModuleLib.player import player
+from SlicerMedDLLib.volumes import SCALAR, volume_from_image
+
+LIVE = "MedDL.EndoDepth.liveDepth"  # the volume
+POLL = 5  # ms
+STEADY = 0.2  # a range that fits within this part of the shown one is left alone
+
+
+class LiveDepth:
+    """Predicts the newest requested frame on the runner's worker, one after the other.
+
+    A running prediction is not interrupted: it takes some ten milliseconds, and its picture is
+    better than none.
+
+    Args:
+        runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
+        on_shown: called with the browser after a depth map has entered the scene.
+    """
+
+    def __init__(self, runner: Any, on_shown: Any = None) -> None:
+        self._runner, self._on_shown = runner, on_shown
+        self._wanted: predicting.FrameRequest | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a depth map is on its way."""
+        return self._runner.busy or self._wanted is not None
+
+    def request(self, browser: Any, weights: str, device: str) -> None:
+        """Predict the shown frame of a video soon; what waits is dropped.
+
+        Raises:
+            MedDLError: the frame cannot be read.
+        """
+        number, sequence = video.frame_number(browser), player().sequence(browser)
+        self._wanted = predicting.FrameRequest(
+            browser,
+            number,
+            player().frame(browser, number),
+            sequence.mask,
+            predicting.sparse_depths(sequence, number),
+            weights,
+            device,
+        )
+        self._advance()
+
+    def stop(self) -> None:
+        """Drop everything."""
+        self._wanted = None
+        self._runner.cancel()
+
+    def _advance(self) -> None:
+        request = self._wanted
+        if request is None or self._runner.busy:
+            return
+        self._wanted = None
+
+        def done(found: tuple[NDArray[np.float32], bool]) -> None:
+            show_live_depth(request.browser, *found)
+            if self._on_shown is not None:
+                self._on_shown(request.browser)
+            self._advance()
+
+        self._runner.run(
+            predicting.predict_frame,
+            request,
+            on_done=done,
+            on_error=lambda message: self.stop(),  # the next frame would fail in the same way
+            on_cancelled=self._advance,
+            watch=[request.browser],
+        )
+
+
+def show_live_depth(browser: Any, depth: NDArray[np.float32], scaled: bool) -> Any:
+    """Put a depth map of the shown frame into the scene, over the frame; returns the volume.
+
+    Args:
+        browser: of the video.
+        depth: (h, w) of the whole frame, 0 where unknown.
+        scaled: whether it is in units of structure from motion; else it has a unit of its own.
+    """
+    scale = placing.mm_per_unit(browser) if scaled else None
+    node = video.part(browser, LIVE)
+    image = depths.depth_image(depth * np.float32(scale or 1.0), player().sequence(browser).size)
+    made = node is None
+    node = volume_from_image(
+        image, f"{browser.GetName()} live depth", node, SCALAR if made else None
+    )
+    video.set_part(browser, LIVE, node)
+    depths.name_unit(node, placing.RELATIVE if scale is None else placing.MM)
+    known = image.array[image.array > 0]
+    if known.size:
+        low, high = np.percentile(known, depths.PERCENTILES)
+        display = node.GetDisplayNode()
+        shown = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+        # Colours that jump with every frame would hide what moves.
+        if made or max(abs(low - shown[0]), abs(high - shown[1])) > STEADY * (high - low):
+            depths.show_range(node, low, high)
+    return node
