@@ -220,3 +220,29 @@ def test_a_round_field_in_full_hd_is_shrunk_by_four_as_published():
     mask[np.hypot(y - 540, x - 960) < 520] = True
     assert downsampling_of(mask) == 4
     assert downsampling_of(np.ones((256, 320), bool)) == 1
+
+
+def test_the_command_finds_the_field_of_a_video_and_writes_its_maps(tmp_path, monkeypatch, capsys):
+    from meddl.cli.main import main
+    from meddl.core.video import write_frames
+
+    pictures = [frame(number) * field()[..., np.newaxis] for number in range(6)]
+    write_frames(tmp_path / "video.avi", pictures, 10)
+    arguments = [str(tmp_path / "video.avi"), "--output", str(tmp_path / "depth")]
+    assert main(["endodepth", "predict", *arguments, "--engine", "torch", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 6
+    folder = read_depth_folder(tmp_path / "depth")
+    assert folder.names == tuple(f"{number:08d}" for number in range(6))
+    seen = folder.depth("00000003") > 0
+    both = (seen & field()).sum() / (seen | field()).sum()
+    assert both > 0.85  # the field, less the rim
+
+
+def test_the_command_refuses_what_is_no_picture(tmp_path, capsys):
+    from meddl.cli.main import main
+
+    (tmp_path / "video.mp4").write_bytes(b"no video at all")
+    output = str(tmp_path / "depth")
+    assert main(["endodepth", "predict", str(tmp_path / "video.mp4"), "--output", output]) == 2
+    assert "is no video" in capsys.readouterr().err
+    assert not (tmp_path / "depth").exists()
