@@ -65,6 +65,9 @@ MAY_IMPORT = {
     "endodepth/losses.py": {"torch"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
+    "monodepth/losses.py": {"torch"},
+    "monodepth/network.py": {"torch"},
+    "rendering/room_rays.py": {"numba"},
 }
 
 
