@@ -73,6 +73,9 @@ MAY_IMPORT = {
     "monodepth/network.py": {"torch"},
     "rendering/room_rays.py": {"numba"},
     "rendering/tracing.py": {"numba"},
+    "monodepth/losses.py": {"torch"},
+    "monodepth/network.py": {"torch"},
+    "rendering/room_rays.py": {"numba"},
 }
 
 
