@@ -288,7 +288,11 @@ def predict_frames(
                 )
             depth = call(frame, mask)
             height, width = depth.shape
-            yield name, crop_picture(frame, (height, width), slice(height), slice(width)), depth
+            yield (
+                name,
+                crop_picture(frame, (height, width), slice(0, height), slice(0, width)),
+                depth,
+            )
 
     return _write(output, maps(), total, parameters, None, progress, cancel)
 
@@ -313,9 +317,11 @@ def _camera(prepared: PreparedSequence) -> DepthCamera | None:
     """The camera of the maps; None before the calibration."""
     if prepared.intrinsics is None:
         return None
+    height, width = prepared.mask.shape
     return DepthCamera(
         prepared.intrinsics,
-        *prepared.mask.shape,
+        height,
+        width,
         rows=(prepared.rows.start, prepared.rows.stop),
         columns=(prepared.columns.start, prepared.columns.stop),
         downsampling=math.sqrt(math.prod(prepared.downsampling)),

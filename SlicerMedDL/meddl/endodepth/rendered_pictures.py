@@ -14,7 +14,7 @@ from meddl.core.files import atomic_path, parsing
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
 from meddl.endodepth.networks import network_input
-from meddl.endodepth.picture_variation import random_field, random_look, random_view
+from meddl.endodepth.picture_variation import random_field, random_hollows, random_look, random_view
 
 if TYPE_CHECKING:
     from meddl.rendering import Scene
@@ -130,8 +130,8 @@ class RenderedPictures:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The picture of one view under a random appearance."""
         scene, view = self._views[index]
-        colour, depth = random_view(scene[view]["colour"], scene[view]["depth"], generator)
+        colour, depth = scene[view]["colour"], scene[view]["depth"].astype(np.float32)
+        colour, depth = random_view(colour, depth, generator)
         field = random_field(depth.shape, generator)
-        return network_input(random_look(colour, generator), field), np.where(field, depth, 0)[
-            np.newaxis
-        ].astype(np.float32)
+        colour = random_look(random_hollows(colour, depth, generator), generator)
+        return network_input(colour, field), np.where(field, depth, np.float32(0))[np.newaxis]

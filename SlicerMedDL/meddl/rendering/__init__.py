@@ -13,9 +13,11 @@ from meddl._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "abdomen_cavity": ["abdomen"],
         "appearance": ["Appearance", "random_appearance"],
         "bowel": ["colon"],
         "distance_field": ["DistanceField", "surface"],
+        "label_lumen": ["lumen_from_labels"],
         "nasal": ["sinus"],
         "path": ["camera_path"],
         "renderer": [

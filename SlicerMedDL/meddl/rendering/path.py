@@ -28,6 +28,8 @@ def camera_path(
         raise InputError(f"a path of {frames} frames was asked for, at least 1 was expected")
     rng = np.random.default_rng(seed)
     field = scene.field
+    if scene.aim is not None:
+        return _hover(field, np.array(scene.aim), frames, step, rng)
     start, heading, view = _start(field, rng)
     if step is None:
         step = view * rng.uniform(0.004, 0.015)
@@ -109,6 +111,28 @@ def _walk(
     travelled = total - np.abs(total - travelled % (2 * total))  # back at the end
     position = travelled / total
     return _at(line, position), _at(ways, position)
+
+
+def _hover(
+    field: DistanceField, aim: Floats, frames: int, step: float | None, rng: np.random.Generator
+) -> Floats:
+    """Poses that look down at one place from changing sides, far from all surfaces."""
+    start = free_points(field, 1, 0.7 * float(field.values.max()), rng)[0]
+    heading = aim + 0.35 * rng.normal(size=3)
+    heading /= np.linalg.norm(heading)
+    view = float(ray_lengths(field, start[None], heading[None])[0])
+    target = start + view * heading
+    if step is None:
+        step = view * rng.uniform(0.004, 0.015)
+    turn = rng.normal(size=3)
+    centres, point, speed = [], start, np.cross(heading, turn)
+    for _ in range(frames):
+        centres.append(point)
+        speed = speed / np.linalg.norm(speed) + 0.1 * rng.normal(size=3)
+        speed += 0.2 * gradient(field, point) * max(0.0, 1 - float(sample(field, point)) / 15)
+        point = point + step * speed / np.linalg.norm(speed)
+    path = np.array(centres)
+    return _look(path, target - path, rng, view)
 
 
 def _at(line: Floats, position: Floats) -> Floats:

@@ -28,11 +28,13 @@ class Scene:
         field: the surfaces, mm.
         appearance: colour, vessels, wetness.
         name: what it shows, for records.
+        aim: world direction in which one looks; None: along the open space.
     """
 
     field: DistanceField
     appearance: Appearance = MUCOSA
     name: str = "scene"
+    aim: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,9 @@ def _along_wall(builder: Builder, wall: int, room: tuple[float, float, float]) -
         room_left = run / 2 - position
         piece = rng.random()
         if piece < 0.55 and depth > 2:
-            size = min(room_left - 0.02, float(rng.choice([0.5, 0.8, 1.2, 1.8])) * rng.uniform(0.8, 1.2))
+            size = min(
+                room_left - 0.02, float(rng.choice([0.5, 0.8, 1.2, 1.8])) * rng.uniform(0.8, 1.2)
+            )
             stand(position + size / 2)
             makers = [_cabinet, _cabinet, _shelf, _sofa, _desk, _bed, _curtain, _lamp]
             rng.choice(makers)(builder, size, height)  # type: ignore[operator]
@@ -345,7 +347,10 @@ def _chair(builder: Builder, at: tuple[float, float], turn: float, scale: float 
                 BOX, (sx * (w / 2 - 0.02), sy * (w / 2 - 0.02), 0.22), (0.04, 0.04, 0.44), wood
             )
         builder.add(
-            BOX, (sx * (w / 2 - 0.02), -w / 2 + 0.02, (0.45 + back) / 2), (0.04, 0.04, back - 0.45), wood
+            BOX,
+            (sx * (w / 2 - 0.02), -w / 2 + 0.02, (0.45 + back) / 2),
+            (0.04, 0.04, back - 0.45),
+            wood,
         )
     if rng.random() < 0.5:
         builder.add(BOX, (0, -w / 2 + 0.02, (0.5 + back) / 2), (w, 0.05, back - 0.5), seat)
@@ -411,7 +416,9 @@ def _things(
         material, turn = builder.any(), rng.uniform(0, np.pi)
         if kind < 0.35:
             tall = wide * rng.uniform(0.7, 2)
-            builder.add(CYLINDER, (x, y, at[2] + tall / 2), (wide * 0.6, wide * 0.6, tall), material)
+            builder.add(
+                CYLINDER, (x, y, at[2] + tall / 2), (wide * 0.6, wide * 0.6, tall), material
+            )
         elif kind < 0.6:
             tall = rng.uniform(0.02, 0.06)
             builder.add(BOX, (x, y, at[2] + tall / 2), (1.4 * wide, wide, tall), material, turn)

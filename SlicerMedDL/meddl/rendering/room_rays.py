@@ -17,7 +17,12 @@ PLAIN, MOTTLED, WOOD, PLANKS, TILES, STRIPES, PATCHES = range(7)
 PATTERNS = 7
 AMBIENT_REACH = 0.7  # m: nearer surfaces take ambient light away
 
-_jit = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc", "nnan"})
+_jit = numba.njit(
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    fastmath={"nsz", "arcp", "contract", "reassoc", "nnan"},
+)
 
 
 @_jit

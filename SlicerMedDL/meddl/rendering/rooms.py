@@ -133,7 +133,9 @@ def random_pose(room: Room, rng: np.random.Generator) -> Floats:
     Raises:
         GeometryError: no place was found from which nothing is too near.
     """
-    least = rng.uniform(0.9, 2.5)  # median depth, m: people rarely look at what is before their nose
+    least = rng.uniform(
+        0.9, 2.5
+    )  # median depth, m: people rarely look at what is before their nose
     for attempt in range(TRIES):
         over_table = len(room.tables) > 0 and rng.random() < 0.25
         if over_table:
