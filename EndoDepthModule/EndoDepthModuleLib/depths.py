@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import slicer
-from meddl.core.depth_maps import DepthCamera, DepthFolder, camera_of, read_depth_folder
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -26,6 +25,7 @@ from meddl.core.devices import require_memory
 from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix
 from meddl.core.image import Image
+from meddl.endodepth.depth_maps import DepthCamera, DepthFolder, camera_of, read_depth_folder
 from SlicerMedDLLib.nodes import describe, new_node
 from SlicerMedDLLib.sequences import RAS_FROM_FRAME, browse
 from SlicerMedDLLib.volumes import vtk_image

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meddl.core.depth_maps import read_depth_folder
-from meddl.endodepth.frames import FramesParameters, extract_frames
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from EndoDepthModuleLib import (
@@ -24,6 +22,8 @@ from EndoDepthModuleLib.live import LIVE, LiveDepth
 from EndoDepthModuleLib.parameternode import EndoDepthParameterNode
 from EndoDepthModuleLib.player import player
 from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.endodepth.depth_maps import read_depth_folder
+from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib.display import show_picture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from meddl.core.depth_maps import read_depth_folder
 from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import clouds, depths, placing, predicting, registering, video
 from EndoDepthModuleLib.live import POLL, LiveDepth
 from EndoDepthModuleLib.player import player
+from meddl.endodepth.depth_maps import read_depth_folder
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner
