@@ -70,12 +70,10 @@ MAY_IMPORT = {
     "endodepth/tsdf.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
-    "monodepth/network.py": {"torch"},
-    "rendering/room_rays.py": {"numba"},
-    "rendering/tracing.py": {"numba"},
     "monodepth/losses.py": {"torch"},
     "monodepth/network.py": {"torch"},
     "rendering/room_rays.py": {"numba"},
+    "rendering/tracing.py": {"numba"},
 }
 
 
