@@ -29,6 +29,7 @@ SYSTEMS = {
     "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
     "endodepth": "depth and surface from endoscopic video (EndoDepth)",
     "geodesic": "geodesic distance of an image from seeds",
+    "monodepth": "depth from one picture",
 }
 TOOLS = {
     "weights": "list, show, import, export or delete trained weights",

@@ -162,7 +162,7 @@ def shrunk(
 
 def make_predictor(parameters: PredictionParameters) -> DepthPredictor:
     """The predictor that the parameters describe."""
-    return DepthPredictor(parameters.weights, parameters.device, parameters.engine)
+    return DepthPredictor(parameters.weights or WEIGHTS, parameters.device, parameters.engine)
 
 
 def scale_factor(depth: Depth, sparse: NDArray[np.float32]) -> float | None:
