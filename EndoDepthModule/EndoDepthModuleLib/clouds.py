@@ -14,7 +14,9 @@ from meddl.endodepth.views import View, map_mask
 from SlicerMedDLLib.nodes import describe
 
 if TYPE_CHECKING:
+    from meddl.endodepth.depth_maps import DepthFolder
     from meddl.endodepth.fusion import FusedSurface
+    from meddl.endodepth.fusion_parameters import FusionParameters
 
 CLOUD = "MedDL.EndoDepth.cloud"  # roles of model nodes
 MESH = "MedDL.EndoDepth.mesh"
@@ -48,6 +50,14 @@ def show_cloud(browser: Any) -> Any:
     placing.put_in_place(browser, node)
     video.set_part(browser, CLOUD, node)
     return node
+
+
+def fusion_parameters(browser: Any, folder: DepthFolder) -> FusionParameters:
+    """How a video's depths are fused: maps in mm are scaled to poses whose unit is not known."""
+    from meddl.endodepth.fusion_parameters import FusionParameters
+
+    unknown = folder.unit == "mm" and placing.mm_per_unit(browser) is None
+    return FusionParameters(scaling="frame" if unknown else "auto")
 
 
 def show_mesh(browser: Any, surface: FusedSurface) -> Any:
