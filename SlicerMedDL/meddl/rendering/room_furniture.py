@@ -9,13 +9,11 @@ from meddl.rendering.room_kinds import (
     BOX,
     CYLINDER,
     ELLIPSOID,
-    MOTTLED,
     PATCHES,
     PLAIN,
     PLANKS,
     STRIPES,
     TILES,
-    WOOD,
 )
 
 WALL_GAP = 0.02  # m between furniture and wall
