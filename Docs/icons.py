@@ -116,6 +116,19 @@ def deepdrr() -> Canvas:
     return canvas
 
 
+def endodepth() -> Canvas:
+    """EndoDepth: a lumen in rings that darken with depth, the tip of an endoscope before it."""
+    canvas = Canvas()
+    for radius, shade in ((46, 235), (36, 180), (26, 125), (15, 70)):
+        canvas.dot(66, 58, radius + 2, NIGHT, 120)
+        canvas.dot(66, 58, radius, BONE, shade)
+    canvas.dot(66, 58, 9, NIGHT)
+    canvas.polygon([(31, 97), (58, 50), (78, 64)], BEAM, 150)
+    canvas.stroke([(14, 114), (30, 98)], WHITE, 15)
+    canvas.dot(33, 95, 4.5, SIGNAL)
+    return canvas
+
+
 def deepigeos() -> Canvas:
     """DeepIGeoS: a structure with a stroke inside it and one beside it."""
     canvas = Canvas()
@@ -137,5 +150,6 @@ if __name__ == "__main__":
     extension().save(ROOT / "SlicerMedDL/Resources/Icons/MedDL.png")
     hub().save(ROOT / "SlicerMedDL/Resources/Icons/SlicerMedDL.png")
     deepdrr().save(ROOT / "DeepDRRModule/Resources/Icons/DeepDRRModule.png")
+    endodepth().save(ROOT / "EndoDepthModule/Resources/Icons/EndoDepthModule.png")
     for name in ("DeepIGeoSModule", "SegmentEditorDeepIGeoS"):
         deepigeos().save(ROOT / f"DeepIGeoSModule/Resources/Icons/{name}.png")

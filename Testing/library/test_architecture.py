@@ -58,16 +58,22 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "endodepth/augmentation.py": {"cv2"},
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},
     "endodepth/layers.py": {"torch"},
     "endodepth/light_network.py": {"torch"},
     "endodepth/losses.py": {"torch"},
+    "endodepth/picture_variation.py": {"cv2"},
+    "endodepth/rendered_training.py": {"torch"},
+    "endodepth/surface_colour.py": {"numba"},
+    "endodepth/tsdf.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
     "monodepth/losses.py": {"torch"},
     "monodepth/network.py": {"torch"},
     "rendering/room_rays.py": {"numba"},
+    "rendering/tracing.py": {"numba"},
 }
 
 

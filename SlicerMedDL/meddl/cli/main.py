@@ -97,7 +97,7 @@ def join_negative_values(arguments: Sequence[str]) -> list[str]:
     joined: list[str] = []
     for argument in arguments:
         last = joined[-1] if joined else ""
-        if re.fullmatch(r"--[a-z][a-z0-9-]*", last) and _NEGATIVE.fullmatch(argument):
+        if re.fullmatch(r"--[a-z][a-z0-9_-]*", last) and _NEGATIVE.fullmatch(argument):
             joined[-1] = f"{last}={argument}"
         else:
             joined.append(argument)

@@ -145,3 +145,13 @@ def choose_device(name: str = "auto", needed_bytes: int = 0) -> Device:
         f"the task needs about {megabytes(needed_bytes)}, {most.name} has "
         f"{megabytes(most.free_bytes)} free; use a smaller image or close other programs"
     )
+
+
+def available_cores() -> int:
+    """Cores that this process may use (OMP_NUM_THREADS lowers it)."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        cores = os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores

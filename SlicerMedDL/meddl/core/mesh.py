@@ -1,4 +1,4 @@
-"""Triangle meshes in and out of files, by trimesh.
+"""Triangle meshes in and out of files, by trimesh; VTK's ``.vtp`` is read too.
 
 Slicer writes STL, OBJ and PLY in LPS and says so in the header (``SPACE=LPS``). A file that says
 nothing is taken for LPS, as Slicer does.
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, existing_file, parsing
 from meddl.core.optional import require
+from meddl.core.vtp import read_vtp
 
 SUFFIXES = (".stl", ".obj", ".ply")
 _FLIP = np.array([-1.0, -1.0, 1.0])
 _HEADER_BYTES = 4096
-_SPACE = "SPACE=LPS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class Mesh:
     Attributes:
         vertices: (N, 3) float64, RAS, mm.
         faces: (M, 3) int64 indices into ``vertices``, counter-clockwise as seen from outside.
+        colours: (N, 3) uint8 RGB of the vertices, or None.
 
     Raises:
         InputError: another shape, no triangle, a vertex that is not finite, or an index that no
@@ -39,6 +40,7 @@ class Mesh:
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int64]
+    colours: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         vertices = np.asarray(self.vertices, dtype=np.float64)
@@ -58,6 +60,12 @@ class Mesh:
                 f"the mesh has faces of vertices {faces.min()} to {faces.max()}, "
                 f"there are {len(vertices)}"
             )
+        colours = self.colours
+        if colours is not None and (colours.shape != vertices.shape or colours.dtype != np.uint8):
+            raise InputError(
+                f"the colours are {colours.shape} {colours.dtype}, {vertices.shape} uint8 was "
+                "expected"
+            )
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "faces", faces.astype(np.int64))
 
@@ -65,14 +73,16 @@ class Mesh:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):
-        raise FileError(f"{path}: VTK models are read in Slicer; open it there, save it as .ply")
+        raise FileError(f"{path}: VTK models are not written; write .ply, which Slicer reads too")
     if suffix not in SUFFIXES:
         raise FileError(f"{path}: a mesh file ends in {', '.join(SUFFIXES)}")
     return suffix
 
 
 def read_mesh(path: str | Path) -> Mesh:
-    """Read ``.stl``, ``.obj`` or ``.ply``; polygons become triangles, materials are not followed.
+    """Read ``.stl``, ``.obj``, ``.ply`` or ``.vtp`` (:mod:`meddl.core.vtp`).
+
+    Polygons become triangles, materials are not followed.
 
     ``SPACE=RAS`` or ``SPACE=LPS`` in the header says how the file counts; without it LPS is
     assumed. Equal corners of STL triangles become one vertex.
@@ -82,6 +92,12 @@ def read_mesh(path: str | Path) -> Mesh:
         DependencyError: trimesh is not installed.
     """
     path = existing_file(path, "mesh")
+    if path.suffix.lower() == ".vtp":
+        vertices, faces, space = read_vtp(path)
+        with parsing(path, "VTK file of polygonal data"):
+            return Mesh(vertices if space == "RAS" else vertices * _FLIP, faces)
+    if path.suffix.lower() == ".vtk":
+        raise FileError(f"{path}: old VTK files are read in Slicer; open it there, save it as .vtp")
     kind = _suffix(path)[1:]
     trimesh = require("trimesh", "reading meshes")
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)  # what matters it raises as well
@@ -99,30 +115,43 @@ def read_mesh(path: str | Path) -> Mesh:
             if kind == "stl":
                 vertices, inverse = np.unique(vertices, axis=0, return_inverse=True)
                 faces = inverse.reshape(-1)[faces]
-            return Mesh(vertices if is_ras else vertices * _FLIP, faces)
+            colours = None
+            if kind != "stl" and loaded.visual.kind == "vertex":
+                colours = np.asarray(loaded.visual.vertex_colors)[:, :3].astype(np.uint8)
+            return Mesh(vertices if is_ras else vertices * _FLIP, faces, colours)
 
 
-def write_mesh(path: str | Path, mesh: Mesh) -> None:
-    """Write ``.stl`` (binary), ``.obj`` or ``.ply`` (binary) in LPS, as Slicer does, atomically.
+def write_mesh(path: str | Path, mesh: Mesh, space: str = "LPS") -> None:
+    """Write ``.stl`` (binary), ``.obj`` or ``.ply`` (binary), atomically.
 
-    STL keeps float32 positions, OBJ and PLY about nine digits.
+    STL keeps float32 positions, OBJ and PLY about nine digits; OBJ and PLY keep the colours.
+
+    Args:
+        path: of the file.
+        mesh: what to write.
+        space: ``"LPS"``, as Slicer writes, or ``"RAS"``: the numbers as they are, for meshes whose
+            frame is no patient's. The header says which.
 
     Raises:
+        InputError: another space.
         FileError: another suffix, or a folder that takes no file.
         DependencyError: trimesh is not installed.
     """
+    if space not in ("LPS", "RAS"):
+        raise InputError(f"the space is {space!r}, LPS or RAS was expected")
     path = Path(path)
     kind = _suffix(path)[1:]
     trimesh = require("trimesh", "writing meshes")
-    surface = trimesh.Trimesh(mesh.vertices * _FLIP, mesh.faces, process=False)
+    vertices = mesh.vertices * _FLIP if space == "LPS" else mesh.vertices
+    surface = trimesh.Trimesh(vertices, mesh.faces, process=False, vertex_colors=mesh.colours)
     if kind == "stl":
         content = trimesh.exchange.stl.export_stl(surface)
-        content = f"MedDL. {_SPACE}".encode().ljust(80) + content[80:]
+        content = f"MedDL. SPACE={space}".encode().ljust(80) + content[80:]
     elif kind == "obj":
         text = trimesh.exchange.obj.export_obj(surface, include_normals=False, header=None)
-        content = f"# MedDL. {_SPACE}\n{text}\n".encode()
+        content = f"# MedDL. SPACE={space}\n{text}\n".encode()
     else:
         content = trimesh.exchange.ply.export_ply(surface, vertex_normal=False)
-        content = content.replace(b"\nelement", f"\ncomment {_SPACE}\nelement".encode(), 1)
+        content = content.replace(b"\nelement", f"\ncomment SPACE={space}\nelement".encode(), 1)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

@@ -24,6 +24,7 @@ RESUMABLE = {
     "workers",
     "checkpoint_minutes",
     "checkpoint_steps",
+    "display_interval",
     "non_finite_limit",
 }
 

@@ -55,6 +55,12 @@ class TrainingParameters:
         5.0, "time between checkpoints; 0: after every step", unit="minutes", minimum=0
     )
     checkpoint_steps: int = parameter(0, "steps between checkpoints; 0: by time only", minimum=0)
+    validation_interval: int = parameter(
+        1, "epochs between validations; the last epoch always has one", minimum=1
+    )
+    display_interval: int = parameter(
+        0, "steps between curves and pictures in TensorBoard; 0: after every epoch only", minimum=0
+    )
     non_finite_limit: int = parameter(
         20, "give up after so many steps in a row without a finite loss and gradient", minimum=1
     )
@@ -80,7 +86,8 @@ class Trainer:
             default the loss.
         mode: ``"min"`` or ``"max"``: which of two figures is better.
         collate: list of samples -> batch; torch's default if None.
-        pictures: network -> name -> (H, W) or (H, W, 3) array, uint8 or 0..1, after each epoch.
+        pictures: network -> name -> (H, W) or (H, W, 3) array, uint8 or 0..1, after each epoch and
+            every ``display_interval`` steps.
     """
 
     model: Module

@@ -153,7 +153,8 @@ class Run:
             for name, value in figures.items():
                 here.sums[name] = here.sums.get(name, 0.0) + value
                 here.counts[name] = here.counts.get(name, 0) + 1
-            if self.rank == 0:
+            if self.curves is not None:  # the first process
+                self._display(figures)
                 done = here.step / (parameters.epochs * len(batches))
                 loss = f"loss {figures['loss']:.4g}" if figures else "step skipped"
                 self.progress(
@@ -166,6 +167,15 @@ class Run:
                 self._save()
             if cancelled:
                 raise Cancelled(f"training cancelled at step {here.step}; resume {self.folder}")
+
+    def _display(self, figures: Mapping[str, float]) -> None:
+        """A step's figures and pictures, where they are due and no epoch ends."""
+        here, interval = self.position, self.parameters.display_interval
+        if interval and here.step % interval == 0:
+            assert self.curves is not None
+            row = {f"step/{name}": value for name, value in figures.items()}
+            self.curves.write({"step": here.step, **row}, self._pictures())
+            self.network.train()
 
     def _step(self, batch: Any) -> tuple[dict[str, float], bool]:
         """One training step: its figures, empty if it was skipped, and whether to stop."""
@@ -238,7 +248,8 @@ class Run:
         row: dict[str, Any] = {"epoch": here.epoch + 1, "step": here.step}
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         row |= self._means("train/", here.sums, here.counts)
-        row |= self._validate() if self.validates else {}
+        validates = self.validates and self._validation_due()
+        row |= self._validate() if validates else {}
         row["seconds"] = round(here.seconds, 3)
         known = [name for name in row if name.startswith(self.monitor.partition("/")[0] + "/")]
         if known and self.monitor not in row:
@@ -248,7 +259,8 @@ class Run:
         better = value < here.best if self.trainer.mode == "min" else value > here.best
         improved = better or (math.isnan(here.best) and not math.isnan(value))
         here.best = value if improved else here.best
-        here.epochs_since_best = 0 if improved else here.epochs_since_best + 1
+        judged = validates or not self.validates
+        here.epochs_since_best = 0 if improved else here.epochs_since_best + judged
         if self.curves is not None:  # the first process
             if improved:
                 self._save_best(row)
@@ -256,6 +268,10 @@ class Run:
             self.curves.write(row, self._pictures())
         here.epoch, here.batch, here.seconds = here.epoch + 1, 0, 0.0
         here.sums, here.counts = {}, {}
+
+    def _validation_due(self) -> bool:
+        done = self.position.epoch + 1
+        return done % self.parameters.validation_interval == 0 or done == self.parameters.epochs
 
     def _means(
         self, prefix: str, sums: Mapping[str, float], counts: Mapping[str, int]

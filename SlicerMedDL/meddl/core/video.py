@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,19 @@ class VideoInfo:
     rate: float
     codec: str
     has_sound: bool | None
+
+
+class Seeker(Protocol):
+    """Random access to the frames of one video file."""
+
+    count: int
+    rate: float
+
+    def frame(self, number: int) -> Frame:
+        """Decode frame ``number``, 0 to ``count - 1``; a FileError if it is damaged."""
+
+    def close(self) -> None:
+        """Let go of the file."""
 
 
 def opencv_distributions() -> list[str]:
@@ -128,7 +141,7 @@ def probe_video(path: str | Path) -> VideoInfo:
     """
     path = Path(path)
     if path.is_dir():
-        pictures = _pictures(path)
+        pictures = picture_files(path)
         height, width = read_rgb(pictures[0]).shape[:2]
         return VideoInfo(width, height, len(pictures), 0.0, pictures[0].suffix[1:].lower(), False)
     _check_container(path)
@@ -165,6 +178,23 @@ def read_frames(
     return _decode(_check_container(path), _backend(), start, stop, step)
 
 
+def video_seeker(
+    path: str | Path, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> Seeker:
+    """Random access to the frames of a video file, numbered as :func:`read_frames` yields them.
+
+    Raises:
+        FileError: missing, no video, or no frame.
+        DependencyError: neither PyAV nor OpenCV is installed.
+    """
+    path = _check_container(path)
+    with parsing(path, "video"):
+        seeker: Seeker = _backend().Seeker(path, progress, cancel)
+    if not seeker.count:
+        raise FileError(f"{path} has no frame that decodes; it is truncated or damaged")
+    return seeker
+
+
 def _decode(
     path: Path, backend: ModuleType, start: int, stop: int | None, step: int
 ) -> Iterator[Frame]:
@@ -187,7 +217,13 @@ def _decode(
         raise InputError(f"{path} has {count} frames, number {start} was asked for")
 
 
-def _pictures(folder: Path) -> list[Path]:
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order of their names (``2.png`` before ``10.png``).
+
+    Raises:
+        FileError: there is none.
+    """
+
     def natural(path: Path) -> list[tuple[int, str]]:
         parts = re.split(r"(\d+)", path.name)
         return [(int(p), "") if p.isdecimal() else (-1, p.lower()) for p in parts]
@@ -199,7 +235,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _read_folder(folder: Path, start: int, stop: int | None, step: int) -> Iterator[Frame]:
-    names = _pictures(folder)
+    names = picture_files(folder)
     if start >= len(names):
         raise InputError(f"{folder} has {len(names)} pictures, number {start} was asked for")
     shape: tuple[int, ...] | None = None

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError
+from meddl.core.progress import CancelToken, Progress
 
 Frame = NDArray[np.uint8]
 _CODECS = {"avc1": "h264", "FMP4": "mpeg4", "mp4v": "mpeg4", "MJPG": "mjpeg", "hev1": "hevc"}
@@ -56,6 +57,42 @@ def _rgb(path: Path, capture: cv2.VideoCapture) -> Frame:
     if not found:
         raise FileError(f"{path} has a frame that cannot be decoded")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+class Seeker:
+    """Random access by decoding: forwards from the last frame, or again from the beginning.
+
+    OpenCV can jump, but with some codecs not to the frame that was asked for.
+    """
+
+    def __init__(self, path: Path, progress: Progress, cancel: CancelToken | None) -> None:
+        self._path = path
+        self.count, self.rate, _, _ = probe(path)
+        if not self.count:
+            for self.count, _ in enumerate(frames(path), start=1):
+                if cancel is not None:
+                    cancel.check()
+                progress(0.0, f"counting frames {self.count}")
+        self._start()
+
+    def _start(self) -> None:
+        self._capture = _open(self._path)
+        self._next = 0
+
+    def frame(self, number: int) -> Frame:
+        """(H, W, 3) RGB of one frame."""
+        if number < self._next:
+            self.close()
+            self._start()
+        while self._next <= number:
+            if not self._capture.grab():
+                raise FileError(f"{self._path} ends before frame {number} of {self.count}")
+            self._next += 1
+        return _rgb(self._path, self._capture)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
 
 
 def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:

@@ -6,6 +6,7 @@ PyAV brings FFmpeg with x264 (GPL); it is used where the user installed it and n
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -19,6 +20,7 @@ from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError
+from meddl.core.progress import CancelToken, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,90 @@ def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> Frame:
     picture = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
     turns = round(frame.rotation / 90) % 4  # telephones store pictures lying on their side
     return np.ascontiguousarray(np.rot90(picture, turns))
+
+
+class Seeker:
+    """Random access: the presentation times of all packets, and jumps to key frames.
+
+    Args:
+        path: of the video.
+        progress, cancel: while the packets are listed; nothing is decoded for it.
+    """
+
+    def __init__(self, path: Path, progress: Progress, cancel: CancelToken | None) -> None:
+        self._path = path
+        self._times, self._keys = _packet_times(path, progress, cancel)
+        self.count = len(self._times)
+        self.rate = probe(path)[1]
+        self._size: tuple[int, int] | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._container = _open(self._path)
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self._next = 0  # the frame that decoding yields next
+        self._frames = self._decoded()
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        for packet in self._container.demux(self._stream):
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                continue
+
+    def frame(self, number: int) -> Frame:
+        """(H, W, 3) RGB of one frame."""
+        key = self._keys[bisect_right(self._keys, number) - 1]
+        if not key <= self._next <= number:
+            self._jump(key)
+        wanted = self._times[number]
+        for frame in self._frames:
+            self._size = self._size or (frame.width, frame.height)
+            time = self._times[self._next] if frame.pts is None else frame.pts
+            self._next = bisect_right(self._times, time)
+            if time >= wanted:
+                if time > wanted:
+                    break
+                return _rgb(frame, self._size)
+        raise FileError(f"{self._path} has a damaged frame {number}")
+
+    def _jump(self, key: int) -> None:
+        if key == 0:  # some files have no time before their first frame
+            self.close()
+            self._start()
+            return
+        self._container.seek(self._times[key], stream=self._stream, backward=True)
+        self._next = key
+        self._frames = self._decoded()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+
+def _packet_times(
+    path: Path, progress: Progress, cancel: CancelToken | None
+) -> tuple[list[int], list[int]]:
+    """Presentation times of all frames in order, and the numbers of the key frames, 0 first."""
+    times: dict[int, bool] = {}
+    size = max(path.stat().st_size, 1)
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        try:
+            for count, packet in enumerate(container.demux(stream)):
+                time = packet.pts if packet.pts is not None else packet.dts
+                if packet.size and time is not None and not packet.is_discard:
+                    times[time] = packet.is_keyframe
+                if count % 256 == 0:
+                    if cancel is not None:
+                        cancel.check()
+                    progress(min((packet.pos or 0) / size, 1.0), "listing frames")
+        except av.FFmpegError:  # the container ends in the middle
+            logger.warning("%s ends in the middle", path)
+    ordered = sorted(times)
+    keys = [number for number, time in enumerate(ordered) if times[time]]
+    return ordered, keys if keys[:1] == [0] else [0, *keys]
 
 
 def has_h264() -> bool:

@@ -215,7 +215,7 @@ def _client(output: Path, scheduler: str | None, workers: int | None) -> Iterato
     import dask
     from distributed import Client, LocalCluster
 
-    from meddl.deepdrr.projector import available_cores
+    from meddl.core.devices import available_cores
 
     if scheduler is not None:
         try:

@@ -11,7 +11,6 @@ The volume ends at the outer faces of its voxels; in the outermost half voxel th
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
@@ -21,6 +20,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.devices import available_cores
 from meddl.core.progress import CancelToken, Progress, no_progress
 
 if TYPE_CHECKING:
@@ -236,13 +236,3 @@ def run_blocks(
                 start = next(todo, None)
                 if start is not None:
                     running.add(pool.submit(work, start))
-
-
-def available_cores() -> int:
-    """Cores that this process may use (OMP_NUM_THREADS lowers it)."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no affinity call
-        cores = os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores

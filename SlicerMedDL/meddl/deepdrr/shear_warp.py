@@ -26,10 +26,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.devices import available_cores
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr import projector
 from meddl.deepdrr.layers import DensityGrid
-from meddl.deepdrr.projector import available_cores, run_blocks
+from meddl.deepdrr.projector import run_blocks
 from meddl.deepdrr.shear_warp_kernels import group_samples, mark_extents, place_samples, trace, warp
 from meddl.deepdrr.simd_lanes import LANES
 

@@ -21,10 +21,10 @@ from meddl.core.image import Image
 from meddl.core.pictures import picture_size, read_picture, read_rgb, write_picture
 from meddl.core.pinhole import intrinsics_matrix, project
 from meddl.endodepth import sequence_files as files
+from meddl.endodepth.sequence_files import frame_name
 
 Floats = NDArray[np.float64]
 POSES = ("world_from_camera", "camera_from_world")
-_FRAME_SUFFIXES = (".jpg", ".png")
 # A mask pixel counts as inside from here on; the published masks have soft edges.
 _INSIDE = 128
 # What structure from motion saw lies in the mask: on the published example no point lies outside,
@@ -152,11 +152,6 @@ class EndoscopicSequence:
         return self
 
 
-def frame_name(number: int, suffix: str = ".jpg") -> str:
-    """The file name of a frame in the published format, for example ``00004584.jpg``."""
-    return f"{number:08d}{suffix}"
-
-
 def unposed(
     folder: str | Path,
     frame_numbers: NDArray[np.int64],
@@ -203,7 +198,7 @@ def read_sequence(folder: str | Path, poses: str = "world_from_camera") -> Endos
     if not len(numbers):
         raise FileError(f"{folder / files.FRAMES} lists no frame")
     mask = _read_mask(folder / files.MASK)
-    frame_files = tuple(_frame_file(folder, int(number), mask.shape) for number in numbers)
+    frame_files = tuple(_sized_frame_file(folder, int(number), mask.shape) for number in numbers)
     intrinsics = None
     if (folder / files.INTRINSICS).exists():
         intrinsics = files.read_intrinsics(folder / files.INTRINSICS)
@@ -350,17 +345,11 @@ def _together(folder: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _frame_file(folder: Path, number: int, size: tuple[int, ...]) -> Path:
-    for suffix in _FRAME_SUFFIXES:
-        path = folder / frame_name(number, suffix)
-        if path.exists():
-            width, height = picture_size(path)
-            _check_size(path, (height, width), size)
-            return path
-    raise FileError(
-        f"{folder} has no {frame_name(number)}, which {files.FRAMES} lists; take it from the list "
-        "or bring the frame back"
-    )
+def _sized_frame_file(folder: Path, number: int, size: tuple[int, ...]) -> Path:
+    path = files.frame_file(folder, number)
+    width, height = picture_size(path)
+    _check_size(path, (height, width), size)
+    return path
 
 
 def _check_size(path: Path, size: tuple[int, ...], mask: tuple[int, ...]) -> None:

@@ -25,10 +25,32 @@ VIEWS = "visible_view_indexes"
 POSES = "motion.yaml"
 POINTS = "structure.ply"
 VISIBILITY = "view_indexes_per_point"
+_FRAME_SUFFIXES = (".jpg", ".png")
 STRUCTURE = (VIEWS, POSES, POINTS, VISIBILITY)
 
 # Six digits, as published, leave a length within 1e-6 of one.
 _UNIT_TOLERANCE = 1e-3
+
+
+def frame_name(number: int, suffix: str = ".jpg") -> str:
+    """The file name of a frame in the published format, for example ``00004584.jpg``."""
+    return f"{number:08d}{suffix}"
+
+
+def frame_file(folder: Path, number: int) -> Path:
+    """The picture of a frame number, JPEG or PNG.
+
+    Raises:
+        FileError: there is none.
+    """
+    for suffix in _FRAME_SUFFIXES:
+        path = folder / frame_name(number, suffix)
+        if path.exists():
+            return path
+    raise FileError(
+        f"{folder} has no {frame_name(number)}, which {FRAMES} lists; take it from the list or "
+        "bring the frame back"
+    )
 
 
 def _text(path: Path) -> str:
@@ -212,9 +234,10 @@ def read_points(path: Path) -> Floats:
             raise ValueError("its first element is not vertex")
         count = int(first[2])
         rows = [line.split() for line in lines[end + 1 : end + 1 + count]]
+        whole = sum(len(row) > max(columns) for row in rows)
+        if whole != count:
+            raise ValueError(f"it holds {whole} of {count} vertices")
         points = np.array([[float(row[c]) for c in columns] for row in rows]).reshape(-1, 3)
-        if len(points) != count:
-            raise ValueError(f"it ends after {len(points)} of {count} vertices")
         if not np.isfinite(points).all():
             raise ValueError("it has vertices that are NaN or infinite")
     return points

@@ -1,0 +1,124 @@
+"""Depth and surface from endoscopic video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+
+from EndoDepthModuleLib import predicting, video
+from EndoDepthModuleLib.logic import EndoDepthLogic
+from EndoDepthModuleLib.panel.motion import MotionSection
+from EndoDepthModuleLib.panel.network import NetworkSection
+from EndoDepthModuleLib.panel.surface import SurfaceSection
+from EndoDepthModuleLib.panel.video import VideoSection
+from EndoDepthModuleLib.player import player
+from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.widgets import MedDLModuleWidget
+
+CONSOLE = """\
+logic = slicer.util.getModuleLogic("EndoDepthModule")
+video = logic.loadVideo("bronchoscopy.mp4", "/data/bronchoscopy")
+depth = logic.predictDepth(video)"""
+
+
+class EndoDepthModule(ScriptedLoadableModule):
+    """The module's entry in Slicer."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        parent.title = _("Endoscopic depth (EndoDepth)")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "MedDL")]
+        parent.dependencies = ["SlicerMedDL", "Sequences"]
+        parent.contributors = ["SlicerMedDL contributors"]
+        parent.helpText = (
+            _(
+                "Depth maps, the camera's path and a surface from the video of an endoscope, "
+                "placed on a CT. Research software, not for clinical use."
+            )
+            + "<p>"
+            + _("In the Python console:")
+            + f"</p><pre>{CONSOLE}</pre>"
+        )
+        parent.acknowledgementText = _(
+            "After X. Liu et al., Dense Depth Estimation in Monocular Endoscopy With "
+            "Self-Supervised Learning Methods, IEEE TMI 2020."
+        )
+        slicer.app.connect("startupCompleted()", self.followVideos)
+
+    def followVideos(self) -> None:
+        """Videos of a loaded scene play, whether the module was opened or not."""
+        from EndoDepthModuleLib.player import player
+
+        player()
+
+
+class EndoDepthModuleLogic(EndoDepthLogic):
+    """Depth and surfaces from video. In Slicer's Python console::
+
+    logic = slicer.util.getModuleLogic("EndoDepthModule")
+    video = logic.loadVideo("bronchoscopy.mp4", "/data/bronchoscopy")
+    depth = logic.predictDepth(video)
+    """
+
+
+class EndoDepthModuleWidget(MedDLModuleWidget):
+    """The panel: its steps, and Apply for the depth of the whole video."""
+
+    logicClass = EndoDepthModuleLogic
+
+    def connectPanel(self) -> None:
+        """Make the sections; each connects itself."""
+        self.video = VideoSection(self)
+        self.motion = MotionSection(self)
+        self.network = NetworkSection(self)
+        self.surface = SurfaceSection(self)
+        self._sections = (self.video, self.motion, self.network, self.surface)
+
+    def initializeParameterNode(self) -> None:
+        """Bind the parameter node; the scene's first video is selected if none is."""
+        parameters = self.logic.getParameterNode()
+        if parameters.video is None:
+            parameters.video = self.video.firstVideo()
+        for section in self._sections:
+            section.bind()
+        super().initializeParameterNode()
+
+    def _onStartClose(self, caller: Any, event: Any) -> None:
+        for section in self._sections:
+            section.leave()
+        super()._onStartClose(caller, event)
+
+    def cleanup(self) -> None:
+        """The module is unloaded or the application quits."""
+        for section in self._sections:
+            section.leave()
+        for section in (self.video, self.motion, self.surface):
+            section.disconnect()
+        super().cleanup()
+
+    def parametersChanged(self) -> None:
+        """Let the sections follow the parameters."""
+        for section in self._sections:
+            section.follow()
+
+    def obstacle(self) -> str:
+        """Why Apply cannot run now."""
+        browser = self.parameterNode.video
+        if browser is None:
+            return _("Load a video in step 1")
+        if self.surface.busy:
+            return _("Depths are being put into the scene")
+        try:
+            video.require_video(browser)
+            predicting.require_weights(self.parameterNode.weights)
+        except MedDLError as error:
+            return one_line(error)
+        return player().problem(browser)
+
+    def apply(self) -> None:
+        """Predict the depth of the whole video."""
+        self.surface.predict()

@@ -1,0 +1,111 @@
+"""The depth of the shown frame while someone scrubs: the newest frame wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from EndoDepthModuleLib import depths, placing, predicting, video
+from EndoDepthModuleLib.player import player
+from SlicerMedDLLib.volumes import SCALAR, volume_from_image
+
+LIVE = "MedDL.EndoDepth.liveDepth"  # the volume
+POLL = 5  # ms
+STEADY = 0.2  # colours stay as they are while the range changes by less than this part of it
+
+
+class LiveDepth:
+    """Predicts the newest requested frame on the runner's worker, one after the other.
+
+    A running prediction is not interrupted: it takes some ten milliseconds, and its picture is
+    better than none.
+
+    Args:
+        runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
+        on_shown: called with the browser after a depth map has entered the scene.
+    """
+
+    def __init__(self, runner: Any, on_shown: Callable[[Any], None] | None = None) -> None:
+        self._runner, self._on_shown = runner, on_shown
+        self._wanted: predicting.FrameRequest | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a depth map is on its way."""
+        return self._runner.busy or self._wanted is not None
+
+    def request(self, browser: Any, weights: str, device: str) -> None:
+        """Predict the shown frame of a video soon; what waits is dropped.
+
+        Raises:
+            MedDLError: the frame cannot be read.
+        """
+        number = video.frame_number(browser)
+        self._wanted = predicting.FrameRequest(
+            browser,
+            number,
+            player().frame(browser, number),
+            player().sequence(browser),
+            weights,
+            device,
+        )
+        self._advance()
+
+    def stop(self) -> None:
+        """Drop everything."""
+        self._wanted = None
+        if self._runner.busy:
+            self._runner.cancel()
+
+    def _advance(self) -> None:
+        request = self._wanted
+        if request is None or self._runner.busy:
+            return
+        self._wanted = None
+
+        def done(found: tuple[NDArray[np.float32], str]) -> None:
+            show_live_depth(request.browser, *found)
+            if self._on_shown is not None:
+                self._on_shown(request.browser)
+            self._advance()
+
+        self._runner.run(
+            predicting.predict_frame,
+            request,
+            on_done=done,
+            on_error=lambda message: self.stop(),  # the next frame would fail in the same way
+            on_cancelled=self._advance,
+            watch=[request.browser],
+        )
+
+
+def show_live_depth(browser: Any, depth: NDArray[np.float32], unit: str) -> Any:
+    """Put a depth map of the shown frame into the scene, over the frame; returns the volume.
+
+    Args:
+        browser: of the video.
+        depth: (h, w) of the whole frame, 0 where unknown.
+        unit: see :func:`predicting.predict_frame`.
+    """
+    scale = placing.mm_per_unit(browser) if unit == predicting.SFM else None
+    size = player().sequence(browser).size
+    image = depths.depth_image(depth * np.float32(scale or 1.0), size)
+    node = video.part(browser, LIVE)
+    made = node is None
+    name = f"{browser.GetName()} live depth"
+    node = volume_from_image(image, name, node, SCALAR if made else None)
+    video.set_part(browser, LIVE, node)
+    in_mm = scale is not None or unit == predicting.MM
+    depths.name_unit(node, placing.MM if in_mm else placing.RELATIVE)
+    known = image.array[image.array > 0]
+    if known.size:
+        low, high = np.percentile(known, depths.PERCENTILES)
+        display = node.GetDisplayNode()
+        shown = np.array([display.GetWindowLevelMin(), display.GetWindowLevelMax()])
+        # Colours that jump with every frame would hide what moves.
+        if made or np.abs(shown - (low, high)).max() > STEADY * (high - low):
+            depths.show_range(node, low, max(high, low * 1.001))
+    return node

@@ -1,0 +1,64 @@
+"""A ``meddl`` command in a process of its own, with its progress and log in a panel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from SlicerMedDLLib import tasks
+
+PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of a command's progress
+
+
+class PanelProcess:
+    """Runs one command at a time.
+
+    Args:
+        widget: the module's widget, which shows progress, log and errors.
+        on_end: called with the exit code when a command has ended by itself or was stopped (None),
+            before the status is shown; returns the status, or "" for the command's last line.
+    """
+
+    def __init__(self, widget: Any, on_end: Callable[[int | None], str]) -> None:
+        self._widget, self._on_end = widget, on_end
+        self._process: Any = None
+        self._last = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs."""
+        return self._process is not None
+
+    def start(self, arguments: Sequence[str]) -> None:
+        """Run ``meddl ARGUMENTS``; nothing happens while another one runs."""
+        if self.busy:
+            return
+        self._last = ""
+        self._widget.log("meddl " + " ".join(arguments))
+        self._process = tasks.run_process(arguments, self._on_output, self._on_done)
+        self._widget.showProgress(0.0, _("Starting…"))
+
+    def stop(self) -> None:
+        """End the command politely; what it has finished stays."""
+        if self._process is not None:
+            self._process.cancel()
+
+    def _on_output(self, line: str) -> None:
+        match = PROGRESS.match(line.rstrip())
+        if match is not None:
+            self._widget.showProgress(int(match[1]) / 100, match[2])
+        elif line.strip():
+            self._last = line.strip()
+            self._widget.log(self._last)
+
+    def _on_done(self, code: int) -> None:
+        process, self._process = self._process, None
+        stopped = process is not None and process.cancelled
+        status = self._on_end(None if stopped else code) or self._last
+        if code and not stopped:
+            status = self._last or _("The command ended with code {code}").format(code=code)
+            self._widget.showError(status)
+        self._widget.finishProgress(status)

@@ -1,0 +1,69 @@
+"""Long work that must touch the scene: done in slices between the events of the window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from meddl.core.errors import MedDLError, one_line
+
+SLICE = 0.03  # s; longer and a dragged slider is felt to stick
+
+
+class SlicedWork:
+    """Steps through an iterator of (fraction, message) in the main thread, shown in a panel.
+
+    Nodes may only be touched in the main thread, so a thousand of them are made a few at a time.
+
+    Args:
+        widget: the module's widget.
+    """
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+        self._steps: Iterator[tuple[float, str]] | None = None
+        self._done: Callable[[], None] | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self._advance)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something left to do."""
+        return self._steps is not None
+
+    def start(self, steps: Iterator[tuple[float, str]], on_done: Callable[[], None]) -> None:
+        """Step through ``steps`` from now on; earlier ones are abandoned."""
+        self.stop()
+        self._steps, self._done = steps, on_done
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Abandon the work; a generator undoes what it has begun."""
+        steps, self._steps = self._steps, None
+        self._timer.stop()
+        if steps is not None:
+            getattr(steps, "close", lambda: None)()
+            self._widget.finishProgress(_("Cancelled"))
+
+    def _advance(self) -> None:
+        steps, end = self._steps, time.monotonic() + SLICE
+        try:
+            while steps is not None and time.monotonic() < end:
+                self._widget.showProgress(*next(steps))
+        except StopIteration:
+            self._end(_("Done"))
+            if self._done is not None:
+                self._done()
+        except MedDLError as error:
+            self._end(one_line(error))
+            self._widget.showError(one_line(error))
+
+    def _end(self, status: str) -> None:
+        self._steps = None
+        self._timer.stop()
+        self._widget.finishProgress(status)

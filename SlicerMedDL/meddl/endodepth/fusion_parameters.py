@@ -1,0 +1,45 @@
+"""The parameters of a fusion, shared by the command line, the module and the record of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from meddl.core.parameters import parameter
+
+SCALINGS = ("auto", "frame", "sequence", "none")
+
+
+@dataclass(frozen=True)
+class FusionParameters:
+    """What :func:`meddl.endodepth.fusion.fuse` does."""
+
+    voxel: float | None = parameter(
+        None, "edge of a voxel in the unit of the poses; by default from the size", minimum=0
+    )
+    size: int = parameter(
+        256, "voxels along the longest edge of the box that the depths fill", minimum=16
+    )
+    truncation: float = parameter(
+        4.0, "how far from a surface distances count", unit="voxels", minimum=1
+    )
+    minimum_weight: float = parameter(
+        0.2,
+        "how often a place must be seen: the sum over the frames of the cosine of the angle of "
+        "view, less for distant views",
+        minimum=0,
+    )
+    smallest_part: float = parameter(
+        0.01, "part of the triangles below which a loose piece is dropped", minimum=0, maximum=1
+    )
+    fill_holes: float = parameter(
+        0.0, "holes up to this perimeter are closed", unit="voxels", minimum=0
+    )
+    scaling: str = parameter(
+        "auto",
+        "how the maps are brought to the scale of the poses: by the points of structure from "
+        "motion, per frame or once for the sequence; auto: none for maps in mm, else frame",
+        choices=SCALINGS,
+    )
+    mm_per_unit: float | None = parameter(
+        None, "length of one unit of the poses, if it is known", unit="mm", minimum=0
+    )

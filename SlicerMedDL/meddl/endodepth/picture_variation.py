@@ -1,0 +1,142 @@
+"""Random appearance for rendered pictures: what cameras, lights and tissues add to the geometry.
+
+Brightness stays a monotonous function of the light that a surface sends back, apart from noise and
+a smooth unevenness: under a headlight it says how far a surface is, and the network shall learn so.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+def random_view(
+    colour: Picture, depth: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[Picture, NDArray[np.float32]]:
+    """A part of the picture, enlarged to the whole size, at times mirrored; the depths with it.
+
+    Args:
+        colour: (H, W, 3).
+        depth: (H, W), 0 where unknown.
+    """
+    height, width = depth.shape
+    part = rng.uniform(0.7, 1.0) if rng.random() < 0.7 else 1.0
+    rows, columns = round(part * height), round(part * width)
+    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+    inside = np.s_[top : top + rows, left : left + columns]
+    colour = cv2.resize(colour[inside], (width, height), interpolation=cv2.INTER_LINEAR)
+    # Depths of two surfaces have no mean, so they are not interpolated.
+    depth = cv2.resize(depth[inside], (width, height), interpolation=cv2.INTER_NEAREST)
+    for axis in (0, 1):
+        if rng.random() < 0.5:
+            colour, depth = np.flip(colour, axis), np.flip(depth, axis)
+    return np.ascontiguousarray(colour), np.ascontiguousarray(depth)
+
+
+def random_field(shape: tuple[int, int], rng: np.random.Generator) -> Mask:
+    """A field of view (H, W): round, cut off at top and bottom, eight-cornered, or everything."""
+    height, width = shape
+    y, x = np.ogrid[0.5:height, 0.5:width]
+    kind = rng.random()
+    if kind < 0.25:
+        return np.ones(shape, bool)
+    centre = np.array([height, width]) * rng.uniform(0.45, 0.55, 2)
+    dy, dx = np.abs(y - centre[0]), np.abs(x - centre[1])
+    if kind < 0.4:
+        half = np.array([height, width]) * rng.uniform(0.4, 0.5, 2)
+        corner = rng.uniform(0.2, 0.6) * half.min()
+        return (dy < half[0]) & (dx < half[1]) & (dy + dx < half.sum() - corner)
+    radius = rng.uniform(0.36, 0.62) * width
+    flat = rng.uniform(0.38, 0.55) * height
+    return (np.hypot(dy, dx) < radius) & (dy < flat)
+
+
+def random_hollows(
+    colour: Picture, depth: NDArray[np.float32], rng: np.random.Generator
+) -> Picture:
+    """Hollows darker than their distance makes them, at times: (H, W, 3) to the same.
+
+    The rendered light casts no shadows, and the walls of a real hollow keep more of it. A network
+    that has not seen this takes every dark gap for a deep one.
+
+    Args:
+        colour: the picture.
+        depth: (H, W), 0 where unknown.
+    """
+    if rng.random() < 0.5:
+        return colour
+    height, width = depth.shape
+    size = width // 4, height // 4
+    small = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+    log_depth = np.log(np.where(small > 0, small, max(float(small.max()), 1.0)))
+    around = cv2.GaussianBlur(log_depth, (0, 0), rng.uniform(0.03, 0.12) * size[0])
+    below = np.clip(log_depth - around, 0, None)
+    dark = np.exp(-rng.uniform(0, 1.5) * below).astype(np.float32)
+    factor = cv2.resize(dark, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(colour * factor[..., np.newaxis], dtype=np.uint8)
+
+
+def _colour_matrix(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turns hues, changes saturation and white balance; grey of full white balance stays grey."""
+    angle, saturation = rng.normal(0, math.radians(12)), rng.uniform(0.35, 1.4)
+    # Rotation about the grey axis and scaling across it.
+    grey = np.full((3, 3), 1 / 3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    across = np.eye(3) - grey
+    turn = grey + saturation * (math.cos(angle) * across + math.sin(angle) * cross)
+    balance = np.exp(rng.normal(0, 0.1, 3))
+    return (np.diag(balance) @ turn).astype(np.float32)
+
+
+def _smooth_field(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A smooth random field (H, W, 1) of standard deviation about one."""
+    coarse = rng.standard_normal((4, 5)).astype(np.float32)
+    field = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return field[..., np.newaxis]
+
+
+def _highlights(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+    """White reflections (H, W, 1), 0..1, with soft borders."""
+    layer = np.zeros(shape, np.float32)
+    for _ in range(int(rng.integers(1, 9))):
+        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+        axes = (int(rng.integers(1, 9)), int(rng.integers(1, 4)))
+        cv2.ellipse(layer, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 1.5))[..., np.newaxis]
+
+
+def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
+    """Another light, camera and tissue: (H, W, 3) to the same.
+
+    In this order: hue, saturation, white balance; uneven light; exposure, gamma, contrast; blur;
+    reflections; noise; JPEG.
+    """
+    picture = cv2.transform(colour.astype(np.float32) / 255, _colour_matrix(rng))
+    if rng.random() < 0.5:
+        picture *= np.exp(rng.uniform(0, 0.2) * _smooth_field(colour.shape[:2], rng))
+    exposure = math.exp(rng.normal(0, 0.25))
+    gamma = math.exp(rng.uniform(math.log(0.6), math.log(1.5)))
+    picture = cv2.pow(cv2.max(picture * np.float32(exposure), 0.0), gamma)
+    picture += np.float32(max(rng.normal(0, 0.03), 0))  # stray light
+    if rng.random() < 0.3:  # a shoulder instead of plain clipping
+        picture = 1 - cv2.exp(picture * np.float32(-1.5))
+    if rng.random() < 0.35:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < 0.4:
+        light = _highlights(colour.shape[:2], rng)
+        picture = picture * (1 - light) + light
+    if rng.random() < 0.6:
+        noise = rng.standard_normal(colour.shape, dtype=np.float32)
+        picture += np.float32(rng.uniform(0, 0.03)) * noise
+    result = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if rng.random() < 0.3:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
+        coded = cv2.imencode(".jpg", result, quality)[1]
+        result = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return np.asarray(result, dtype=np.uint8)

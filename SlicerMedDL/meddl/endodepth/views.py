@@ -1,0 +1,208 @@
+"""Depth maps with the pose and camera of their frames, and how they are scaled to the poses.
+
+A network's depth has a scale of its own. The points of structure from motion tell it in the unit of
+the poses: the median of (depth of a point / depth of the map there), for each frame or for all
+frames of a sequence together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import InputError
+from meddl.core.geometry import apply, inverse
+from meddl.core.pinhole import Floats, pixel_centres, project
+from meddl.endodepth.depth_maps import Depth, DepthCamera, DepthFolder, camera_of
+from meddl.endodepth.fusion_parameters import SCALINGS
+from meddl.endodepth.sequence import EndoscopicSequence
+
+# Fewer points than this say less about a frame than all frames together do.
+_FEWEST_POINTS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One frame's depth.
+
+    Attributes:
+        index: of the view in ``sequence.view_numbers``.
+        number, name: of the frame.
+        depth: (H, W) float32, unit of the poses, 0 where unknown or outside the field of view.
+        camera: of the map.
+        world_from_camera: (4, 4).
+    """
+
+    index: int
+    number: int
+    name: str
+    depth: Depth
+    camera: DepthCamera
+    world_from_camera: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class PosedDepths:
+    """The depth maps of the frames of a sequence that have a pose.
+
+    Attributes:
+        sequence, depths: where they come from.
+        indices: of the views that have a map.
+        camera: of the maps.
+        mask: (H, W) bool, the field of view in the maps' pixels.
+        scales: (len(indices),) factors from the maps' unit to that of the poses.
+    """
+
+    sequence: EndoscopicSequence
+    depths: DepthFolder
+    indices: tuple[int, ...]
+    camera: DepthCamera
+    mask: NDArray[np.bool_]
+    scales: Floats
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def view(self, position: int) -> View:
+        """The view at a position of ``indices``; its map is read from the disk."""
+        index = self.indices[position]
+        name = name_of(self.sequence, index)
+        depth = self.depths.depth(name)
+        if depth.shape != self.mask.shape:
+            raise InputError(
+                f"the depth map of {name} is {depth.shape[0]} x {depth.shape[1]} pixels, the first "
+                f"one {self.mask.shape[0]} x {self.mask.shape[1]}"
+            )
+        return View(
+            index=index,
+            number=int(self.sequence.view_numbers[index]),
+            name=name,
+            depth=np.where(self.mask, depth * np.float32(self.scales[position]), np.float32(0)),
+            camera=self.camera,
+            world_from_camera=self.sequence.world_from_camera[index],
+        )
+
+    def __iter__(self) -> Iterator[View]:
+        return (self.view(position) for position in range(len(self)))
+
+
+def name_of(sequence: EndoscopicSequence, index: int) -> str:
+    """The name of a view's frame, without suffix."""
+    return sequence.file_of(int(sequence.view_numbers[index])).stem
+
+
+def posed_depths(
+    sequence: EndoscopicSequence, depths: DepthFolder, scaling: str = "auto"
+) -> PosedDepths:
+    """Bring the maps of ``depths`` together with the poses of ``sequence``.
+
+    Args:
+        sequence: with poses.
+        depths: of frames of the sequence; frames without a pose are left out.
+        scaling: ``"frame"`` or ``"sequence"`` by the points of structure from motion, ``"none"``:
+            the maps are in the unit of the poses, ``"auto"``: ``"none"`` for maps in mm, else
+            ``"frame"``.
+
+    Raises:
+        InputError: no map of a frame with a pose, another scaling, or no point to scale by.
+        FileError: a damaged map.
+    """
+    if scaling not in SCALINGS:
+        raise InputError(f"scaling is {scaling!r}, one of {', '.join(SCALINGS)} was expected")
+    if not len(sequence.view_numbers):
+        raise InputError(
+            f"{sequence.folder} has no poses; run: meddl endodepth sfm {sequence.folder}"
+        )
+    known = set(depths.names)
+    indices = [n for n in range(len(sequence.view_numbers)) if name_of(sequence, n) in known]
+    if not indices:
+        raise InputError(
+            f"none of the {len(depths.names)} maps in {depths.folder} ({depths.names[0]}, …) is of "
+            f"one of the {len(sequence.view_numbers)} frames with a pose in {sequence.folder}"
+        )
+    first = depths.depth(name_of(sequence, indices[0]))
+    height, width = first.shape
+    camera = camera_of(
+        depths, sequence.require_intrinsics(), sequence.size, (int(height), int(width))
+    )
+    plain = PosedDepths(
+        sequence, depths, tuple(indices), camera, map_mask(sequence, camera), np.ones(len(indices))
+    )
+    chosen = resolve_scaling(depths, scaling)
+    if chosen == "none":
+        return plain
+    return PosedDepths(
+        sequence, depths, plain.indices, camera, plain.mask, point_scales(plain, chosen)
+    )
+
+
+def resolve_scaling(depths: DepthFolder, scaling: str) -> str:
+    """What ``"auto"`` means for these maps."""
+    if scaling != "auto":
+        return scaling
+    return "none" if depths.unit == "mm" else "frame"
+
+
+def frame_positions(camera: DepthCamera, pixels: Floats) -> Floats:
+    """Positions (..., 2) in the full frame of positions (x, y) in the map."""
+    return (pixels + corner(camera)) * camera.downsampling
+
+
+def corner(camera: DepthCamera) -> Floats:
+    """(x, y) of the map's corner in the downsampled frame."""
+    if camera.rows is None or camera.columns is None:
+        return np.zeros(2)
+    return np.array([camera.columns[0], camera.rows[0]], dtype=np.float64)
+
+
+def map_mask(sequence: EndoscopicSequence, camera: DepthCamera) -> NDArray[np.bool_]:
+    """(H, W) where the centres of the map's pixels lie in the field of view."""
+    positions = frame_positions(camera, pixel_centres(camera.height, camera.width))
+    column, row = np.floor(positions).astype(int).transpose(2, 0, 1)
+    height, width = sequence.size
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    mask = np.zeros_like(inside)
+    mask[inside] = sequence.mask[row[inside], column[inside]]
+    return mask
+
+
+def point_samples(view: View, sequence: EndoscopicSequence) -> tuple[Floats, Floats]:
+    """Depths of the points seen in a view and of the map at their pixels, both (n,).
+
+    Only points that structure from motion saw in this view count, in front of the camera, inside
+    the map, and where the map is known.
+    """
+    points = sequence.points[sequence.visibility[view.index]]
+    pixels, depth = project(apply(inverse(view.world_from_camera), points), view.camera.intrinsics)
+    size = (view.camera.width, view.camera.height)
+    inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < size).all(axis=1)
+    column, row = pixels[inside].astype(int).T
+    predicted = view.depth[row, column].astype(np.float64)
+    return depth[inside][predicted > 0], predicted[predicted > 0]
+
+
+def point_scales(posed: PosedDepths, scaling: str) -> Floats:
+    """(n,) factors that bring unscaled maps to the points, for each frame or for all together.
+
+    Raises:
+        InputError: no point falls on a known pixel.
+    """
+    ratios = [
+        np.divide(*samples) for samples in (point_samples(view, posed.sequence) for view in posed)
+    ]
+    together = np.concatenate(ratios)
+    if not len(together):
+        raise InputError(
+            f"no point of {posed.sequence.folder} falls on a known depth, so that depth and poses "
+            "cannot be brought to one scale; run structure from motion, or take scaling none for "
+            "maps in the unit of the poses"
+        )
+    pooled = float(np.median(together))
+    if scaling == "sequence":
+        return np.full(len(posed), pooled)
+    return np.array(
+        [float(np.median(own)) if len(own) >= _FEWEST_POINTS else pooled for own in ratios]
+    )
