@@ -195,7 +195,7 @@ class FilePairs:
         """Read a pair.
 
         Raises:
-            FileError: a picture that is damaged, has another type, or another size than its partner.
+            FileError: a picture that is damaged, of another type, or not as large as its partner.
         """
         files = self.files[index]
         colour, depth = read_colour(files.colour), read_depth(files.depth, self.depth_scale)

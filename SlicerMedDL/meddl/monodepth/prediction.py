@@ -65,9 +65,7 @@ class Predictor:
         size: rows and columns that the network saw in training.
     """
 
-    def __init__(
-        self, weights: str | Path, device: str = "auto", engine: str = "torch"
-    ) -> None:
+    def __init__(self, weights: str | Path, device: str = "auto", engine: str = "torch") -> None:
         from meddl.core.inference import load_engine
 
         self.card, network = _load(weights)
@@ -98,9 +96,7 @@ class Predictor:
             )
         picture = normalized(resize_colour(frame, self._grid(frame.shape[:2])))
         depth = np.asarray(self.engine(picture[None]))[0, 0]
-        enlarged = pillow.fromarray(depth).resize(
-            frame.shape[1::-1], pillow.Resampling.BILINEAR
-        )
+        enlarged = pillow.fromarray(depth).resize(frame.shape[1::-1], pillow.Resampling.BILINEAR)
         return np.array(enlarged)
 
     def _grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -126,9 +122,7 @@ def _load(weights: str | Path) -> tuple[Card, Any]:
     return card, network.eval()
 
 
-def load_predictor(
-    weights: str | Path, device: str = "auto", engine: str = "torch"
-) -> Predictor:
+def load_predictor(weights: str | Path, device: str = "auto", engine: str = "torch") -> Predictor:
     """A callable frame (H, W, 3) uint8 RGB -> depth (H, W) float32 in mm.
 
     Args:
@@ -236,7 +230,9 @@ def write_points(
     known = depth > 0
     fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("r", "u1"), ("g", "u1"), ("b", "u1")]
     vertices = np.empty(int(known.sum()), dtype=fields)
-    for axis, points in zip("xyz", np.moveaxis(backproject(depth, camera.intrinsics), -1, 0), strict=True):
+    for axis, points in zip(
+        "xyz", np.moveaxis(backproject(depth, camera.intrinsics), -1, 0), strict=True
+    ):
         vertices[axis] = points[known]
     for channel, name in enumerate("rgb"):
         vertices[name] = frame[..., channel][known]
