@@ -19,10 +19,13 @@ class SfmParameters:
     )
     contrast: float = parameter(
         0.03,
-        "local contrast normalisation, the neighbourhood's standard deviation as a part of the "
-        "picture's width; 0 takes the grey values as they are",
+        "even out the local contrast: half the neighbourhood's side as a part of the picture's "
+        "width; 0 takes the grey values as they are",
         minimum=0.0,
         maximum=1.0,
+    )
+    highlights: bool = parameter(
+        True, "find no features in specular highlights (needs opencv-python-headless)"
     )
     features: int = parameter(4096, "most features per frame", "", 100, 65536)
     peak_threshold: float = parameter(
