@@ -39,7 +39,7 @@ RECORD = "sfm.json"
 # Three views check each other; two are explained by almost any points.
 MIN_FRAMES = 3
 _MIN_POINTS = 20
-_EXHAUSTIVE_FRAMES = 80  # 3160 pairs: half a minute on two cores at 500 features a frame
+_EXHAUSTIVE_FRAMES = 40  # 780 pairs, about as many as 60 frames have with the default overlap
 _POLL_SECONDS = 0.1
 # Below these no start is to be expected: COLMAP wants 15 matches for a geometry of two views.
 _FEW_FEATURES, _FEW_MATCHES, _LITTLE_MOTION = 50, 15, 0.3
