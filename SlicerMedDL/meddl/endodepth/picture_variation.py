@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
+PARTS = (0.4, 1.0)  # of the picture's sides that a view shows: near walls as well as whole passages
+# Exponents on the rendered picture, which has a camera's gamma of 2.2 already: endoscopes deliver
+# shadows up to twice as steep as that.
+GAMMAS = (0.7, 2.4)
+
 
 def random_view(
     colour: Picture, depth: NDArray[np.float32], rng: np.random.Generator
@@ -26,7 +31,7 @@ def random_view(
         depth: (H, W), 0 where unknown.
     """
     height, width = depth.shape
-    part = rng.uniform(0.7, 1.0) if rng.random() < 0.7 else 1.0
+    part = rng.uniform(*PARTS)
     rows, columns = round(part * height), round(part * width)
     top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
     inside = np.s_[top : top + rows, left : left + columns]
@@ -77,7 +82,7 @@ def random_hollows(
     log_depth = np.log(np.where(small > 0, small, max(float(small.max()), 1.0)))
     around = cv2.GaussianBlur(log_depth, (0, 0), rng.uniform(0.03, 0.12) * size[0])
     below = np.clip(log_depth - around, 0, None)
-    dark = np.exp(-rng.uniform(0, 1.5) * below).astype(np.float32)
+    dark = np.exp(-rng.uniform(0, 2) * below).astype(np.float32)
     factor = cv2.resize(dark, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(colour * factor[..., np.newaxis], dtype=np.uint8)
 
@@ -121,8 +126,11 @@ def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.5:
         picture *= np.exp(rng.uniform(0, 0.2) * _smooth_field(colour.shape[:2], rng))
     exposure = math.exp(rng.normal(0, 0.25))
-    gamma = math.exp(rng.uniform(math.log(0.6), math.log(1.5)))
-    picture = cv2.pow(cv2.max(picture * np.float32(exposure), 0.0), gamma)
+    gamma = math.exp(rng.uniform(*np.log(GAMMAS)))
+    # About the level of the lit walls, which a camera's gain keeps.
+    level = max(float(np.percentile(picture[::8, ::8], 85)), 0.05)
+    picture = cv2.pow(cv2.max(picture / np.float32(level), 0.0), gamma)
+    picture *= np.float32(level * exposure)
     picture += np.float32(max(rng.normal(0, 0.03), 0))  # stray light
     if rng.random() < 0.3:  # a shoulder instead of plain clipping
         picture = 1 - cv2.exp(picture * np.float32(-1.5))

@@ -51,9 +51,7 @@ def compare(
         inside = np.zeros_like(mask)
         inside[eigen_crop(truth.shape)] = True
         mask &= inside
-    return depth_metrics(
-        prediction, truth, mask, median_scaling=median_scaling, limits=LIMITS
-    )
+    return depth_metrics(prediction, truth, mask, median_scaling=median_scaling, limits=LIMITS)
 
 
 def evaluate_pairs(
@@ -104,9 +102,7 @@ def evaluate_pairs(
     return {"pairs": rows, "mean": mean}
 
 
-def enlarged(
-    depth: NDArray[np.floating] | float, shape: tuple[int, ...]
-) -> NDArray[np.float32]:
+def enlarged(depth: NDArray[np.floating] | float, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A small map or a number as a map of ``shape``, bilinear between the centres of its pixels."""
     from PIL import Image as pillow
 
@@ -115,7 +111,9 @@ def enlarged(
     return np.asarray(picture)
 
 
-def mean_depth_map(depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)) -> list[list[float]]:
+def mean_depth_map(
+    depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)
+) -> list[list[float]]:
     """The mean of the known depths over all pairs in each cell of a coarse grid, m.
 
     Args:
@@ -131,7 +129,9 @@ def mean_depth_map(depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)
         np.array_split(np.arange(old), new) for old, new in zip(total.shape, size, strict=True)
     )
     mean = total.sum() / max(count.sum(), 1)
-    cells = [[(total[np.ix_(r, c)].sum(), count[np.ix_(r, c)].sum()) for c in columns] for r in rows]
+    cells = [
+        [(total[np.ix_(r, c)].sum(), count[np.ix_(r, c)].sum()) for c in columns] for r in rows
+    ]
     return [[round(float(t / n if n else mean), 3) for t, n in row] for row in cells]
 
 

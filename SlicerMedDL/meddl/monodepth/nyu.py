@@ -49,9 +49,7 @@ class NyuPairs:
         self.indices = list(range(images[0]) if indices is None else indices)
         outside = [index for index in self.indices if not 0 <= index < images[0]]
         if outside:
-            raise InputError(
-                f"{path} has {images[0]} pairs, number {outside[0] + 1} was asked for"
-            )
+            raise InputError(f"{path} has {images[0]} pairs, number {outside[0] + 1} was asked for")
         self.names = [f"{index + 1:04d}" for index in self.indices]
         self._file: Any = None
 
