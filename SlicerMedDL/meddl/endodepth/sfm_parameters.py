@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from meddl.core.parameters import parameter
 
+RECORD = "sfm.json"  # in the sequence's folder: how its structure was found
+
 
 @dataclass(frozen=True)
 class SfmParameters:
@@ -40,7 +42,7 @@ class SfmParameters:
     matching: str = parameter(
         "auto",
         "exhaustive compares every two frames; sequential each with its neighbours, and every "
-        "loop-period-th with all of these; auto is exhaustive up to 40 frames",
+        "loop-period-th with all of these, 60 at most; auto is exhaustive up to 40 frames",
         choices=("auto", "exhaustive", "sequential"),
     )
     overlap: int = parameter(12, "neighbours that sequential matching compares", "frames", 1, 1000)
