@@ -58,7 +58,7 @@ def ray_lengths(field: DistanceField, starts: Floats, directions: Floats) -> Flo
     lengths = np.empty(len(starts))
     nodes = np.ascontiguousarray((starts - field.origin) / field.spacing)
     hits(field.values, 1 / (field.spacing * field.slope), nodes, directions, lengths)
-    return np.where(lengths < 0, 0.0, lengths) * field.spacing
+    return lengths * field.spacing
 
 
 def _start(field: DistanceField, rng: np.random.Generator) -> tuple[Floats, Floats, float]:
