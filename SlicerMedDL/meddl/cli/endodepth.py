@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 # Files endodepth_NAME.py of this folder; each has ``add(actions)``.
-PARTS: tuple[str, ...] = ("frames",)
+PARTS: tuple[str, ...] = ("calibrate", "frames")
 
 
 def configure(subparsers: Any) -> None:
