@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, existing_file, parsing
 from meddl.core.optional import require
+from meddl.core.vtp import read_vtp
 
 SUFFIXES = (".stl", ".obj", ".ply")
 _FLIP = np.array([-1.0, -1.0, 1.0])
@@ -72,14 +73,16 @@ class Mesh:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):
-        raise FileError(f"{path}: VTK models are read in Slicer; open it there, save it as .ply")
+        raise FileError(f"{path}: VTK models are not written; write .ply, which Slicer reads too")
     if suffix not in SUFFIXES:
         raise FileError(f"{path}: a mesh file ends in {', '.join(SUFFIXES)}")
     return suffix
 
 
 def read_mesh(path: str | Path) -> Mesh:
-    """Read ``.stl``, ``.obj`` or ``.ply``; polygons become triangles, materials are not followed.
+    """Read ``.stl``, ``.obj``, ``.ply`` or ``.vtp`` (:mod:`meddl.core.vtp`).
+
+    Polygons become triangles, materials are not followed.
 
     ``SPACE=RAS`` or ``SPACE=LPS`` in the header says how the file counts; without it LPS is
     assumed. Equal corners of STL triangles become one vertex.
@@ -89,6 +92,12 @@ def read_mesh(path: str | Path) -> Mesh:
         DependencyError: trimesh is not installed.
     """
     path = existing_file(path, "mesh")
+    if path.suffix.lower() == ".vtp":
+        vertices, faces, space = read_vtp(path)
+        with parsing(path, "VTK file of polygonal data"):
+            return Mesh(vertices if space == "RAS" else vertices * _FLIP, faces)
+    if path.suffix.lower() == ".vtk":
+        raise FileError(f"{path}: old VTK files are read in Slicer; open it there, save it as .vtp")
     kind = _suffix(path)[1:]
     trimesh = require("trimesh", "reading meshes")
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)  # what matters it raises as well

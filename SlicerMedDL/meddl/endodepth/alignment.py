@@ -95,9 +95,9 @@ def plane_steps(
     # Sliding along a tube is hardly determined: a little damping keeps it from running away.
     unknowns = rows.shape[-1]
     damping = 1e-4 * np.trace(normal_matrix, axis1=1, axis2=2) / unknowns + 1e-12
-    step = -np.linalg.solve(
-        normal_matrix + damping[:, None, None] * np.eye(unknowns), gradient
-    )[..., 0]
+    step = -np.linalg.solve(normal_matrix + damping[:, None, None] * np.eye(unknowns), gradient)[
+        ..., 0
+    ]
     longest = np.maximum(np.abs(step).max(axis=1, keepdims=True) / 0.3, 1.0)
     step /= longest
     result = np.zeros((len(moved), 4, 4))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meddl.core.errors import FileError
-from meddl.core.files import atomic_folder, writable_parent, write_json
+import numpy as np
+
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import atomic_folder, read_json, writable_parent, write_json
 from meddl.core.mesh import SUFFIXES, write_mesh
 from meddl.core.point_cloud import write_point_cloud
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
-from meddl.endodepth.depth_maps import DepthFolder
+from meddl.endodepth.depth_maps import DepthFolder, read_depth_folder
 from meddl.endodepth.fusion import FusedSurface, millimetres, point_cloud
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.views import posed_depths
+
+# Frames whose scales differ by more than this part have no common scale.
+_COMMON_SCALE = 0.1
 
 
 def check_output(path: str | Path) -> Path:
@@ -39,6 +44,37 @@ def write_surface(path: str | Path, surface: FusedSurface) -> None:
     path = check_output(path)
     write_mesh(path, surface.mesh, space="RAS")
     write_json(path.with_suffix(".json"), surface.record)
+
+
+def scale_of_maps(mesh: str | Path, depth_folder: str | Path) -> float:
+    """How many units of a fused mesh one unit of the depth maps is that it was made from.
+
+    Args:
+        mesh: the file; its record (``.json``) lies beside it.
+        depth_folder: of the maps.
+
+    Raises:
+        FileError: no record, or a damaged one.
+        InputError: the maps are in mm, or have no common scale.
+    """
+    path = Path(mesh).with_suffix(".json")
+    record = read_json(path, "record of the fused surface")
+    try:
+        scales = np.array(record["scales"], dtype=np.float64)
+        length = float(record["mm_per_unit"] or 1.0)
+        middle = float(np.median(scales))
+        if not (scales.size and np.isfinite(scales).all() and scales.min() > 0 and length > 0):
+            raise ValueError("scales that are not positive")
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path} is no record of a fused surface ({error!r})") from error
+    if read_depth_folder(depth_folder).unit == "mm":
+        raise InputError(f"the maps in {depth_folder} are in mm; they need no scale")
+    if np.abs(scales / middle - 1).max() > _COMMON_SCALE:
+        raise InputError(
+            f"the maps in {depth_folder} had scales from {scales.min():.4g} to {scales.max():.4g} "
+            "when they were fused: no one length holds for all; fuse with --scaling sequence"
+        )
+    return middle * length
 
 
 def write_point_clouds(

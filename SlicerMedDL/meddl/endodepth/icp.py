@@ -85,9 +85,9 @@ def trimmed_icp(
         limit, share = _trim(reach, overlap)
         weights = (reach <= limit).astype(np.float64)
         score = float(np.sqrt((weights * plane**2).sum() / max(weights.sum(), 1)) / scale)
-        step = plane_steps(
-            moved[None], target[None], target_normals[None], weights[None], scaled
-        )[0]
+        step = plane_steps(moved[None], target[None], target_normals[None], weights[None], scaled)[
+            0
+        ]
         present = step @ present
         done = bool(np.abs(apply(step, moved) - moved).max() < _STILL * surface.size)
     return Alignment(present, score, share, count, done)
