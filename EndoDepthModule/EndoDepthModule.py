@@ -9,11 +9,20 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import ScriptedLoadableModule
 
+from EndoDepthModuleLib import predicting, video
 from EndoDepthModuleLib.logic import EndoDepthLogic
+from EndoDepthModuleLib.panel.motion import MotionSection
+from EndoDepthModuleLib.panel.network import NetworkSection
 from EndoDepthModuleLib.panel.surface import SurfaceSection
 from EndoDepthModuleLib.panel.video import VideoSection
 from EndoDepthModuleLib.player import player
+from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.widgets import MedDLModuleWidget
+
+CONSOLE = """\
+logic = slicer.util.getModuleLogic("EndoDepthModule")
+video = logic.loadVideo("bronchoscopy.mp4", "/data/bronchoscopy")
+depth = logic.predictDepth(video)"""
 
 
 class EndoDepthModule(ScriptedLoadableModule):
@@ -25,9 +34,14 @@ class EndoDepthModule(ScriptedLoadableModule):
         parent.categories = [translate("qSlicerAbstractCoreModule", "MedDL")]
         parent.dependencies = ["SlicerMedDL", "Sequences"]
         parent.contributors = ["SlicerMedDL contributors"]
-        parent.helpText = _(
-            "Depth maps and a surface from the video of an endoscope. Research software, not for "
-            "clinical use."
+        parent.helpText = (
+            _(
+                "Depth maps, the camera's path and a surface from the video of an endoscope, "
+                "placed on a CT. Research software, not for clinical use."
+            )
+            + "<p>"
+            + _("In the Python console:")
+            + f"</p><pre>{CONSOLE}</pre>"
         )
         parent.acknowledgementText = _(
             "After X. Liu et al., Dense Depth Estimation in Monocular Endoscopy With "
@@ -43,7 +57,12 @@ class EndoDepthModule(ScriptedLoadableModule):
 
 
 class EndoDepthModuleLogic(EndoDepthLogic):
-    """Depth and surfaces from video."""
+    """Depth and surfaces from video. In Slicer's Python console::
+
+    logic = slicer.util.getModuleLogic("EndoDepthModule")
+    video = logic.loadVideo("bronchoscopy.mp4", "/data/bronchoscopy")
+    depth = logic.predictDepth(video)
+    """
 
 
 class EndoDepthModuleWidget(MedDLModuleWidget):
@@ -54,8 +73,10 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
         self.video = VideoSection(self)
+        self.motion = MotionSection(self)
+        self.network = NetworkSection(self)
         self.surface = SurfaceSection(self)
-        self._sections = (self.video, self.surface)
+        self._sections = (self.video, self.motion, self.network, self.surface)
 
     def initializeParameterNode(self) -> None:
         """Bind the parameter node; the scene's first video is selected if none is."""
@@ -75,7 +96,8 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         """The module is unloaded or the application quits."""
         for section in self._sections:
             section.leave()
-        self.video.disconnect()
+        for section in (self.video, self.motion, self.surface):
+            section.disconnect()
         super().cleanup()
 
     def parametersChanged(self) -> None:
@@ -88,8 +110,15 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         browser = self.parameterNode.video
         if browser is None:
             return _("Load a video in step 1")
+        if self.surface.busy:
+            return _("Depths are being put into the scene")
+        try:
+            video.require_video(browser)
+            predicting.card_of(predicting.require_weights(self.parameterNode.weights))
+        except MedDLError as error:
+            return one_line(error)
         return player().problem(browser)
 
     def apply(self) -> None:
-        """Put the depths of the whole video into the scene."""
-        self.surface.addDepths(self.parameterNode.video)
+        """Predict the depth of the whole video."""
+        self.surface.predict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from SlicerMedDLLib.volumes import SCALAR, volume_from_image
 
 LIVE = "MedDL.EndoDepth.liveDepth"  # the volume
 POLL = 5  # ms
-STEADY = 0.2  # a range that fits within this part of the shown one is left alone
+STEADY = 0.2  # colours stay as they are while the range changes by less than this part of it
 
 
 class LiveDepth:
@@ -25,10 +26,16 @@ class LiveDepth:
     Args:
         runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
         on_shown: called with the browser after a depth map has entered the scene.
+        on_failed: called after a prediction has failed; the next frame would fail in the same way.
     """
 
-    def __init__(self, runner: Any, on_shown: Any = None) -> None:
-        self._runner, self._on_shown = runner, on_shown
+    def __init__(
+        self,
+        runner: Any,
+        on_shown: Callable[[Any], None] = lambda browser: None,
+        on_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._runner, self._on_shown, self._on_failed = runner, on_shown, on_failed
         self._wanted: predicting.FrameRequest | None = None
 
     @property
@@ -42,13 +49,12 @@ class LiveDepth:
         Raises:
             MedDLError: the frame cannot be read.
         """
-        number, sequence = video.frame_number(browser), player().sequence(browser)
+        number = video.frame_number(browser)
         self._wanted = predicting.FrameRequest(
             browser,
             number,
             player().frame(browser, number),
-            sequence.mask,
-            predicting.sparse_depths(sequence, number),
+            player().sequence(browser),
             weights,
             device,
         )
@@ -57,7 +63,8 @@ class LiveDepth:
     def stop(self) -> None:
         """Drop everything."""
         self._wanted = None
-        self._runner.cancel()
+        if self._runner.busy:
+            self._runner.cancel()
 
     def _advance(self) -> None:
         request = self._wanted
@@ -65,45 +72,49 @@ class LiveDepth:
             return
         self._wanted = None
 
-        def done(found: tuple[NDArray[np.float32], bool]) -> None:
+        def done(found: tuple[NDArray[np.float32], str]) -> None:
             show_live_depth(request.browser, *found)
-            if self._on_shown is not None:
-                self._on_shown(request.browser)
+            self._on_shown(request.browser)
             self._advance()
+
+        def failed(message: str) -> None:
+            self._wanted = None
+            self._on_failed()
 
         self._runner.run(
             predicting.predict_frame,
             request,
             on_done=done,
-            on_error=lambda message: self.stop(),  # the next frame would fail in the same way
+            on_error=failed,
             on_cancelled=self._advance,
             watch=[request.browser],
         )
 
 
-def show_live_depth(browser: Any, depth: NDArray[np.float32], scaled: bool) -> Any:
+def show_live_depth(browser: Any, depth: NDArray[np.float32], unit: str) -> Any:
     """Put a depth map of the shown frame into the scene, over the frame; returns the volume.
 
     Args:
         browser: of the video.
         depth: (h, w) of the whole frame, 0 where unknown.
-        scaled: whether it is in units of structure from motion; else it has a unit of its own.
+        unit: see :func:`predicting.predict_frame`.
     """
-    scale = placing.mm_per_unit(browser) if scaled else None
+    scale = placing.mm_per_unit(browser) if unit == predicting.SFM else None
+    size = player().sequence(browser).size
+    image = depths.depth_image(depth * np.float32(scale or 1.0), size)
     node = video.part(browser, LIVE)
-    image = depths.depth_image(depth * np.float32(scale or 1.0), player().sequence(browser).size)
     made = node is None
-    node = volume_from_image(
-        image, f"{browser.GetName()} live depth", node, SCALAR if made else None
-    )
+    name = f"{browser.GetName()} live depth"
+    node = volume_from_image(image, name, node, SCALAR if made else None)
     video.set_part(browser, LIVE, node)
-    depths.name_unit(node, placing.RELATIVE if scale is None else placing.MM)
+    in_mm = scale is not None or unit == predicting.MM
+    depths.name_unit(node, placing.MM if in_mm else placing.RELATIVE)
     known = image.array[image.array > 0]
     if known.size:
         low, high = np.percentile(known, depths.PERCENTILES)
         display = node.GetDisplayNode()
-        shown = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+        shown = np.array([display.GetWindowLevelMin(), display.GetWindowLevelMax()])
         # Colours that jump with every frame would hide what moves.
-        if made or max(abs(low - shown[0]), abs(high - shown[1])) > STEADY * (high - low):
-            depths.show_range(node, low, high)
+        if made or np.abs(shown - (low, high)).max() > STEADY * (high - low):
+            depths.show_range(node, low, max(high, low * 1.001))
     return node

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import slicer
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+
+from EndoDepthModuleLib.training import TRAININGS
 
 
 @parameterNodeWrapper
 class EndoDepthParameterNode:
-    """What the panel shows."""
+    """What the panel shows. ``weights`` is a name or a path, empty for the shipped ones."""
 
     video: slicer.vtkMRMLSequenceBrowserNode
+    weights: str = ""
+    training: Annotated[str, Choice(list(TRAININGS))] = TRAININGS[0]
+    liveDepth: bool = False
     surface: slicer.vtkMRMLModelNode
     surfacePoints: slicer.vtkMRMLMarkupsFiducialNode
     meshPoints: slicer.vtkMRMLMarkupsFiducialNode
+    keepScale: bool = False

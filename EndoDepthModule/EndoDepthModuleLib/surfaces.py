@@ -15,6 +15,7 @@ from SlicerMedDLLib.models import surface_from_mesh
 from SlicerMedDLLib.nodes import describe, new_node
 
 COLORS = "Colour"  # name of the array of RGB bytes
+DISTANCE_COLORS = "vtkMRMLColorTableNodeReverseRainbow"  # near 0 is blue, far is red
 
 
 def model_from_cloud(
@@ -62,7 +63,7 @@ def paint(
     node.GetPolyData().GetPointData().AddArray(array)
     display = node.GetDisplayNode()
     display.SetActiveScalar(name, vtk.vtkAssignAttribute.POINT_DATA)
-    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
+    display.SetAndObserveColorNodeID(DISTANCE_COLORS)
     display.SetScalarRangeFlag(display.UseManualScalarRange)
     display.SetScalarRange(*value_range)
     display.SetScalarVisibility(True)

@@ -70,6 +70,7 @@ MAY_IMPORT = {
     "endodepth/tsdf.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},
+    "monodepth/losses.py": {"torch"},
     "monodepth/network.py": {"torch"},
     "rendering/room_rays.py": {"numba"},
     "rendering/tracing.py": {"numba"},

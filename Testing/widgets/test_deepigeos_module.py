@@ -17,7 +17,7 @@ from DeepIGeoSModuleLib.livesession import LiveSession
 from DeepIGeoSModuleLib.parameternode import TRAININGS
 from meddl.core.image import Image
 from meddl.deepigeos.methods import METHODS
-from SlicerMedDLLib import tasks
+from SlicerMedDLLib import curves, tasks
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import volume_from_image
 from waiting import until
@@ -277,8 +277,8 @@ def test_the_curve_grows_with_the_history(work: Any, tmp_path: Any) -> None:
         for n in (1, 2, 3)
     ]
     lines = [json.dumps(row) for row in rows] + ['{"epoch": 4, "st']  # is being written
-    (tmp_path / training.HISTORY).write_text("\n".join(lines))
-    history = training.read_history(tmp_path)
+    (tmp_path / curves.HISTORY).write_text("\n".join(lines))
+    history = curves.read_history(tmp_path)
     assert history["train/loss"] == [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3))]
     ui = work.panel_ui
     ui.trainingButton.collapsed = False

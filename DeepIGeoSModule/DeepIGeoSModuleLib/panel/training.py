@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import training
 from DeepIGeoSModuleLib.methods import TRAINED, weights_of_run
-from SlicerMedDLLib import tasks
+from SlicerMedDLLib import curves, tasks
 from SlicerMedDLLib.section import Section
 
 PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of the command's progress
@@ -131,12 +131,12 @@ class TrainingSection(Section):
     def draw(self) -> None:
         """Draw the curve as far as the run has come."""
         label = self.ui.curveLabel
-        history = training.read_history(self.folder) if self.folder else {}
-        curves = {name: history[name] for name in CURVES if name in history}
-        label.visible = bool(curves)
-        if curves:
+        history = curves.read_history(self.folder) if self.folder else {}
+        drawn = {name: history[name] for name in CURVES if name in history}
+        label.visible = bool(drawn)
+        if drawn:
             width = max(280, self.ui.trainingButton.width - 30)
-            label.setPixmap(training.curve_pixmap(curves, width, 120))
+            label.setPixmap(curves.curve_pixmap(drawn, width, 120))
             label.setFixedHeight(120)
 
     def onUseResult(self, checked: bool = False) -> None:

@@ -8,9 +8,11 @@ import ctk
 import slicer
 from slicer.i18n import tr as _
 
-from EndoDepthModuleLib import fieldofview, video
+from EndoDepthModuleLib import fieldofview, loading, video
 from EndoDepthModuleLib.player import player
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.endodepth.frames import FramesParameters, extract_frames
+from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
 
 
@@ -26,6 +28,7 @@ class VideoSection(Section):
             edit.filters = ctk.ctkPathLineEdit.Dirs
         for edit in (ui.videoPathEdit, ui.folderEdit, ui.relocateEdit):
             edit.connect("currentPathChanged(QString)", self.onPath)
+        ui.framesSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.onPath)
         ui.loadButton.connect("clicked(bool)", self.onLoad)
         ui.relocateButton.connect("clicked(bool)", self.onRelocate)
         ui.showMaskButton.connect("clicked(bool)", self.onShowMask)
@@ -59,7 +62,7 @@ class VideoSection(Section):
         masked = ours and video.part(browser, fieldofview.MASK) is not None
         ui.showMaskButton.enabled = ours
         ui.editMaskButton.enabled = ui.keepMaskButton.enabled = masked
-        ui.loadButton.enabled = bool(self._path())
+        ui.loadButton.enabled = bool(self._path()) or ui.framesSelector.currentNode() is not None
         problem = player().problem(browser) if ours else ""
         for widget in (ui.relocateEdit, ui.relocateButton):
             widget.visible = bool(problem)
@@ -101,7 +104,7 @@ class VideoSection(Section):
     def _path(self) -> str:
         return str(self.ui.videoPathEdit.currentPath).strip()
 
-    def onPath(self, path: str) -> None:
+    def onPath(self, path: Any) -> None:
         """Buttons need paths."""
         if self.node is not None:
             self.follow()
@@ -112,10 +115,47 @@ class VideoSection(Section):
             self.follow()
 
     def onLoad(self, checked: bool = False) -> None:
-        """Show the frames of a folder."""
-        browser = self.attempt(self.logic.loadSequence, self._path())
-        if browser is not None:
-            self.node.video = browser
+        """Show a folder that is ready, or write the frames in the worker and show them then."""
+        self.attempt(self.load)
+
+    def load(self) -> None:
+        """Load what is chosen.
+
+        Raises:
+            MedDLError: nothing is chosen, no working folder, no sequence, or a task is running.
+        """
+        path, frames = self._path(), self.ui.framesSelector.currentNode()
+        if frames is None and (not path or loading.is_sequence_folder(path)):
+            self.show(path)
+            return
+        folder = str(self.ui.folderEdit.currentPath).strip()
+        if not folder:
+            raise InputError(_("choose a working folder for the frames"))
+        parameters = FramesParameters(
+            stride=self.ui.strideSpinBox.value,
+            crop="auto" if self.ui.cropCheckBox.checked else "none",
+        )
+        lens_path = str(self.ui.lensEdit.currentPath).strip()
+        lens = read_lens(lens_path) if lens_path else None
+        if frames is None:
+            source: tuple[Any, ...] = (extract_frames, path)
+        else:
+            source = (loading.extract_images, loading.views_of_frames(frames))
+
+        def done(report: Any) -> None:
+            self.show(folder)
+            for warning in report.warnings:
+                self.widget.log(warning)
+
+        self.widget.start(*source, folder, parameters, lens=lens, on_done=done)
+
+    def show(self, folder: str) -> None:
+        """Show a sequence folder and choose it.
+
+        Raises:
+            FileError: no sequence, or a damaged one.
+        """
+        self.node.video = self.logic.loadSequence(folder)
 
     def onRelocate(self, checked: bool = False) -> None:
         """Take the frames from where they are now."""

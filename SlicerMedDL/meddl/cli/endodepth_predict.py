@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from meddl.core.frame_source import FrameSource
 
 HELP = """\
 Predict a depth map for every frame of a sequence, a video, a folder of pictures or single pictures.
@@ -21,6 +26,7 @@ examples:
   meddl endodepth predict sequence --output sequence/depth
   meddl endodepth predict sequence --output depth --mm-per-unit 12.5 --preview
   meddl endodepth predict video.mp4 --output depth --mask field.png
+  meddl endodepth predict video.mp4 --output depth --model monodepth
   meddl endodepth predict 0001.png 0002.png --output depth --weights my_run/best/my.safetensors
 """
 
@@ -41,7 +47,18 @@ def add(actions: Any) -> None:
         "inputs", nargs="+", metavar="SEQUENCE_DIR|VIDEO|IMAGE", help="what to predict from"
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the maps")
-    parser.add_argument("--mask", metavar="PICTURE", help="field of view of frames without one")
+    parser.add_argument(
+        "--mask",
+        default="auto",
+        metavar="auto|none|PICTURE",
+        help="field of view of frames that are no sequence; auto finds it (default auto)",
+    )
+    parser.add_argument(
+        "--model",
+        default="depth",
+        choices=("depth", "monodepth"),
+        help="monodepth: a network of meddl monodepth, which gives mm (default depth)",
+    )
     add_arguments(parser.add_argument_group("prediction"), PredictionParameters)
     parser.set_defaults(run=run)
 
@@ -49,26 +66,12 @@ def add(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict; returns 0."""
     from meddl.cli.console import print_json
-    from meddl.core.errors import InputError
     from meddl.core.parameters import from_arguments
-    from meddl.endodepth.prediction import predict_frames, predict_sequence
     from meddl.endodepth.prediction_parameters import PredictionParameters
-    from meddl.endodepth.sequence import read_sequence
-    from meddl.endodepth.sequence_files import FRAMES
 
     parameters = from_arguments(PredictionParameters, args)
-    listening = {"progress": args.progress, "cancel": args.cancel}
-    first = Path(args.inputs[0])
-    if len(args.inputs) == 1 and (first / FRAMES).exists():
-        if args.mask is not None:
-            raise InputError("--mask: a sequence has its own undistorted_mask.bmp; edit that")
-        record = predict_sequence(read_sequence(first), args.output, parameters, **listening)
-    else:
-        total, frames = named_frames(args.inputs)
-        mask = None if args.mask is None else _mask(args.mask)
-        record = predict_frames(
-            frames, args.output, parameters, mask=mask, total=total, **listening
-        )
+    predict = _by_monodepth if args.model == "monodepth" else _by_endodepth
+    record = predict(args, parameters)
     if args.json:
         print_json({"output": args.output, **record})
     elif not args.quiet:
@@ -76,24 +79,73 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def named_frames(inputs: list[str]) -> tuple[int, Iterator[tuple[str, Any]]]:
-    """Number (0: unknown), names and pictures of a video, a folder or single pictures."""
-    from meddl.core.image_io import PICTURES
-    from meddl.core.pictures import read_rgb
-    from meddl.core.video import probe_video, read_frames
+def _sequence_of(inputs: list[str]) -> Any:
+    """The sequence that the inputs are, or None."""
+    from meddl.endodepth.sequence import read_sequence
+    from meddl.endodepth.sequence_files import FRAMES
 
-    paths = [Path(name) for name in inputs]
-    if len(paths) == 1 and paths[0].is_dir():
-        paths = sorted(p for p in paths[0].iterdir() if p.suffix.lower() in PICTURES) or paths
-    if len(paths) == 1 and paths[0].suffix.lower() not in PICTURES:
-        video = read_frames(paths[0])
-        return probe_video(paths[0]).frames, (
-            (f"{number:08d}", frame) for number, frame in enumerate(video)
+    is_sequence = len(inputs) == 1 and (Path(inputs[0]) / FRAMES).exists()
+    return read_sequence(inputs[0]) if is_sequence else None
+
+
+def _by_endodepth(args: argparse.Namespace, parameters: Any) -> dict[str, Any]:
+    from meddl.core.errors import InputError
+    from meddl.endodepth.prediction import predict_frames, predict_sequence
+
+    listening = {"progress": args.progress, "cancel": args.cancel}
+    sequence = _sequence_of(args.inputs)
+    if sequence is not None:
+        if args.mask != "auto":
+            raise InputError(f"--mask: a sequence has a mask of its own in {sequence.folder}")
+        return predict_sequence(sequence, args.output, parameters, **listening)
+    source, names = named_frames([Path(name) for name in args.inputs])
+    with source:
+        frames = ((name, source.frame(number)) for number, name in enumerate(names))
+        mask = field_of_view(source, args.mask)
+        return predict_frames(
+            frames, args.output, parameters, mask=mask, total=len(names), **listening
         )
-    return len(paths), ((path.stem, read_rgb(path)) for path in paths)
 
 
-def _mask(path: str) -> Any:
-    from meddl.core.pictures import read_rgb
+def _by_monodepth(args: argparse.Namespace, parameters: Any) -> dict[str, Any]:
+    from meddl.core.errors import InputError
+    from meddl.monodepth.prediction import PredictionParameters, predict
 
-    return read_rgb(path).max(-1) >= 128
+    if parameters.scale == "sfm" or parameters.mm_per_unit is not None or args.mask != "auto":
+        raise InputError("--scale sfm, --mm-per-unit and --mask are not for --model monodepth")
+    sequence = _sequence_of(args.inputs)
+    inputs = args.inputs if sequence is None else [str(path) for path in sequence.frame_files]
+    own = PredictionParameters(
+        weights=parameters.weights,
+        device=parameters.device,
+        engine=parameters.engine,
+        pictures=parameters.preview,
+    )
+    names = predict(inputs, args.output, own, args.progress, args.cancel)
+    return {"frames": len(names), "weights": parameters.weights}
+
+
+def named_frames(paths: list[Path]) -> tuple[FrameSource, list[str]]:
+    """The frames of a video, a folder or single pictures, and their names."""
+    from meddl.core.frame_source import open_frames, source_of_files
+    from meddl.core.image_io import PICTURES
+    from meddl.core.video import picture_files
+
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = picture_files(paths[0])
+    elif len(paths) == 1 and paths[0].suffix.lower() not in PICTURES:
+        video = open_frames(paths[0])
+        return video, [f"{number:08d}" for number in range(len(video))]
+    return source_of_files(paths), [path.stem for path in paths]
+
+
+def field_of_view(source: FrameSource, mask: str) -> NDArray[np.bool_] | None:
+    """The field of view by --mask; None: everything."""
+    from meddl.endodepth.mask import SAMPLES, find_field, read_mask
+
+    if mask == "none":
+        return None
+    if mask != "auto":
+        return read_mask(mask, source.size)
+    step = max(1, len(source) // SAMPLES)
+    return find_field([source.frame(number) for number in range(0, len(source), step)]).mask

@@ -29,14 +29,14 @@ examples:
   meddl endodepth train --sequence SEQUENCE_DIR --weights endodepth-light --output adapted
 """
 
-SEVERAL = {  # options that take several values, as published: --adjacent_range 5 30
-    "adjacent_range": 2,
-    "id_range": 2,
-    "input_size": 2,
-    "training_patient_id": "+",
-    "validation_patient_id": "+",
-    "testing_patient_id": "+",
-}
+SEVERAL = (  # options that take several values, as published: --adjacent_range 5 30
+    "adjacent_range",
+    "id_range",
+    "input_size",
+    "training_patient_id",
+    "validation_patient_id",
+    "testing_patient_id",
+)
 
 
 class _Joined(argparse.Action):
@@ -75,27 +75,16 @@ def add(actions: Any) -> None:
         help="print a configuration with all keys of a preset, and stop",
     )
     group = parser.add_argument_group("parameters")
-    add_arguments(group, DepthTraining, skip=tuple(SEVERAL))
+    add_arguments(group, DepthTraining, skip=SEVERAL)
     for item in fields(DepthTraining):
-        option, count = option_of(item), SEVERAL.get(item.name)
-        if count is not None:
-            group.add_argument(
-                option,
-                nargs=count,
-                action=_Joined,
-                default=argparse.SUPPRESS,
-                metavar="N",
-                help=item.metadata["help"],
-            )
+        option = option_of(item)
+        keywords: dict[str, Any] = {"default": argparse.SUPPRESS}
+        if item.name in SEVERAL:
+            keywords |= {"nargs": "+", "action": _Joined, "metavar": "N"}
+            group.add_argument(option, help=item.metadata["help"], **keywords)
         if "_" in option:  # the spelling of the other commands
-            keywords: dict[str, Any] = {"nargs": count, "action": _Joined} if count else {}
-            group.add_argument(
-                option.replace("_", "-"),
-                dest=item.name,
-                default=argparse.SUPPRESS,
-                help=argparse.SUPPRESS,
-                **keywords,
-            )
+            hidden = option.replace("_", "-")
+            group.add_argument(hidden, dest=item.name, help=argparse.SUPPRESS, **keywords)
     group.add_argument(
         "--weights",
         dest="load_trained_model",

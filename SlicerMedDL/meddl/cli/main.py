@@ -29,6 +29,7 @@ SYSTEMS = {
     "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
     "endodepth": "depth and surface from endoscopic video (EndoDepth)",
     "geodesic": "geodesic distance of an image from seeds",
+    "monodepth": "depth from one picture",
 }
 TOOLS = {
     "weights": "list, show, import, export or delete trained weights",
@@ -96,7 +97,7 @@ def join_negative_values(arguments: Sequence[str]) -> list[str]:
     joined: list[str] = []
     for argument in arguments:
         last = joined[-1] if joined else ""
-        if re.fullmatch(r"--[a-z][a-z0-9-]*", last) and _NEGATIVE.fullmatch(argument):
+        if re.fullmatch(r"--[a-z][a-z0-9_-]*", last) and _NEGATIVE.fullmatch(argument):
             joined[-1] = f"{last}={argument}"
         else:
             joined.append(argument)

@@ -5,8 +5,8 @@ Errors name the line. :func:`config_lines` prints a record with all defaults and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -132,7 +132,11 @@ def read_names(file: YamlFile, data: Mapping[str, Any], key: str) -> list[str] |
 
 
 def config_lines(
-    record: Any, headings: Mapping[str, str], hidden: Sequence[str] = (), column: int = 30
+    record: Any,
+    headings: Mapping[str, str],
+    hidden: Sequence[str] = (),
+    column: int = 30,
+    key_of: Callable[[Field[Any]], str] = lambda item: item.name,
 ) -> list[str]:
     """``name: value   # what it is [unit]`` for every parameter.
 
@@ -141,6 +145,7 @@ def config_lines(
         headings: first parameter of a section -> its title.
         hidden: fields that are not shown.
         column: where the comments begin.
+        key_of: what the file calls a field.
     """
     cls = type(record)
     table = {item.name: item for item in fields(record) if item.name not in hidden}
@@ -152,7 +157,7 @@ def config_lines(
         if name in titles:
             lines.append(f"\n# {titles[name]}")
         item = table[name]
-        shown = f"{name}: {yaml_value(getattr(record, name))}"
+        shown = f"{key_of(item)}: {yaml_value(getattr(record, name))}"
         unit = f" [{item.metadata['unit']}]" if item.metadata["unit"] else ""
         lines.append(f"{shown:<{column}} # {item.metadata['help']}{unit}")
     return lines

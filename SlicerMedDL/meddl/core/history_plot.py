@@ -35,7 +35,9 @@ def plot_history(
     figure = Figure(figsize=(4 * len(names), 3), layout="constrained")
     for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for kind in kinds:
-            points = [(row["epoch"], row[f"{kind}/{name}"]) for row in history if f"{kind}/{name}" in row]
+            points = [
+                (row["epoch"], row[f"{kind}/{name}"]) for row in history if f"{kind}/{name}" in row
+            ]
             if points:
                 panel.plot(*zip(*points, strict=True), label=kind)
         panel.set(title=name, xlabel="epoch")

@@ -34,6 +34,7 @@ EXTRAS = {
     "skimage": ("scikit-image", "evaluate"),
     "kornia": ("kornia", "augment"),
     "torchio": ("torchio", "augment"),
+    "h5py": ("h5py", "nyu"),
     "av": ("av", "video"),
     "cv2": ("opencv-python-headless", "video"),
     "openvino": ("openvino", "openvino"),

@@ -332,7 +332,8 @@ def _join(*values: Any) -> str:
 def _camera_lines(model: ColmapModel) -> Iterator[str]:
     yield "# CAMERA_ID MODEL WIDTH HEIGHT PARAMS[]"
     for key, camera in model.cameras.items():
-        yield _join(key, camera.model, camera.width, camera.height, *camera.parameters)
+        numbers = map(float, camera.parameters)
+        yield _join(key, camera.model, camera.width, camera.height, *numbers)
 
 
 def _image_lines(model: ColmapModel) -> Iterator[str]:

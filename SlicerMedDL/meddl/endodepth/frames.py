@@ -34,14 +34,6 @@ logger = logging.getLogger(__name__)
 Frame = NDArray[np.uint8]
 RECORD = "frames.json"
 
-SMALL = (
-    64  # pixels: the width at which motion and duplicates are judged, so that noise averages out
-)
-# Mean absolute change in grey levels at that width. A video of one still picture with noise of 5
-# levels changes by less than 0.1, the slowest endoscope of the sample clips by 3.
-STILL, DUPLICATE = 1.0, 0.2
-SHARPNESS_WINDOW = 15  # frames whose median sharpness is the measure of a blurred one
-
 
 @dataclass(frozen=True)
 class FramesParameters:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
+from meddl.core.optional import require
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -43,11 +44,19 @@ def make_network(architecture: str, **arguments: Any) -> Module:
         raise InputError(f"the network {architecture} cannot be made: {error}") from error
 
 
-def network_input(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """A picture (h, w, 3) uint8 and its field of view (h, w) as networks take it.
+def network_input(
+    picture: NDArray[np.uint8], mask: NDArray[np.bool_], hsv: bool = False
+) -> NDArray[np.float32]:
+    """A picture (h, w, 3) uint8 RGB and its field of view (h, w) as networks take it.
+
+    Args:
+        hsv: hue, saturation and value instead of red, green and blue.
 
     Returns:
         (3, h, w) float32, -1..1, 0 outside the mask.
     """
+    if hsv:
+        cv2 = require("cv2", "HSV colours")
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
     scaled = np.moveaxis(picture, -1, 0).astype(np.float32) / np.float32(127.5) - np.float32(1)
     return np.where(mask, scaled, np.float32(0))

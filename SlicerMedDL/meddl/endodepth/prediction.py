@@ -112,7 +112,8 @@ class DepthPredictor:
             return np.zeros(mask.shape, np.float32)
         height, width = mask.shape
         margins = ((0, 0), (0, -height % MULTIPLE), (0, -width % MULTIPLE))
-        inputs = np.pad(network_input(picture, mask), margins)[np.newaxis]
+        hsv = self.card.input_range.startswith("HSV")
+        inputs = np.pad(network_input(picture, mask, hsv), margins)[np.newaxis]
         depth = np.asarray(self._run(inputs))[0, 0, :height, :width]
         if not np.isfinite(depth[mask]).all():
             raise MedDLError(
@@ -161,7 +162,7 @@ def shrunk(
 
 def make_predictor(parameters: PredictionParameters) -> DepthPredictor:
     """The predictor that the parameters describe."""
-    return DepthPredictor(parameters.weights, parameters.device, parameters.engine)
+    return DepthPredictor(parameters.weights or WEIGHTS, parameters.device, parameters.engine)
 
 
 def scale_factor(depth: Depth, sparse: NDArray[np.float32]) -> float | None:

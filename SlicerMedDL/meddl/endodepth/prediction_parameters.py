@@ -14,7 +14,7 @@ WEIGHTS = "endodepth-light"
 class PredictionParameters:
     """How depth maps are predicted."""
 
-    weights: str = parameter(WEIGHTS, "trained weights", metavar="NAME|FILE")
+    weights: str = parameter("", f"trained weights; by default {WEIGHTS}", metavar="NAME|FILE")
     scale: str = parameter(
         "auto",
         "sfm: in the unit of the sequence's structure from motion; none: as the network gives it, "

@@ -243,7 +243,7 @@ def global_scale(world_from_camera: Floats, points: Floats) -> float:
         for positions in (world_from_camera[:, :3, 3], points)
         if len(positions)
     ]
-    return max(1.0, *sizes)
+    return max([1.0, *sizes])
 
 
 def extend_visibility(visibility: NDArray[np.bool_], overlap: int) -> NDArray[np.bool_]:
@@ -296,15 +296,18 @@ def brightness(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 def inlier_range(values: Floats, part: float) -> tuple[float, float]:
     """The range around the mode of a histogram of ``values`` (n,) >= 0 that holds ``part`` of it.
 
-    Its bins are thousandths of the largest value. The last is left out, as published: a frame's
-    brightest point is never counted.
+    Its bins are thousandths of the largest value. The last is not counted, as published, so that
+    the brightest points do not widen the range; unless it is the mode itself.
     """
-    edges = np.arange(HISTOGRAM_BINS) * (float(values.max()) / HISTOGRAM_BINS)
-    if edges[-1] == 0:
+    top = float(values.max())
+    if top <= 0:
         return 0.0, 0.0
-    counts, _ = np.histogram(values, bins=edges)
+    counts, edges = np.histogram(values, bins=HISTOGRAM_BINS, range=(0.0, top))
+    mode = int(counts.argmax())
+    if mode < HISTOGRAM_BINS - 1:
+        counts[-1] = 0
     held = np.concatenate([[0], counts.cumsum()])
-    mode, reach = int(counts.argmax()), np.arange(len(counts))
-    low, high = np.maximum(mode - reach, 0), np.minimum(mode + reach + 1, len(counts))
+    reach = np.arange(HISTOGRAM_BINS)
+    low, high = np.maximum(mode - reach, 0), np.minimum(mode + reach + 1, HISTOGRAM_BINS)
     enough = int(np.argmax(held[high] - held[low] >= part * held[-1]))
     return float(edges[low[enough]]), float(edges[high[enough]])

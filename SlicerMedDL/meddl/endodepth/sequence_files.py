@@ -234,9 +234,10 @@ def read_points(path: Path) -> Floats:
             raise ValueError("its first element is not vertex")
         count = int(first[2])
         rows = [line.split() for line in lines[end + 1 : end + 1 + count]]
+        whole = sum(len(row) > max(columns) for row in rows)
+        if whole != count:
+            raise ValueError(f"it holds {whole} of {count} vertices")
         points = np.array([[float(row[c]) for c in columns] for row in rows]).reshape(-1, 3)
-        if len(points) != count:
-            raise ValueError(f"it ends after {len(points)} of {count} vertices")
         if not np.isfinite(points).all():
             raise ValueError("it has vertices that are NaN or infinite")
     return points

@@ -27,18 +27,20 @@ from meddl.core.parameters import to_dict
 from meddl.core.pinhole import resized
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.endodepth.colmap import read_model
-from meddl.endodepth.colmap_sequence import sequence_of_model
+from meddl.endodepth.colmap_sequence import point_errors, sequence_of_model
+from meddl.endodepth.highlights import specular_highlights
+from meddl.endodepth.reprojection import statistics
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence, write_sequence
-from meddl.endodepth.sfm_parameters import SfmParameters
+from meddl.endodepth.sfm_parameters import RECORD, SfmParameters
 
 Floats = NDArray[np.float64]
 
 LOG = "sfm.log"
-RECORD = "sfm.json"
 # Three views check each other; two are explained by almost any points.
 MIN_FRAMES = 3
 _MIN_POINTS = 20
-_EXHAUSTIVE_FRAMES = 80  # 3160 pairs: half a minute on two cores at 500 features a frame
+_EXHAUSTIVE_FRAMES = 40  # 780 pairs, about as many as 60 frames have with the default overlap
+_LOOP_FRAMES = 60  # compared with each other, at most: 1770 pairs
 _POLL_SECONDS = 0.1
 # Below these no start is to be expected: COLMAP wants 15 matches for a geometry of two views.
 _FEW_FEATURES, _FEW_MATCHES, _LITTLE_MOTION = 50, 15, 0.3
@@ -89,6 +91,7 @@ def run_sfm(
             raise ReconstructionError(f"{sequence.folder}: {_explain(found, job)}; log: {log}")
         model = read_model(work / "best")
         # COLMAP saw reduced pictures: pixels and errors are theirs.
+        errors = point_errors(model)
         result = sequence_of_model(
             sequence, model, str(sequence.folder), parameters.min_views, job["max_error"]
         )
@@ -100,7 +103,15 @@ def run_sfm(
     if cancel is not None:
         cancel.check()
     result = write_sequence(result)
-    record = {"parameters": to_dict(parameters), **found}
+    record = {
+        "parameters": to_dict(parameters),
+        **found,
+        "reprojection_error": {  # of all points, pixels of the pictures of max_size
+            "median": float(np.median(errors)),
+            "kept_up_to": job["max_error"],
+        },
+        "figures": statistics(result),
+    }
     write_json(sequence.folder / RECORD, record)
     return result
 
@@ -123,6 +134,7 @@ def write_job(
     reduction = min(1.0, parameters.max_size / max(height, width))
     size = (max(1, round(width * reduction)), max(1, round(height * reduction)))
     factor = (size[0] / width, size[1] / height)
+    highlights = parameters.highlights and is_installed("cv2")
     names = [f"{number:08d}.png" for number in sequence.frame_numbers.tolist()]
     for kind in ("images", "masks"):
         (work / kind).mkdir()
@@ -130,7 +142,7 @@ def write_job(
     pairs = zip(names, sequence.frame_numbers.tolist(), strict=True)
     for name, number in steps(pairs, total, "preparing frame", progress, cancel):
         grey, inside = feature_picture(
-            sequence.frame(number), sequence.mask, size, parameters.contrast
+            sequence.frame(number), sequence.mask, size, parameters.contrast, highlights
         )
         Picture.fromarray(grey).save(work / "images" / name, compress_level=1)
         mask = np.where(inside, np.uint8(255), np.uint8(0))
@@ -152,12 +164,18 @@ def write_job(
     )
     if exhaustive:
         job["overlap"] = total
+    if parameters.loop_period:
+        job["loop_period"] = max(parameters.loop_period, -(-total // _LOOP_FRAMES))
     write_json(work / "job.json", job)
     return job
 
 
 def feature_picture(
-    frame: NDArray[np.uint8], mask: NDArray[np.bool_], size: tuple[int, int], contrast: float
+    frame: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    size: tuple[int, int],
+    contrast: float,
+    highlights: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """The picture that features are found in, and where.
 
@@ -167,6 +185,7 @@ def feature_picture(
         size: (width, height) of the result.
         contrast: see SfmParameters; the light at the camera leaves far walls dark, and a bound on
             contrast would find nothing there.
+        highlights: whether to leave out specular highlights, which move with the light.
 
     Returns:
         (height, width) uint8, and bool: inside the mask and off its rim.
@@ -175,18 +194,22 @@ def feature_picture(
     from scipy import ndimage
 
     box = Picture.Resampling.BOX
-    grey = np.asarray(Picture.fromarray(frame).convert("L").resize(size, box), np.float32)
+    small = Picture.fromarray(frame).resize(size, box)
+    grey = np.asarray(small.convert("L"), np.float32)
     inside = np.asarray(Picture.fromarray(mask.astype(np.uint8) * 255).resize(size, box)) == 255
     # The rim is an edge of the instrument, not of the scene; 1 % is about a feature's radius.
     rim = max(1, round(0.01 * size[0]))
-    inside = ndimage.binary_erosion(inside, iterations=rim, border_value=True)
+    usable = ndimage.binary_erosion(inside, iterations=rim, border_value=True)
+    if highlights:
+        usable &= ~specular_highlights(np.asarray(small), inside, margin=max(1, size[0] // 300))
     if contrast:
-        sigma = contrast * size[0]
-        mean = ndimage.gaussian_filter(grey, sigma)
-        spread = np.sqrt(np.maximum(ndimage.gaussian_filter(grey**2, sigma) - mean**2, 0))
+        # Means over squares: a twentieth of the time of Gaussians, and as many points.
+        window = 2 * max(1, round(contrast * size[0])) + 1
+        mean = ndimage.uniform_filter(grey, window)
+        variance = ndimage.uniform_filter(grey**2, window) - mean**2
         # 4 grey levels: below that it is the sensor's noise that would be spread out.
-        grey = 128 + 40 * (grey - mean) / (spread + 4)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
+        grey = 128 + 40 * (grey - mean) / (np.sqrt(np.maximum(variance, 0)) + 4)
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8), usable
 
 
 def _camera(
@@ -219,16 +242,20 @@ def _run_process(
     library = str(Path(meddl.__file__).resolve().parents[1])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
     reports = job.with_name("reports.jsonl")
-    with log.open("wb") as errors, reports.open("wb") as output, reports.open("rb") as lines:
-        process = subprocess.Popen(
+    result = None
+    with (
+        log.open("wb") as errors,
+        reports.open("wb") as output,
+        reports.open("rb") as lines,
+        subprocess.Popen(
             [sys.executable, "-m", "meddl.endodepth.sfm_process", str(job)],
             stdin=subprocess.PIPE,  # closes when this process goes away, however it does
             stdout=output,
             stderr=errors,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        )
+        ) as process,
+    ):
         try:
-            result = None
             while result is None:
                 ended = process.poll() is not None  # before the lines: none comes after it
                 for record in _records(lines):
@@ -244,7 +271,6 @@ def _run_process(
                     process.wait(_POLL_SECONDS)
         finally:
             process.kill()
-            process.wait()
     if result is None:
         code = process.returncode
         how = f"by signal {-code}" if code < 0 else f"with code {code}"

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from meddl.core.progress import Progress, subprogress
+
+Item = TypeVar("Item")
 
 # Of the whole time on 35 frames of 960x540: features, matching, mapping.
 _SHARES = (0.0, 0.4, 0.7, 1.0)
@@ -58,29 +58,16 @@ def sequential_pairs(count: int, overlap: int, loop_period: int) -> Iterator[tup
                 yield i, j
 
 
-@contextmanager
-def _watching(
-    database: Path, table: str, total: int, message: str, progress: Progress
-) -> Iterator[None]:
-    """Report how many rows a table has got while COLMAP, which calls nobody back, fills it."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.5):
-            try:
-                with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1) as opened:
-                    (rows,) = opened.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
-            except sqlite3.Error:  # not made yet, or locked
-                continue
-            progress(min(rows / max(total, 1), 1.0), f"{message} {min(rows, total)}/{total}")
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _batches(
+    items: Sequence[Item], size: int, message: str, progress: Progress
+) -> Iterator[list[Item]]:
+    """Parts of at most ``size`` items, reported as they are done: COLMAP calls nobody back, and
+    whoever looks into its database meanwhile locks it out, which aborts it.
+    """
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
+        done = min(start + size, len(items))
+        progress(done / len(items), f"{message} {done}/{len(items)}")
 
 
 class Reconstructor:
@@ -110,25 +97,21 @@ class Reconstructor:
         options.use_gpu = False
         options.sift.max_num_features = self.job["features"]
         options.sift.peak_threshold = self.job["peak_threshold"] * attempt.peak
-        with _watching(
-            self.database, "keypoints", len(self.names), "features of frame", self._part(0)
-        ):
+        for names in _batches(self.names, 4, "features of frame", self._part(0)):
             self.colmap.extract_features(
                 self.database,
                 self.folder / "images",
-                image_names=self.names,
+                image_names=names,
                 camera_mode=self.colmap.CameraMode.SINGLE,
                 reader_options=reader,
                 extraction_options=options,
             )
+            reader.existing_camera_id = 1  # the first batch made it
 
     def match(self, attempt: Attempt) -> None:
         """Compare the features of pairs of pictures and keep what one geometry explains."""
         count = len(self.names)
         pairs = list(sequential_pairs(count, self.job["overlap"], self.job["loop_period"]))
-        (self.folder / "pairs.txt").write_text(
-            "".join(f"{self.names[i]} {self.names[j]}\n" for i, j in pairs), encoding="utf-8"
-        )
         matching = self.colmap.FeatureMatchingOptions()
         matching.num_threads = self.job["threads"]
         matching.use_gpu = False
@@ -139,9 +122,10 @@ class Reconstructor:
         verification = self.colmap.TwoViewGeometryOptions()
         verification.ransac.max_error = 2 * self.job["max_error"]
         verification.ransac.random_seed = self.job["seed"]
-        with _watching(
-            self.database, "two_view_geometries", len(pairs), "matching pair", self._part(1)
-        ):
+        size = max(32, len(pairs) // 20)
+        for batch in _batches(pairs, size, "matching pair", self._part(1)):
+            lines = [f"{self.names[i]} {self.names[j]}\n" for i, j in batch]
+            pairing.match_list_path.write_text("".join(lines), encoding="utf-8")
             self.colmap.match_image_pairs(
                 self.database,
                 matching_options=matching,

@@ -59,7 +59,7 @@ def train_network(
 
     folder = Path(folder)
     seed_everything(plan.parameters.seed)
-    network, parameters = _network(plan.parameters)
+    network, parameters = build_network(plan.parameters)
     if parameters.architecture_summary and describe is not None:
         describe(summary(network, parameters))
     held_out = 0.0 if plan.validation else parameters.held_out_points
@@ -106,7 +106,7 @@ def train_network(
     return history
 
 
-def _network(parameters: DepthTraining) -> tuple[Module, DepthTraining]:
+def build_network(parameters: DepthTraining) -> tuple[Module, DepthTraining]:
     """The network, with the weights to start from, and the parameters with its architecture."""
     from meddl.core.weights import find_weights, load_weights, read_card
     from meddl.endodepth.networks import make_network

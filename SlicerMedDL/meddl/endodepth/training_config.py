@@ -8,6 +8,7 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from meddl.core.config_file import config_lines
 from meddl.core.errors import FileError, InputError, MedDLError
 from meddl.core.parameters import from_dict, option_of
 from meddl.core.yaml_lines import read_yaml
@@ -159,17 +160,7 @@ def print_config(name: str = "published") -> str:
     """
     record = preset(name)
     lines = ["# meddl endodepth train CONFIG.yaml --output DIR", f"# preset: {name}"]
-    own = list(DepthTraining.__annotations__)
-    table = {item.name: item for item in fields(record)}
-    inherited = [field for field in table if field not in own]
-    headings = {**SECTIONS, inherited[0]: "The run"}
-    for field in [*own, *inherited]:
-        if field in headings:
-            lines.append(f"\n# {headings[field]}")
-        item = table[field]
-        unit = f" [{item.metadata['unit']}]" if item.metadata["unit"] else ""
-        shown = f"{key_of(item)}: {_yaml(getattr(record, field))}"
-        lines.append(f"{shown:<34} # {item.metadata['help']}{unit}")
+    lines += config_lines(record, SECTIONS, column=34, key_of=key_of)
     return "\n".join(lines) + "\n"
 
 
@@ -178,16 +169,3 @@ SECTIONS = {  # by their first parameter
     "architecture": "Network",
     "epochs": "Learning",
 }
-
-
-def _yaml(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return f"[{', '.join(str(part) for part in value)}]"
-    if isinstance(value, float):
-        text = f"{value:g}"
-        return text if "e" not in text else f"{value:.9f}".rstrip("0")
-    return str(value) or '""'

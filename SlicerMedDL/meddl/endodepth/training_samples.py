@@ -9,23 +9,12 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.endodepth.augmentation import augment
+from meddl.endodepth.networks import network_input
 from meddl.endodepth.training_parameters import DepthTraining
 from meddl.endodepth.training_sequences import TrainingSequence, depth_map
 
 Sample = dict[str, NDArray[np.generic]]
 HELD_OUT = 1_000_003  # the seed of the pairs that pictures show
-
-
-def network_input(
-    picture: NDArray[np.uint8], mask: NDArray[np.bool_], hsv: bool = False
-) -> NDArray[np.float32]:
-    """(3, h, w) float32, -1..1 and 0 outside the mask, of an RGB picture (h, w, 3)."""
-    if hsv:
-        import cv2
-
-        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL), dtype=np.uint8)
-    scaled = picture.astype(np.float32) / np.float32(127.5) - np.float32(1)
-    return np.ascontiguousarray((scaled * mask[..., np.newaxis]).transpose(2, 0, 1))
 
 
 def _partners(
@@ -111,7 +100,7 @@ class Views:
 
     Args:
         sequences: all of one size.
-        hsv: see :func:`network_input`.
+        hsv: see :func:`meddl.endodepth.networks.network_input`.
     """
 
     def __init__(self, sequences: Sequence[TrainingSequence], hsv: bool = False) -> None:

@@ -51,9 +51,7 @@ def compare(
         inside = np.zeros_like(mask)
         inside[eigen_crop(truth.shape)] = True
         mask &= inside
-    return depth_metrics(
-        prediction, truth, mask, median_scaling=median_scaling, limits=LIMITS
-    )
+    return depth_metrics(prediction, truth, mask, median_scaling=median_scaling, limits=LIMITS)
 
 
 def evaluate_pairs(
@@ -104,18 +102,18 @@ def evaluate_pairs(
     return {"pairs": rows, "mean": mean}
 
 
-def enlarged(
-    depth: NDArray[np.floating] | float, shape: tuple[int, ...]
-) -> NDArray[np.float32]:
+def enlarged(depth: NDArray[np.floating] | float, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A small map or a number as a map of ``shape``, bilinear between the centres of its pixels."""
     from PIL import Image as pillow
 
     small = np.atleast_2d(np.asarray(depth, dtype=np.float32))
-    picture = pillow.fromarray(small).resize(shape[::-1], pillow.Resampling.BILINEAR)
+    picture = pillow.fromarray(small).resize((shape[1], shape[0]), pillow.Resampling.BILINEAR)
     return np.asarray(picture)
 
 
-def mean_depth_map(depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)) -> list[list[float]]:
+def mean_depth_map(
+    depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)
+) -> list[list[float]]:
     """The mean of the known depths over all pairs in each cell of a coarse grid, m.
 
     Args:
@@ -127,11 +125,11 @@ def mean_depth_map(depths: NDArray[np.float32], size: tuple[int, int] = (12, 16)
     for depth in depths:
         total += depth
         count += depth > 0
-    rows, columns = (
-        np.array_split(np.arange(old), new) for old, new in zip(total.shape, size, strict=True)
-    )
+    rows, columns = (np.array_split(np.arange(total.shape[n]), size[n]) for n in (0, 1))
     mean = total.sum() / max(count.sum(), 1)
-    cells = [[(total[np.ix_(r, c)].sum(), count[np.ix_(r, c)].sum()) for c in columns] for r in rows]
+    cells = [
+        [(total[np.ix_(r, c)].sum(), count[np.ix_(r, c)].sum()) for c in columns] for r in rows
+    ]
     return [[round(float(t / n if n else mean), 3) for t, n in row] for row in cells]
 
 

@@ -54,6 +54,8 @@ def find_pairs(folder: Path, colour: str, depth: str) -> list[PairFiles]:
         if "{pair}" not in pattern:
             raise InputError(f"the pattern {pattern!r} has no {{pair}} in place of the name")
     colours, depths = (match_files(folder, pattern, "pair") for pattern in (colour, depth))
+    taken = set(depths.values())  # "{pair}.png" matches 1_depth.png too
+    colours = {name: path for name, path in colours.items() if path not in taken}
     alone = sorted(set(colours) ^ set(depths))
     if alone:
         file = colours.get(alone[0]) or depths[alone[0]]
@@ -195,7 +197,7 @@ class FilePairs:
         """Read a pair.
 
         Raises:
-            FileError: a picture that is damaged, has another type, or another size than its partner.
+            FileError: a picture that is damaged, of another type, or not as large as its partner.
         """
         files = self.files[index]
         colour, depth = read_colour(files.colour), read_depth(files.depth, self.depth_scale)

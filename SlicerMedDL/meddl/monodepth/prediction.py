@@ -21,6 +21,7 @@ from meddl.core.parameters import parameter
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
 from meddl.core.pinhole import backproject
 from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.core.video import picture_files, probe_video, read_frames
 from meddl.core.weights import Card, find_weights, load_weights, read_card
 from meddl.monodepth.depth_colours import coloured
 from meddl.monodepth.pairs import read_colour
@@ -45,7 +46,7 @@ class PredictionParameters:
         "what runs the network on the CPU",
         choices=("auto", "torch", "openvino", "onnxruntime"),
     )
-    stride: int = parameter(1, "take every n-th frame of a video", minimum=1)
+    stride: int = parameter(1, "take every n-th frame of a video or folder", minimum=1)
     focal: float = parameter(
         0.0,
         "focal length over the width of the picture; writes camera.json and allows points; 0: "
@@ -65,14 +66,10 @@ class Predictor:
         size: rows and columns that the network saw in training.
     """
 
-    def __init__(
-        self, weights: str | Path, device: str = "auto", engine: str = "torch"
-    ) -> None:
+    def __init__(self, weights: str | Path, device: str = "auto", engine: str = "torch") -> None:
         from meddl.core.inference import load_engine
 
-        self.card, network = _load(weights)
-        rows, columns = self.card.arguments["use"]["size"]
-        self.size = (int(rows), int(columns))
+        self.card, network, self.size = _load(weights)
         example = np.zeros((1, 3, *self.size), np.float32)
         chosen = choose_device(device).name
         if chosen != "cpu" and engine == "auto":
@@ -98,9 +95,7 @@ class Predictor:
             )
         picture = normalized(resize_colour(frame, self._grid(frame.shape[:2])))
         depth = np.asarray(self.engine(picture[None]))[0, 0]
-        enlarged = pillow.fromarray(depth).resize(
-            frame.shape[1::-1], pillow.Resampling.BILINEAR
-        )
+        enlarged = pillow.fromarray(depth).resize(frame.shape[1::-1], pillow.Resampling.BILINEAR)
         return np.array(enlarged)
 
     def _grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -110,25 +105,28 @@ class Predictor:
         return rows, columns
 
 
-def _load(weights: str | Path) -> tuple[Card, Any]:
+def _load(weights: str | Path) -> tuple[Card, Any, tuple[int, int]]:
+    """The card, the network, and the rows and columns that it saw in training."""
     require("torch", "depth from one picture")
     card = read_card(find_weights(weights))
-    use = card.arguments.get("use")
-    if card.architecture != ARCHITECTURE or not isinstance(use, dict) or "size" not in use:
+    try:
+        if card.architecture != ARCHITECTURE:
+            raise ValueError
+        widths = tuple(map(int, card.arguments["network"]["widths"]))
+        rows, columns = map(int, card.arguments["use"]["size"])
+    except (KeyError, TypeError, ValueError):
         raise InputError(
             f"the weights {card.name} are for {card.task!r} ({card.architecture}); weights of "
             "meddl monodepth train were expected"
-        )
+        ) from None
     from meddl.monodepth.network import DepthNetwork
 
-    network = DepthNetwork(tuple(card.arguments["network"]["widths"]))
+    network = DepthNetwork(widths)
     load_weights(network, weights)
-    return card, network.eval()
+    return card, network.eval(), (rows, columns)
 
 
-def load_predictor(
-    weights: str | Path, device: str = "auto", engine: str = "torch"
-) -> Predictor:
+def load_predictor(weights: str | Path, device: str = "auto", engine: str = "torch") -> Predictor:
     """A callable frame (H, W, 3) uint8 RGB -> depth (H, W) float32 in mm.
 
     Args:
@@ -207,13 +205,8 @@ def _frames(
     if not paths:
         raise InputError("there is nothing to predict: give pictures, a folder or a video")
     if len(paths) == 1 and paths[0].is_dir():
-        folder = paths[0]
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)[::stride]
-        if not paths:
-            raise InputError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
+        paths = picture_files(paths[0])[::stride]
     elif len(paths) == 1 and paths[0].suffix.lower() not in PICTURES:
-        from meddl.core.video import probe_video, read_frames
-
         total = -(-probe_video(paths[0]).frames // stride)
         frames = read_frames(paths[0], step=stride)
         return ((f"{n * stride:08d}", frame) for n, frame in enumerate(frames)), total
@@ -236,7 +229,9 @@ def write_points(
     known = depth > 0
     fields = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("r", "u1"), ("g", "u1"), ("b", "u1")]
     vertices = np.empty(int(known.sum()), dtype=fields)
-    for axis, points in zip("xyz", np.moveaxis(backproject(depth, camera.intrinsics), -1, 0), strict=True):
+    for axis, points in zip(
+        "xyz", np.moveaxis(backproject(depth, camera.intrinsics), -1, 0), strict=True
+    ):
         vertices[axis] = points[known]
     for channel, name in enumerate("rgb"):
         vertices[name] = frame[..., channel][known]

@@ -12,9 +12,17 @@ import math
 import numba
 import numpy as np
 
-BOX, CYLINDER, ELLIPSOID = 0, 1, 2
-PLAIN, MOTTLED, WOOD, PLANKS, TILES, STRIPES, PATCHES = range(7)
-PATTERNS = 7
+from meddl.rendering.room_kinds import (
+    BOX,
+    CYLINDER,
+    MOTTLED,
+    PATCHES,
+    PLANKS,
+    STRIPES,
+    TILES,
+    WOOD,
+)
+
 AMBIENT_REACH = 0.7  # m: nearer surfaces take ambient light away
 
 _jit = numba.njit(

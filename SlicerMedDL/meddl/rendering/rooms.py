@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from meddl.core.errors import GeometryError, InputError
 from meddl.core.pinhole import intrinsics_matrix, pixel_centres
-from meddl.rendering.room_furniture import Builder, furnish
+from meddl.rendering.room_builder import Builder
+from meddl.rendering.room_furniture import furnish
 
 Floats = NDArray[np.float64]
 
@@ -142,8 +143,9 @@ def random_pose(room: Room, rng: np.random.Generator) -> Floats:
             table = room.tables[rng.integers(len(room.tables))]
             angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.5)
             height = rng.uniform(0.35, 0.9)
-            position = table + (distance * np.cos(angle), distance * np.sin(angle), height)
-            target = table + (*rng.uniform(-0.25, 0.25, 2), rng.uniform(-0.1, 0.3))
+            offset = (distance * np.cos(angle), distance * np.sin(angle), height)
+            position = table + np.array(offset)
+            target = table + np.array((*rng.uniform(-0.25, 0.25, 2), rng.uniform(-0.1, 0.3)))
         else:
             half = room.size[:2] / 2 - 0.25
             position = np.array([*rng.uniform(-half, half), rng.uniform(0.8, 1.8)])
@@ -197,7 +199,7 @@ def look_at(position: ArrayLike, target: ArrayLike, roll: float = 0.0) -> Floats
 
 
 def develop(light: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A photograph (H, W, 3) uint8 sRGB of linear light: exposure, white balance, noise, vignette."""
+    """A photograph (H, W, 3) uint8 of linear light: exposure, white balance, noise, vignette."""
     height, width = light.shape[:2]
     exposure = rng.uniform(0.25, 0.6) / max(float(np.percentile(light, 70)), 1e-6)
     balance = rng.normal(1.0, 0.06, 3)

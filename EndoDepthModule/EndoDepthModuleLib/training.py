@@ -1,0 +1,114 @@
+"""Training runs of the panel: their configuration and their command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import atomic_path
+
+CONFIG = "config.yaml"
+FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS = "fine-tune", "light network", "published", "pairs"
+TRAININGS = (FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS)
+_PRESETS = {FINETUNE: "finetune", FROM_SCRATCH: "cpu", PUBLISHED: "published"}
+NYU, SPLITS = ".mat", "splits.mat"
+
+
+def config_text(kind: str, sequence: str | Path = "", weights: str = "", data: str = "") -> str:
+    """A configuration with all parameters.
+
+    Args:
+        kind: one of :data:`TRAININGS`: adapt ``weights`` to a sequence, the light network or the
+            published one from scratch on it, or single-image depth on pairs.
+        sequence: folder of the sequence; not for pairs.
+        weights: what to start from, to fine-tune.
+        data: a folder of pairs with the folders ``color`` and ``depth``, or NYU's ``.mat`` file,
+            with ``splits.mat`` beside it.
+
+    Raises:
+        InputError: an unknown kind, or nothing to train on.
+    """
+    if kind == PAIRS:
+        return _pairs_text(data)
+    if kind not in _PRESETS:
+        raise InputError(f"there is no training {kind!r}; there are: {', '.join(TRAININGS)}")
+    from meddl.endodepth.training_config import print_config
+
+    text = _set(print_config(_PRESETS[kind]), "sequence", str(sequence))
+    return _set(text, "load_trained_model", weights) if kind == FINETUNE else text
+
+
+def _pairs_text(data: str) -> str:
+    if not data.strip():
+        raise InputError("choose the pairs: a folder with color and depth in it, or NYU's .mat")
+    from meddl.monodepth.training_config import print_config
+
+    text, path = print_config(), Path(data).absolute()
+    if path.suffix.lower() == NYU:
+        lines = [f"  nyu: {_quoted(path)}", f"  splits: {_quoted(path.parent / SPLITS)}"]
+        pattern = r'^  colour: ".*?$\n^  depth: ".*?$\n^  depth_scale: .*?$'
+        return re.sub(pattern, lambda match: "\n".join(lines), text, flags=re.MULTILINE)
+    return re.sub(
+        r'^(  (?:colour|depth): )"', lambda m: f"{m[1]}{_quoted(path)[:-1]}/", text, flags=re.M
+    )
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(path.as_posix())
+
+
+def _set(text: str, key: str, value: str) -> str:
+    new, count = re.subn(
+        rf'^{key}: ""', lambda match: f"{key}: {json.dumps(value)}", text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise InputError(f"the configuration has no key {key} to be set")
+    return new
+
+
+def write_config(folder: str | Path, text: str) -> Path:
+    """Write a configuration into a run's folder; an existing one stays.
+
+    Raises:
+        FileError: the folder takes no file.
+    """
+    path = Path(folder) / CONFIG
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    return path
+
+
+def arguments(folder: str | Path) -> list[str]:
+    """The command line after ``meddl`` that trains, or continues what was stopped.
+
+    Raises:
+        FileError: there is no configuration yet.
+    """
+    folder = Path(folder)
+    try:
+        text = (folder / CONFIG).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{folder / CONFIG} cannot be read: {error.strerror}") from error
+    system = "monodepth" if re.search(r"^data:", text, re.MULTILINE) else "endodepth"
+    command = [system, "train", str(folder / CONFIG), "--output", str(folder)]
+    return command + (["--resume"] if (folder / "run.json").is_file() else [])
+
+
+def weights_of_run(folder: str | Path) -> Path:
+    """The weights that a run has given.
+
+    Raises:
+        FileError: there are none yet.
+    """
+    found = sorted((Path(folder) / "best").glob("*.safetensors"))
+    if not found:
+        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
+    return found[-1]

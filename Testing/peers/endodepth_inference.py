@@ -1,0 +1,108 @@
+"""Frames per second of the depth networks, and accuracy on a sequence with structure from motion.
+
+    python Testing/peers/endodepth_inference.py
+    python Testing/peers/endodepth_inference.py --sequence SEQUENCE_DIR
+
+Speed: 256x320 pixels, one frame per call, by each engine on one and two threads, in turns; median
+wall time and CPU time. Accuracy: the shipped weights as `meddl endodepth predict` uses them, in the
+same engine, against the sparse depths of each frame, beside the same depth everywhere and the
+inverse square root of the brightness; each scaled by the median per frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+TESTING = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTING.parent / "SlicerMedDL"))
+
+from meddl.core.inference import installed_engines, load_engine  # noqa: E402
+from meddl.core.metrics import depth_metrics  # noqa: E402
+from meddl.core.seeding import seed_everything  # noqa: E402
+from meddl.endodepth.networks import ARCHITECTURES, make_network  # noqa: E402
+from meddl.endodepth.prediction import DepthPredictor, downsampling_of  # noqa: E402
+from meddl.endodepth.prepare import brightness, prepare  # noqa: E402
+from meddl.endodepth.sequence import read_sequence  # noqa: E402
+
+HEIGHT, WIDTH = 256, 320
+
+
+def speed(rounds: int) -> None:
+    """Print one row per network, engine and number of threads."""
+    seed_everything(0)
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+    calls = {}
+    for architecture in ARCHITECTURES:
+        network = make_network(architecture)
+        for engine in installed_engines():
+            for threads in (1, 2):
+                call = load_engine(network, picture, engine=engine, threads=threads)
+                calls[architecture, engine, threads] = call
+    wall: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
+    cpu: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
+    for _ in range(rounds):
+        for key, call in calls.items():
+            start, used = time.perf_counter(), time.process_time()
+            call(picture)
+            wall[key].append(1000 * (time.perf_counter() - start))
+            cpu[key].append(1000 * (time.process_time() - used))
+    print("| network | engine | threads | wall, ms | fastest, ms | CPU, ms | frames/s |")
+    print("|---|---|---|---|---|---|---|")
+    for key in calls:
+        median = float(np.median(wall[key]))
+        print(
+            f"| {' | '.join(map(str, key))} | {median:.1f} | {min(wall[key]):.1f} | "
+            f"{np.median(cpu[key]):.1f} | {1000 / median:.0f} |"
+        )
+
+
+def accuracy(folder: str, weights: str, engine: str) -> None:
+    """Print AbsRel and delta of the network and of what needs none."""
+    sequence = read_sequence(folder)
+    prepared = prepare(sequence, downsampling_of(sequence.mask))
+    predictor = DepthPredictor(weights, "cpu", engine)
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for view, number in enumerate(map(int, sequence.view_numbers)):
+        truth, picture = prepared.sparse_depth(view), prepared.picture(number)
+        if not truth.any():
+            continue
+        candidates = {
+            predictor.about["weights"]: predictor.depth(picture, prepared.mask),
+            "constant": np.ones_like(truth),
+            "brightness^-1/2": 1 / np.sqrt(np.maximum(brightness(picture), 1 / 255)),
+        }
+        for name, depth in candidates.items():
+            scores = depth_metrics(depth, truth, median_scaling=True)
+            figures = tuple(scores[key] for key in ("abs_rel", "rmse_log", "delta1", "delta2"))
+            rows.setdefault(name, []).append(figures)
+    print(f"{len(rows['constant'])} frames, engine {predictor.about['engine']}")
+    print("| depth | AbsRel | worst frame | RMSE log | delta < 1.25 | delta < 1.25^2 |")
+    print("|---|---|---|---|---|---|")
+    for name, figures in rows.items():
+        mean, worst = np.mean(figures, axis=0), max(row[0] for row in figures)
+        print(
+            f"| {name} | {mean[0]:.4f} | {worst:.4f} | {mean[1]:.4f} | {mean[2]:.4f} | "
+            f"{mean[3]:.4f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sequence", metavar="DIR", help="judge the weights on it; no timing")
+    parser.add_argument("--weights", default="endodepth-light", metavar="NAME|FILE")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    if args.sequence:
+        accuracy(args.sequence, args.weights, args.engine)
+    else:
+        speed(args.rounds)
+
+
+if __name__ == "__main__":
+    main()
