@@ -1,4 +1,4 @@
-"""Which loss is best, and how far ahead of the mean depth: networks trained alike on rendered rooms.
+"""Which loss is best, and how far ahead of the mean depth: networks trained alike on rooms.
 
     meddl monodepth render-rooms --output ROOMS --pairs 1200 --seed 1
     meddl monodepth render-rooms --output HELD_OUT --pairs 200 --seed 2

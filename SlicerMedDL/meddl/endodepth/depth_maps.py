@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meddl.core.depth_maps import (
+    Depth,
     DepthCamera,
     DepthFolder,
     DepthWriter,
@@ -13,6 +14,7 @@ from meddl.core.depth_maps import (
 )
 
 __all__ = [
+    "Depth",
     "DepthCamera",
     "DepthFolder",
     "DepthWriter",

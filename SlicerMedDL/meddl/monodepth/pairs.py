@@ -54,6 +54,8 @@ def find_pairs(folder: Path, colour: str, depth: str) -> list[PairFiles]:
         if "{pair}" not in pattern:
             raise InputError(f"the pattern {pattern!r} has no {{pair}} in place of the name")
     colours, depths = (match_files(folder, pattern, "pair") for pattern in (colour, depth))
+    taken = set(depths.values())  # "{pair}.png" matches 1_depth.png too
+    colours = {name: path for name, path in colours.items() if path not in taken}
     alone = sorted(set(colours) ^ set(depths))
     if alone:
         file = colours.get(alone[0]) or depths[alone[0]]

@@ -21,6 +21,7 @@ from meddl.core.parameters import parameter
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
 from meddl.core.pinhole import backproject
 from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.core.video import picture_files, probe_video, read_frames
 from meddl.core.weights import Card, find_weights, load_weights, read_card
 from meddl.monodepth.depth_colours import coloured
 from meddl.monodepth.pairs import read_colour
@@ -45,7 +46,7 @@ class PredictionParameters:
         "what runs the network on the CPU",
         choices=("auto", "torch", "openvino", "onnxruntime"),
     )
-    stride: int = parameter(1, "take every n-th frame of a video", minimum=1)
+    stride: int = parameter(1, "take every n-th frame of a video or folder", minimum=1)
     focal: float = parameter(
         0.0,
         "focal length over the width of the picture; writes camera.json and allows points; 0: "
@@ -68,9 +69,7 @@ class Predictor:
     def __init__(self, weights: str | Path, device: str = "auto", engine: str = "torch") -> None:
         from meddl.core.inference import load_engine
 
-        self.card, network = _load(weights)
-        rows, columns = self.card.arguments["use"]["size"]
-        self.size = (int(rows), int(columns))
+        self.card, network, self.size = _load(weights)
         example = np.zeros((1, 3, *self.size), np.float32)
         chosen = choose_device(device).name
         if chosen != "cpu" and engine == "auto":
@@ -106,20 +105,25 @@ class Predictor:
         return rows, columns
 
 
-def _load(weights: str | Path) -> tuple[Card, Any]:
+def _load(weights: str | Path) -> tuple[Card, Any, tuple[int, int]]:
+    """The card, the network, and the rows and columns that it saw in training."""
     require("torch", "depth from one picture")
     card = read_card(find_weights(weights))
-    use = card.arguments.get("use")
-    if card.architecture != ARCHITECTURE or not isinstance(use, dict) or "size" not in use:
+    try:
+        if card.architecture != ARCHITECTURE:
+            raise ValueError
+        widths = tuple(map(int, card.arguments["network"]["widths"]))
+        rows, columns = map(int, card.arguments["use"]["size"])
+    except (KeyError, TypeError, ValueError):
         raise InputError(
             f"the weights {card.name} are for {card.task!r} ({card.architecture}); weights of "
             "meddl monodepth train were expected"
-        )
+        ) from None
     from meddl.monodepth.network import DepthNetwork
 
-    network = DepthNetwork(tuple(card.arguments["network"]["widths"]))
+    network = DepthNetwork(widths)
     load_weights(network, weights)
-    return card, network.eval()
+    return card, network.eval(), (rows, columns)
 
 
 def load_predictor(weights: str | Path, device: str = "auto", engine: str = "torch") -> Predictor:
@@ -201,13 +205,8 @@ def _frames(
     if not paths:
         raise InputError("there is nothing to predict: give pictures, a folder or a video")
     if len(paths) == 1 and paths[0].is_dir():
-        folder = paths[0]
-        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)[::stride]
-        if not paths:
-            raise InputError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
+        paths = picture_files(paths[0])[::stride]
     elif len(paths) == 1 and paths[0].suffix.lower() not in PICTURES:
-        from meddl.core.video import probe_video, read_frames
-
         total = -(-probe_video(paths[0]).frames // stride)
         frames = read_frames(paths[0], step=stride)
         return ((f"{n * stride:08d}", frame) for n, frame in enumerate(frames)), total

@@ -9,13 +9,11 @@ from meddl.rendering.room_kinds import (
     BOX,
     CYLINDER,
     ELLIPSOID,
-    MOTTLED,
     PATCHES,
     PLAIN,
     PLANKS,
     STRIPES,
     TILES,
-    WOOD,
 )
 
 WALL_GAP = 0.02  # m between furniture and wall
@@ -34,7 +32,7 @@ def furnish(builder: Builder) -> None:
     for _ in range(min(middle, 4)):
         place = (rng.uniform(-0.3, 0.3) * width, rng.uniform(-0.3, 0.3) * length, 0.0)
         builder.place(place, rng.choice([0, np.pi / 2, rng.uniform(0, 2 * np.pi)]))
-        rng.choice([_table, _table, _armchair, _carton])(builder)  # type: ignore[operator]
+        (_table, _table, _armchair, _carton)[rng.integers(4)](builder)
     if rng.random() < 0.4:
         builder.place((rng.uniform(-0.2, 0.2) * width, rng.uniform(-0.2, 0.2) * length, 0), 0)
         size = (rng.uniform(1, 0.8 * width), rng.uniform(1, 0.8 * length), 0.02)
@@ -106,9 +104,13 @@ def _along_wall(builder: Builder, wall: int, room: tuple[float, float, float]) -
     turn = (-np.pi / 2, np.pi / 2, 0.0, np.pi)[wall]  # y points into the room
 
     def stand(along: float) -> None:
-        corner = {0: (-width / 2, -along), 1: (width / 2, along), 2: (along, -length / 2)}
-        x, y = corner.get(wall, (-along, length / 2))
-        builder.place((x, y, 0.0), turn)
+        sides = (
+            (-width / 2, -along),
+            (width / 2, along),
+            (along, -length / 2),
+            (-along, length / 2),
+        )
+        builder.place((*sides[wall], 0.0), turn)
 
     position = -run / 2 + rng.uniform(0.05, 0.8)
     while position < run / 2 - 0.5:
@@ -120,7 +122,7 @@ def _along_wall(builder: Builder, wall: int, room: tuple[float, float, float]) -
             )
             stand(position + size / 2)
             makers = [_cabinet, _cabinet, _shelf, _sofa, _desk, _bed, _curtain, _lamp]
-            rng.choice(makers)(builder, size, height)  # type: ignore[operator]
+            makers[rng.integers(len(makers))](builder, size, height)
             position += size
         elif piece < 0.8:
             size = min(room_left - 0.02, rng.uniform(0.5, 1.3))
