@@ -114,7 +114,7 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
             return _("Depths are being put into the scene")
         try:
             video.require_video(browser)
-            predicting.require_weights(self.parameterNode.weights)
+            predicting.card_of(predicting.require_weights(self.parameterNode.weights))
         except MedDLError as error:
             return one_line(error)
         return player().problem(browser)

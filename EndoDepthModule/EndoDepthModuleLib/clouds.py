@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from EndoDepthModuleLib import depths, placing, surfaces, video
 from EndoDepthModuleLib.player import player
 from meddl.core.errors import InputError
 from meddl.core.mesh import Mesh
+from meddl.core.pinhole import Floats
+from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.views import View, map_mask
 from SlicerMedDLLib.nodes import describe
 
@@ -22,31 +26,56 @@ CLOUD = "MedDL.EndoDepth.cloud"  # roles of model nodes
 MESH = "MedDL.EndoDepth.mesh"
 
 
-def show_cloud(browser: Any) -> Any:
-    """Show the depth map of the shown frame as points; returns the model node.
+def shown_view(browser: Any) -> View:
+    """The depth map of the shown frame with its pose.
 
     Raises:
         InputError: the frame has no depth or no pose.
     """
-    from meddl.endodepth.fusion import point_cloud  # compiles kernels: not while Slicer starts
-
     sequence, number = player().sequence(browser), video.frame_number(browser)
     views = np.flatnonzero(sequence.view_numbers == number)
     if not len(views):
         raise InputError(f"frame {number} of {describe(browser)} has no pose; choose another frame")
     depth, camera = depths.shown_depth(browser)
-    view = View(
-        int(views[0]),
-        number,
-        sequence.file_of(number).stem,
-        np.where(map_mask(sequence, camera), depth, np.float32(0)),
-        camera,
-        sequence.world_from_camera[views[0]],
-    )
-    if not view.depth.any():
+    depth = np.where(map_mask(sequence, camera), depth, np.float32(0))
+    if not depth.any():
         raise InputError(f"no depth of frame {number} of {describe(browser)} is known")
+    name, pose = sequence.file_of(number).stem, sequence.world_from_camera[views[0]]
+    return View(int(views[0]), number, name, depth, camera, pose)
+
+
+# The worker imports what brings a compiler: it would stop the window for a second.
+
+
+def cloud_of(
+    view: View,
+    sequence: EndoscopicSequence,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> tuple[Floats, NDArray[np.uint8]]:
+    """:func:`meddl.endodepth.fusion.point_cloud` as a task."""
+    from meddl.endodepth.fusion import point_cloud
+
+    return point_cloud(view, sequence)
+
+
+def surface_of(
+    sequence: EndoscopicSequence,
+    folder: DepthFolder,
+    parameters: FusionParameters,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> FusedSurface:
+    """:func:`meddl.endodepth.fusion.fuse` as a task."""
+    from meddl.endodepth.fusion import fuse
+
+    return fuse(sequence, folder, parameters, progress, cancel)
+
+
+def show_cloud(browser: Any, points: Floats, colours: NDArray[np.uint8]) -> Any:
+    """Show points (N, 3) in units of structure from motion and their RGB; returns the model."""
     name = f"{browser.GetName()} cloud"
-    node = surfaces.model_from_cloud(*point_cloud(view, sequence), name, video.part(browser, CLOUD))
+    node = surfaces.model_from_cloud(points, colours, name, video.part(browser, CLOUD))
     placing.put_in_place(browser, node)
     video.set_part(browser, CLOUD, node)
     return node

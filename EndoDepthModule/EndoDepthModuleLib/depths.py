@@ -35,6 +35,7 @@ UNIT = "MedDL.EndoDepth.Unit"  # attributes of the sequence
 FILE_UNIT = "MedDL.EndoDepth.FileUnit"
 FACTOR = "MedDL.EndoDepth.Factor"  # what the values of the files were multiplied by
 CAMERA = "MedDL.EndoDepth.DepthCamera"
+PLACE = "MedDL.EndoDepth.DepthFolder"  # relative to the video's folder if it lies in it
 COLORS = "vtkMRMLColorTableNodeRainbow"  # near is red, far is violet
 PERCENTILES = (1, 99)
 
@@ -104,6 +105,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     node.SetIndexUnit("")
     if camera is not None:
         node.SetAttribute(CAMERA, camera_text(camera))
+    node.SetAttribute(PLACE, _relative(depths.folder, video.folder_of(browser)))
     node.SetAttribute(FILE_UNIT, depths.unit)
     node.SetAttribute(FACTOR, repr(factor))
     node.SetAttribute(UNIT, placing.MM if depths.unit == "mm" else placing.unit(browser))
@@ -126,6 +128,32 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
             slicer.mrmlScene.RemoveNode(node)
     _replace(browser, node)
     show_range(depth_volume(browser), *((low, high) if high > low else (0.0, 1.0)))
+
+
+def depth_folder(browser: Any) -> DepthFolder:
+    """The folder of the depths that a video shows.
+
+    Raises:
+        InputError: it shows none.
+        FileError: the folder is gone.
+    """
+    node = video.part(browser, DEPTHS)
+    if node is None:
+        raise InputError(f"{describe(browser)} has no depths; press Apply first")
+    return read_depth_folder(video.folder_of(browser) / node.GetAttribute(PLACE))
+
+
+def default_folder(browser: Any) -> Path:
+    """Where the depths of a video lie: those of this module, else those that came with it."""
+    folder = video.folder_of(browser)
+    predicted = folder / video.PREDICTED
+    return predicted if predicted.is_dir() else folder / video.DEPTH
+
+
+def _relative(folder: Path, parent: Path) -> str:
+    folder = folder.resolve()
+    inside = folder.is_relative_to(parent)
+    return (folder.relative_to(parent) if inside else folder).as_posix()
 
 
 def camera_text(camera: DepthCamera) -> str:

@@ -26,10 +26,16 @@ class LiveDepth:
     Args:
         runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
         on_shown: called with the browser after a depth map has entered the scene.
+        on_failed: called after a prediction has failed; the next frame would fail in the same way.
     """
 
-    def __init__(self, runner: Any, on_shown: Callable[[Any], None] | None = None) -> None:
-        self._runner, self._on_shown = runner, on_shown
+    def __init__(
+        self,
+        runner: Any,
+        on_shown: Callable[[Any], None] = lambda browser: None,
+        on_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._runner, self._on_shown, self._on_failed = runner, on_shown, on_failed
         self._wanted: predicting.FrameRequest | None = None
 
     @property
@@ -68,15 +74,18 @@ class LiveDepth:
 
         def done(found: tuple[NDArray[np.float32], str]) -> None:
             show_live_depth(request.browser, *found)
-            if self._on_shown is not None:
-                self._on_shown(request.browser)
+            self._on_shown(request.browser)
             self._advance()
+
+        def failed(message: str) -> None:
+            self._wanted = None
+            self._on_failed()
 
         self._runner.run(
             predicting.predict_frame,
             request,
             on_done=done,
-            on_error=lambda message: self.stop(),  # the next frame would fail in the same way
+            on_error=failed,
             on_cancelled=self._advance,
             watch=[request.browser],
         )

@@ -8,12 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import slicer
-from meddl.endodepth.frames import FramesParameters, FramesReport, extract_frames
+import vtk
 
 from meddl.core.errors import InputError
 from meddl.core.files import writable_parent
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
+from meddl.endodepth.frames import FramesParameters, FramesReport, extract_frames
+from meddl.endodepth.lens import Lens
 from meddl.endodepth.sequence_files import FRAMES
 from SlicerMedDLLib.nodes import describe, require_node
 from SlicerMedDLLib.sequences import frame_from_image
@@ -40,8 +42,6 @@ def views_of_frames(node: Any) -> list[Image]:
 
 
 def _ras_from_ijk(volume: Any) -> Any:
-    import vtk
-
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     return slicer.util.arrayFromVTKMatrix(matrix)
@@ -51,6 +51,7 @@ def extract_images(
     images: Sequence[Image],
     output: str | Path,
     parameters: FramesParameters | None = None,
+    lens: Lens | None = None,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> FramesReport:
@@ -70,4 +71,4 @@ def extract_images(
             path = Path(folder) / f"{number:08d}.png"
             write_picture(path, Image(picture[None], RAS_FROM_PICTURE))
         rest = subprogress(progress, 0.5, 1)
-        return extract_frames(folder, output, parameters, progress=rest, cancel=cancel)
+        return extract_frames(folder, output, parameters, lens=lens, progress=rest, cancel=cancel)

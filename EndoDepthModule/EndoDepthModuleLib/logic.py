@@ -22,9 +22,9 @@ from EndoDepthModuleLib.live import LIVE, LiveDepth
 from EndoDepthModuleLib.parameternode import EndoDepthParameterNode
 from EndoDepthModuleLib.player import player
 from meddl.core.progress import CancelToken, Progress, no_progress
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.fusion_parameters import FusionParameters
+from meddl.endodepth.lens import read_lens
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib.display import show_picture
 from SlicerMedDLLib.tasks import SynchronousRunner
@@ -67,6 +67,7 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         path: Any,
         folder: str | Path,
         parameters: FramesParameters | None = None,
+        lens: str | Path | None = None,
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
     ) -> Any:
@@ -76,15 +77,17 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
             path: a video file, a folder of pictures, or a sequence node of colour frames.
             folder: the working folder of the video; it must not exist yet.
             parameters: stride, crop and the like.
+            lens: a calibration's file; the frames are undistorted.
 
         Raises:
             MedDLError: no video, a folder that is there already, or cancelled; nothing is left.
         """
-        if isinstance(path, (str, Path)):
-            extract_frames(path, folder, parameters, progress=progress, cancel=cancel)
-        else:
-            images = loading.views_of_frames(path)
-            loading.extract_images(images, folder, parameters, progress, cancel)
+        source: tuple[Any, ...] = (extract_frames, path)
+        if not isinstance(path, (str, Path)):
+            source = (loading.extract_images, loading.views_of_frames(path))
+        extract, frames = source
+        optics = read_lens(lens) if lens else None
+        extract(frames, folder, parameters, lens=optics, progress=progress, cancel=cancel)
         return self.loadSequence(folder)
 
     def showMask(self, browser: Any) -> Any:
@@ -110,12 +113,13 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
 
         Args:
             browser: of the video.
-            folder: as ``meddl endodepth predict`` writes it; by default ``depth`` in the video's.
+            folder: as ``meddl endodepth predict`` writes it; by default ``depth-predicted`` in the
+                video's, or else ``depth``.
 
         Raises:
             MedDLError: no depth maps, none of this video, or more than the memory takes.
         """
-        folder = folder or video.folder_of(browser) / video.DEPTH
+        folder = folder or depths.default_folder(browser)
         for _step in depths.adding_depths(video.require_video(browser), folder):
             pass
         return self.showDepths(browser)
@@ -140,10 +144,10 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
             MedDLError: no video, no such weights, or cancelled; the scene is as before.
         """
         sequence = player().sequence(video.require_video(browser))
-        output = video.folder_of(browser) / video.DEPTH
+        output = video.folder_of(browser) / video.PREDICTED
         weights = predicting.require_weights(weights)
         predicting.predict_video(sequence, output, weights, device, progress, cancel)
-        return self.loadDepths(browser)
+        return self.loadDepths(browser, output)
 
     def predictFrame(self, browser: Any, weights: str = "", device: str = "auto") -> Any:
         """Predict the depth of the shown frame; returns its volume, which the next call refills.
@@ -177,6 +181,7 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
             InputError: no video, or no positive number.
         """
         placing.set_scale(video.require_video(browser), mm_per_unit)
+        browser.RemoveAttribute(registering.REGISTERED)
         depths.rescale(browser)
 
     # In space
@@ -195,7 +200,8 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         Raises:
             InputError: it has no depth or no pose.
         """
-        return clouds.show_cloud(video.require_video(browser))
+        view = clouds.shown_view(video.require_video(browser))
+        return clouds.show_cloud(browser, *clouds.cloud_of(view, player().sequence(browser)))
 
     def fuse(
         self,
@@ -207,18 +213,17 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         """All depths of a video as one coloured mesh; returns the model node.
 
         Args:
-            browser: of the video, with depth maps in its folder.
+            browser: of the video, with depths.
             parameters: how.
 
         Raises:
             MedDLError: no depths, no poses, or cancelled; the scene is as before.
         """
-        from meddl.endodepth.fusion import fuse
-
-        folder = read_depth_folder(video.folder_of(browser) / video.DEPTH)
+        folder = depths.depth_folder(video.require_video(browser))
         sequence = player().sequence(browser)
         parameters = parameters or clouds.fusion_parameters(browser, folder)
-        return clouds.show_mesh(browser, fuse(sequence, folder, parameters, progress, cancel))
+        surface = clouds.surface_of(sequence, folder, parameters, progress, cancel)
+        return clouds.show_mesh(browser, surface)
 
     def register(
         self,
@@ -245,11 +250,9 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedDLError: no mesh, landmarks that are no pairs, no pose, or cancelled.
         """
-        from meddl.endodepth.registration import register
-
         job = registering.prepare(
             video.require_video(browser), surface, meshPoints, surfacePoints, keepScale
         )
-        found = register(job.mesh, job.surface, job.landmarks, job.parameters, progress, cancel)
+        found = registering.find_place(job, progress, cancel)
         registering.show_registration(browser, found, job.scale, meshPoints)
         return found

@@ -130,8 +130,9 @@ class Player(VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_removed(self, caller: Any, event: Any, node: Any) -> None:
-        if node is not None and node.IsA(video.BROWSER):
-            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        modified = vtk.vtkCommand.ModifiedEvent
+        if node is not None and self.hasObserver(node, modified, self._on_modified):
+            self.removeObserver(node, modified, self._on_modified)
             self._shown.pop(node.GetID(), None)
             self._problems.pop(node.GetID(), None)
 

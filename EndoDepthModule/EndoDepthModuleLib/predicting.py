@@ -64,17 +64,23 @@ def load_predictor(weights: str, device: str) -> tuple[Predictor, str]:
     """
     global _loaded
     if _loaded is None or _loaded[0] != (weights, device):
-        if card_of(weights).architecture in ARCHITECTURES:
-            from meddl.endodepth.prediction import DepthPredictor
-
-            made: tuple[Predictor, str] = DepthPredictor(weights, device), RELATIVE
-        else:
-            from meddl.monodepth.prediction import load_predictor as load
-
-            whole = load(weights, device)
-            made = lambda frame, mask: whole(frame) * mask, MM
-        _loaded = (weights, device), made
+        _loaded = (weights, device), _make_predictor(weights, device)
     return _loaded[1]
+
+
+def _make_predictor(weights: str, device: str) -> tuple[Predictor, str]:
+    if card_of(weights).architecture in ARCHITECTURES:
+        from meddl.endodepth.prediction import DepthPredictor
+
+        return DepthPredictor(weights, device), RELATIVE
+    from meddl.monodepth.prediction import load_predictor as load
+
+    predictor = load(weights, device)
+
+    def inside(frame: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return predictor(frame) * mask
+
+    return inside, MM
 
 
 @dataclass(frozen=True, eq=False)

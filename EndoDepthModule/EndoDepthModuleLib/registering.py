@@ -13,6 +13,7 @@ from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix, apply
 from meddl.core.mesh import Mesh
 from meddl.core.pinhole import Floats
+from meddl.core.progress import CancelToken, Progress, no_progress
 from SlicerMedDLLib.markups import markups_from_points, points_from_markups
 from SlicerMedDLLib.models import mesh_from_model
 from SlicerMedDLLib.nodes import describe, require_node
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from meddl.endodepth.registration import Registration
     from meddl.endodepth.registration_parameters import RegistrationParameters
 
+REGISTERED = "MedDL.EndoDepth.Registration"  # attribute of the browser: how good it is
 DISTANCE = "Distance to CT (mm)"
 FEWEST_PAIRS = 3
 DOUBTFUL = 0.8  # ambiguity from which another pose fits nearly as well
@@ -71,6 +73,16 @@ def prepare(
     parameters = RegistrationParameters(transform="rigid" if keep_scale else "similarity")
     mesh = mesh_in_units(browser, scale)
     return Job(mesh, mesh_from_model(surface), landmarks, parameters, scale)
+
+
+def find_place(
+    job: Job, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> Registration:
+    """:func:`meddl.endodepth.registration.register` of a job."""
+    # Imported by the worker: it brings a compiler, which would stop the window for a second.
+    from meddl.endodepth.registration import register
+
+    return register(job.mesh, job.surface, job.landmarks, job.parameters, progress, cancel)
 
 
 def summary(found: Registration) -> str:
@@ -145,6 +157,7 @@ def show_registration(
     keep_on_mesh(browser, mesh_points)
     ras_from_world: Matrix = found.ras_from_mesh @ np.diag([scale, scale, scale, 1.0])
     placing.set_place(browser, ras_from_world)
+    browser.SetAttribute(REGISTERED, summary(found))
     depths.rescale(browser)
     node = video.part(browser, clouds.MESH)
     high = float(np.percentile(found.residuals, 95))

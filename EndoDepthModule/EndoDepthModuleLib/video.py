@@ -24,7 +24,9 @@ from SlicerMedDLLib.volumes import VECTOR, volume_from_image
 
 BROWSER = "vtkMRMLSequenceBrowserNode"
 FOLDER = "MedDL.EndoDepth.Folder"  # attribute of the browser
-DEPTH = "depth"  # folder of depth maps in the sequence's folder
+# Folders of depth maps in the sequence's folder: of this module, and of anyone else, which a
+# rendered sequence has with its true depths, so that no prediction may go there.
+PREDICTED, DEPTH = "depth-predicted", "depth"
 FRAME = "MedDL.EndoDepth.frame"  # roles of node references of the browser
 INDEX = "frame"  # name of the index of all sequences of a video
 

@@ -62,6 +62,8 @@ def features() -> list[Feature]:
         Feature("video", _("Video files, H.264 and sound"), 92),
         Feature("openvino", _("Faster networks on Intel processors"), 57, needs_torch=True),
         Feature("onnx", _("ONNX networks"), 32, needs_torch=True),
+        Feature("evaluate", _("Fused surfaces, figures, reports"), 34),
+        Feature("sfm", _("Structure from motion"), 38),
         Feature("spectra", _("X-ray spectra of any tube"), 157),
     ]
 

@@ -72,7 +72,11 @@ def read_scene(path: Path) -> tuple[Counter[str], list[tuple[str, tuple[float, .
             raise FileError(f"{path} holds {len(files)} scenes, one was expected")
         scene, application = slicer.vtkMRMLScene(), slicer.vtkSlicerApplicationLogic()
         application.SetMRMLScene(scene)
-        logics = (slicer.vtkSlicerSegmentationsModuleLogic(), slicer.vtkSlicerMarkupsLogic())
+        logics = (
+            slicer.vtkSlicerSegmentationsModuleLogic(),
+            slicer.vtkSlicerMarkupsLogic(),
+            slicer.vtkSlicerSequencesLogic(),
+        )
         for logic in logics:  # they register the classes of their nodes
             logic.SetMRMLApplicationLogic(application)
             logic.SetMRMLScene(scene)
@@ -106,6 +110,7 @@ def _content(scene: Any) -> Counter[str]:
         "vtkMRMLModelNode": lambda node: (
             node.GetPolyData() is not None and node.GetPolyData().GetNumberOfPoints() > 0
         ),
+        "vtkMRMLSequenceNode": lambda node: node.GetNumberOfDataNodes() > 0,
         "vtkMRMLMarkupsNode": lambda node: node.GetNumberOfControlPoints() > 0,
         "vtkMRMLLinearTransformNode": lambda node: True,
     }

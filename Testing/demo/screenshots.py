@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZE, BAR = (1600, 900), 20  # pixels
 PAGE, BAR_TEXT = "#efefef", "#1d1d1d"
 # The bars of Slicer's views.
-BARS = {"1": "#9797d6", "R": "#f34a33", "G": "#6eb04b", "Y": "#edd54c"}
+BARS = {"1": "#9797d6", "2": "#9797d6", "R": "#f34a33", "G": "#6eb04b", "Y": "#edd54c"}
 
 
 class Pane(NamedTuple):
@@ -136,6 +136,37 @@ def deepigeos(panel_width: int = 460) -> Picture.Image:
     return four_up(panel, panes)
 
 
+def endodepth(panel_width: int = 460) -> Picture.Image:
+    """EndoDepthModule on the scene that its chapter left: the surface lies on the anatomy."""
+    from demo.chapters.endodepth.drawings import viewpoint
+    from EndoDepthModuleLib import depths, video
+
+    module = host.load_module(ROOT / "EndoDepthModule" / "EndoDepthModule.py")
+    [browser] = video.videos()
+    state = module.logic.getParameterNode()
+    with slicer.util.NodeModify(state):
+        state.video, state.surface = browser, slicer.util.getNode("Anatomy")
+        state.meshPoints = slicer.util.getNode("on the surface")
+        state.surfacePoints = slicer.util.getNode("on the anatomy")
+    module.enter()
+    for name in ("motionButton", "surfaceButton"):
+        getattr(module.widget.ui, name).collapsed = False
+    panel = panel_picture(module, panel_width)
+    size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
+    frame, depth = video.frame_volume(browser), depths.depth_volume(browser)
+    eye, focus = viewpoint(browser)
+    inside = 0.45 * eye + 0.55 * focus
+    scene = slicer.mrmlScene
+    panes = [
+        Pane("1", "", three_d_view(scene, size, eye, focus).picture),
+        Pane("R", frame.GetName(), slice_view(frame, "Axial", size).picture),
+        Pane("2", "", three_d_view(scene, size, inside, focus).picture),
+        Pane("G", depth.GetName(), slice_view(depth, "Axial", size).picture),
+    ]
+    module.exit()
+    return four_up(panel, panes)
+
+
 def _middle(segmentation: Any, name: str, volume: Any) -> NDArray[np.float64]:
     """RAS position (mm) of the middle of a segment."""
     from DeepIGeoSModuleLib.writing import segment_masks
@@ -166,6 +197,7 @@ def hub(panel_width: int = 500) -> Picture.Image:
 SCREENSHOTS: dict[str, dict[str, Callable[[], Picture.Image]]] = {
     "deepdrr": {"DeepDRRModule": deepdrr, "SlicerMedDL": hub},
     "deepigeos": {"DeepIGeoSModule": deepigeos},
+    "endodepth": {"EndoDepthModule": endodepth},
 }
 
 

@@ -24,7 +24,13 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(
             str(ROOT / folder)
-            for folder in ("SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule", "Testing")
+            for folder in (
+                "SlicerMedDL",
+                "DeepDRRModule",
+                "DeepIGeoSModule",
+                "EndoDepthModule",
+                "Testing",
+            )
         )
     }
     seconds, heavy = [], set()

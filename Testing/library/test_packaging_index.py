@@ -37,7 +37,7 @@ def test_description():
 
 def test_root_cmake():
     assert index.check_cmake(CMAKE, ENTRY, "MedDL") == []
-    assert MODULES == ["SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule"]
+    assert MODULES == ["SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule"]
     assert {p.parent.name for p in ROOT.glob("*Module/CMakeLists.txt")} < set(MODULES)
 
 
@@ -68,7 +68,7 @@ def test_tests_run_inside_slicer(module):
 
 
 def test_readme_and_size():
-    assert index.check_readme(README, ["DeepDRR", "DeepIGeoS", "MedDL Home"]) == []
+    assert index.check_readme(README, ["DeepDRR", "DeepIGeoS", "EndoDepth", "MedDL Home"]) == []
     assert index.clone_size(ROOT) < index.LARGEST_CLONE
 
 

@@ -15,6 +15,8 @@ from EndoDepthModuleLib import fieldofview, phantom, video
 from EndoDepthModuleLib.player import KEPT_FRAMES, player
 from meddl.core.errors import InputError
 from meddl.endodepth.sequence import read_sequence
+from meddl.endodepth.sequence_files import STRUCTURE
+from waiting import until
 from widgets.endodepth_panel import browser, folder, module, original, shown
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
@@ -78,11 +80,10 @@ def test_a_moved_folder_is_named_and_found_again(
 
 def test_another_folder_is_no_new_place(module: Any, browser: Any, folder: Path) -> None:
     other = Path(shutil.copytree(folder, folder.with_name("other")))
-    for name in ("selected_indexes", "visible_view_indexes"):
-        numbers = (other / name).read_text().split()
-        (other / name).write_text("\n".join(numbers).replace("45", "46"))
+    numbers = (other / "selected_indexes").read_text()
+    (other / "selected_indexes").write_text(numbers.replace("45", "46"))
     (other / "00000045.png").rename(other / "00000046.png")
-    for name in ("motion.yaml", "view_indexes_per_point", "structure.ply"):
+    for name in STRUCTURE:
         (other / name).unlink()
     with pytest.raises(InputError, match=r"has no 00000045\.png"):
         video.relocate(browser, other)
@@ -125,9 +126,11 @@ def test_what_is_no_sequence_is_refused(module: Any, tmp_path: Path, name: str) 
     ui = module.widget.ui
     (tmp_path / "empty").mkdir()
     ui.videoPathEdit.currentPath = str(tmp_path / (name or "empty"))
+    ui.folderEdit.currentPath = str(tmp_path / "work")
     ui.loadButton.click()
+    until(lambda: not module.widget.runner.busy, 120)
     [message] = host.messages("error")
-    assert str(tmp_path) in str(message)
+    assert str(tmp_path / name) in str(message) and not (tmp_path / "work").exists()
     assert not slicer.util.getNodesByClass("vtkMRMLSequenceNode")
 
 

@@ -9,12 +9,10 @@ from slicer.i18n import tr as _
 from EndoDepthModuleLib import clouds, depths, placing, predicting, registering, video
 from EndoDepthModuleLib.live import POLL, LiveDepth
 from EndoDepthModuleLib.player import player
-from meddl.endodepth.depth_maps import read_depth_folder
+from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner
-
-REGISTERED = "MedDL.EndoDepth.Registration"  # attribute of the browser: how good it is
 
 
 class SurfaceSection(Section):
@@ -26,7 +24,8 @@ class SurfaceSection(Section):
         """The scale is that of the video, not of the parameter node."""
         ui = self.ui
         self._adding = SlicedWork(self.widget)
-        self.live = LiveDepth(TaskRunner(self.widget.showError, poll=POLL), self.onLive)
+        runner = TaskRunner(self.widget.showError, poll=POLL)
+        self.live = LiveDepth(runner, self.logic.showLive, self.endLive)
         ui.scaleButton.connect("clicked(bool)", self.onScale)
         ui.cloudButton.connect("clicked(bool)", self.onCloud)
         ui.fuseButton.connect("clicked(bool)", self.onFuse)
@@ -59,7 +58,9 @@ class SurfaceSection(Section):
         ui.unitLabel.text = self._unit(browser) if ours else ""
         meshed = ours and video.part(browser, clouds.MESH) is not None
         ui.registerButton.enabled = meshed and self.node.surface is not None
-        ui.registrationLabel.text = browser.GetAttribute(REGISTERED) or "" if ours else ""
+        ui.registrationLabel.text = (
+            browser.GetAttribute(registering.REGISTERED) or "" if ours else ""
+        )
 
     def _unit(self, browser: Any) -> str:
         scale = placing.mm_per_unit(browser)
@@ -71,21 +72,26 @@ class SurfaceSection(Section):
         """Another frame is shown: its depth is wanted."""
         node = self.node
         if node is not None and node.liveDepth and browser is node.video:
-            self.attempt(self._requestLive)
+            self._requestLive()
 
     def onLiveToggled(self, checked: bool) -> None:
         """Begin with the shown frame, or end."""
         if not checked:
             self.live.stop()
         elif self.node is not None and self.node.video is not None:
-            self.attempt(self._requestLive)
+            self._requestLive()
 
     def _requestLive(self) -> None:
-        self.live.request(self.node.video, self.widget.network.weights, self.widget.device)
+        try:
+            self.live.request(self.node.video, self.widget.network.weights, self.widget.device)
+        except MedDLError as error:
+            self.endLive()
+            self.widget.showError(one_line(error))
 
-    def onLive(self, browser: Any) -> None:
-        """The first depth map is shown beside the frames."""
-        self.logic.showLive(browser)
+    def endLive(self) -> None:
+        """One message is enough: not another one for each frame."""
+        if self.node is not None:
+            self.node.liveDepth = False
 
     def onScale(self, checked: bool = False) -> None:
         """Take the entered length of a unit."""
@@ -94,7 +100,23 @@ class SurfaceSection(Section):
 
     def onCloud(self, checked: bool = False) -> None:
         """Show the points of the shown frame."""
-        self.attempt(self.logic.showCloud, self.node.video)
+        self.attempt(self.startCloud)
+
+    def startCloud(self) -> None:
+        """Copy the shown frame's depth and start.
+
+        Raises:
+            MedDLError: no depth, no pose, or a task is running.
+        """
+        browser = self.node.video
+        view = clouds.shown_view(browser)
+
+        def done(found: Any) -> None:
+            clouds.show_cloud(browser, *found)
+
+        self.widget.start(
+            clouds.cloud_of, view, player().sequence(browser), on_done=done, watch=[browser]
+        )
 
     def onFuse(self, checked: bool = False) -> None:
         """Fuse in the worker."""
@@ -106,18 +128,18 @@ class SurfaceSection(Section):
         Raises:
             MedDLError: no depths, no poses, or a task is running.
         """
-        from meddl.endodepth.fusion import fuse
-
         browser = self.node.video
         sequence = player().sequence(browser).require_structure()
-        folder = read_depth_folder(video.folder_of(browser) / video.DEPTH)
+        folder = depths.depth_folder(browser)
 
         def done(surface: Any) -> None:
             clouds.show_mesh(browser, surface)
             self.follow()
 
         parameters = clouds.fusion_parameters(browser, folder)
-        self.widget.start(fuse, sequence, folder, parameters, on_done=done, watch=[browser])
+        self.widget.start(
+            clouds.surface_of, sequence, folder, parameters, on_done=done, watch=[browser]
+        )
 
     def predict(self) -> None:
         """Predict the whole video in the worker, then show it.
@@ -129,7 +151,7 @@ class SurfaceSection(Section):
         self.widget.start(
             predicting.predict_video,
             player().sequence(browser),
-            video.folder_of(browser) / video.DEPTH,
+            video.folder_of(browser) / video.PREDICTED,
             self.widget.network.weights,
             self.widget.device,
             on_done=lambda nothing: self.addDepths(browser),
@@ -146,8 +168,6 @@ class SurfaceSection(Section):
         Raises:
             MedDLError: no mesh or surface, landmarks that are no pairs, or a task is running.
         """
-        from meddl.endodepth.registration import register
-
         node, browser = self.node, self.node.video
         job = registering.prepare(
             browser, node.surface, node.meshPoints, node.surfacePoints, node.keepScale
@@ -155,26 +175,22 @@ class SurfaceSection(Section):
 
         def done(found: Any) -> None:
             registering.show_registration(browser, found, job.scale, node.meshPoints)
-            browser.SetAttribute(REGISTERED, registering.summary(found))
             self.widget.log(registering.summary(found))
             self.follow()
 
         self.widget.start(
-            register,
-            job.mesh,
-            job.surface,
-            job.landmarks,
-            job.parameters,
+            registering.find_place,
+            job,
             on_done=done,
             watch=[browser, node.surface],
         )
 
     def addDepths(self, browser: Any) -> None:
-        """Put the depth maps of the video's folder into the scene, while the window lives."""
+        """Put the predicted depth maps into the scene, while the window lives."""
 
         def done() -> None:
             self.logic.showDepths(browser)
             self.follow()
 
-        folder = video.folder_of(browser) / video.DEPTH
+        folder = video.folder_of(browser) / video.PREDICTED
         self._adding.start(depths.adding_depths(browser, folder), done)

@@ -6,12 +6,13 @@ from typing import Any
 
 import ctk
 import slicer
-from meddl.endodepth.frames import FramesParameters, extract_frames
 from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import fieldofview, loading, video
 from EndoDepthModuleLib.player import player
 from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.endodepth.frames import FramesParameters, extract_frames
+from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
 
 
@@ -134,17 +135,19 @@ class VideoSection(Section):
             stride=self.ui.strideSpinBox.value,
             crop="auto" if self.ui.cropCheckBox.checked else "none",
         )
+        lens_path = str(self.ui.lensEdit.currentPath).strip()
+        lens = read_lens(lens_path) if lens_path else None
         if frames is None:
-            work: tuple[Any, ...] = (extract_frames, path, folder, parameters)
+            source: tuple[Any, ...] = (extract_frames, path)
         else:
-            work = (loading.extract_images, loading.views_of_frames(frames), folder, parameters)
+            source = (loading.extract_images, loading.views_of_frames(frames))
 
         def done(report: Any) -> None:
             self.show(folder)
             for warning in report.warnings:
                 self.widget.log(warning)
 
-        self.widget.start(*work, on_done=done)
+        self.widget.start(*source, folder, parameters, lens=lens, on_done=done)
 
     def show(self, folder: str) -> None:
         """Show a sequence folder and choose it.

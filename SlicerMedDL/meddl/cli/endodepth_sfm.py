@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meddl.core.progress import Progress
+    from meddl.endodepth.sequence import EndoscopicSequence
+    from meddl.endodepth.sfm_parameters import SfmParameters
 
 HELP = """\
 Structure from motion of a sequence: the pose of every frame, sparse points and, if it is not known,
@@ -41,6 +45,11 @@ def add(actions: Any) -> None:
         "--import", dest="model", metavar="COLMAP_DIR", help="model, text or binary, of the frames"
     )
     source.add_argument("--check", action="store_true", help="figures of what is there; no change")
+    parser.add_argument(
+        "--undistorted",
+        metavar="NEW_DIR",
+        help="with --import of a camera with distortion: a new sequence of undistorted frames",
+    )
     parser.add_argument("--overlay", metavar="DIR", help="draw the points on every frame")
     parser.add_argument("--export", metavar="DIR", help="write a COLMAP text model")
     add_arguments(parser.add_argument_group("reconstruction"), SfmParameters)
@@ -50,29 +59,27 @@ def add(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reconstruct, import or check, then report; returns 0."""
     from meddl.cli.console import print_json
+    from meddl.core.errors import InputError
     from meddl.core.parameters import from_arguments
     from meddl.core.progress import subprogress
     from meddl.endodepth.reprojection import statistics, write_overlays
-    from meddl.endodepth.sequence import read_sequence, write_sequence
+    from meddl.endodepth.sequence import read_sequence
     from meddl.endodepth.sfm_parameters import SfmParameters
 
     start = time.perf_counter()
     parameters = from_arguments(SfmParameters, args)
     work = subprogress(args.progress, 0, 0.9 if args.overlay else 1.0)
-    if args.model is not None:
-        from meddl.endodepth.colmap_sequence import import_model
-
-        found = import_model(
-            read_sequence(args.sequence), args.model, parameters.min_views, parameters.max_error
-        )
-        sequence = write_sequence(found)
+    if args.undistorted and not args.model:
+        raise InputError("--undistorted goes with --import; it undistorts what a model was made of")
+    if args.model:
+        sequence = _import(args, parameters, work)
     elif args.check:
         sequence = read_sequence(args.sequence)
     else:
         from meddl.endodepth.sfm import run_sfm
 
         sequence = run_sfm(args.sequence, parameters, work, args.cancel)
-    report = {"sequence": str(Path(args.sequence)), **statistics(sequence)}
+    report = {"sequence": str(sequence.folder), **statistics(sequence)}
     if args.overlay:
         write_overlays(sequence, args.overlay, subprogress(args.progress, 0.9, 1), args.cancel)
         report["overlay"] = args.overlay
@@ -87,6 +94,26 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(report)
     return 0
+
+
+def _import(
+    args: argparse.Namespace, parameters: SfmParameters, progress: Progress
+) -> EndoscopicSequence:
+    from meddl.core.files import write_json
+    from meddl.endodepth.colmap_sequence import import_model, import_undistorted
+    from meddl.endodepth.sequence import read_sequence, write_sequence
+    from meddl.endodepth.sfm_parameters import RECORD
+
+    sequence, bounds = read_sequence(args.sequence), (parameters.min_views, parameters.max_error)
+    if args.undistorted:
+        found = import_undistorted(
+            sequence, args.model, args.undistorted, *bounds, progress, args.cancel
+        )
+    else:
+        found = write_sequence(import_model(sequence, args.model, *bounds))
+    record = {"imported": args.model, "min_views": bounds[0], "max_error": bounds[1]}
+    write_json(found.folder / RECORD, record)
+    return found
 
 
 def _print(report: dict[str, Any]) -> None:

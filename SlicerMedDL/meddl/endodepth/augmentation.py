@@ -6,6 +6,8 @@ value; one of blur, median, motion blur and JPEG; Gaussian noise.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,11 @@ def augment(picture: Picture, strength: float, generator: np.random.Generator) -
     return picture
 
 
-def _rounded(values: NDArray[np.floating]) -> Picture:
+def _picture(values: Any) -> Picture:
+    return np.asarray(values, dtype=np.uint8)
+
+
+def _rounded(values: NDArray[Any]) -> Picture:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -40,19 +46,19 @@ def _colours(picture: Picture, strength: float, generator: np.random.Generator) 
         picture = _rounded(255 * (levels / 255) ** gamma)[picture]
     if generator.random() < 0.5:
         hue, saturation, value = generator.uniform(-1, 1, 3) * (10, 25, 15) * strength
-        hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL).astype(np.float32)
+        hsv: NDArray[Any] = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL).astype(np.float32)
         hsv[..., 0] = (hsv[..., 0] + hue) % 256
         hsv[..., 1:] += (saturation, value)
-        picture = cv2.cvtColor(_rounded(hsv), cv2.COLOR_HSV2RGB_FULL)
+        picture = _picture(cv2.cvtColor(_rounded(hsv), cv2.COLOR_HSV2RGB_FULL))
     return picture
 
 
 def _sharpness(picture: Picture, strength: float, generator: np.random.Generator) -> Picture:
     kind = generator.integers(4)
     if kind == 0:
-        return cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.3, 0.3 + strength))
+        return _picture(cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.3, 0.3 + strength)))
     if kind == 1:
-        return cv2.medianBlur(picture, 3)
+        return _picture(cv2.medianBlur(picture, 3))
     if kind == 2:
         length = 3 + 2 * int(generator.integers(1 + round(2 * strength)))
         line = np.zeros((length, length), np.float32)
@@ -61,7 +67,7 @@ def _sharpness(picture: Picture, strength: float, generator: np.random.Generator
         middle = np.array([length // 2] * 2)
         start, stop = (np.rint(middle + sign * reach).astype(int).tolist() for sign in (-1, 1))
         cv2.line(line, start, stop, 1.0)
-        return cv2.filter2D(picture, -1, line / line.sum())
+        return _picture(cv2.filter2D(picture, -1, line / line.sum()))
     quality = round(95 - generator.uniform(0, 45) * min(strength, 1.5))
     coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return _picture(cv2.imdecode(coded, cv2.IMREAD_COLOR))

@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.pinhole import project, resized
+from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.endodepth.colmap import ColmapCamera, ColmapImage, ColmapModel, read_model, write_model
-from meddl.endodepth.sequence import EndoscopicSequence
+from meddl.endodepth.frames import FramesParameters, extract_frames
+from meddl.endodepth.lens import Lens, undistortion
+from meddl.endodepth.sequence import EndoscopicSequence, write_sequence
+from meddl.endodepth.sequence_files import MASK
 
 Floats = NDArray[np.float64]
 
@@ -48,14 +52,61 @@ def import_model(
     return sequence_of_model(sequence, read_model(folder), str(folder), min_views, max_error)
 
 
+def import_undistorted(
+    sequence: EndoscopicSequence,
+    folder: str | Path,
+    output: str | Path,
+    min_views: int = MIN_VIEWS,
+    max_error: float | None = None,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> EndoscopicSequence:
+    """As :func:`import_model`, of a model whose camera has distortion, into a new sequence.
+
+    Args:
+        output: folder of the new sequence, with undistorted frames and mask; nothing is left of it
+            after an error or a cancel.
+
+    Raises:
+        FileError, InputError: as :func:`import_model`; an output that exists.
+        DependencyError: OpenCV is missing.
+        Cancelled: by the token.
+    """
+    model = read_model(folder)
+    lens = lens_of(_camera_of(sequence, model, str(folder)), str(folder)).resized(sequence.size)
+    # Everything that can be refused is refused before frames are written.
+    found = sequence_of_model(
+        sequence, model, str(folder), min_views, max_error, undistortion(lens).intrinsics
+    )
+    report = extract_frames(
+        sequence.folder,
+        output,
+        FramesParameters(format=sequence.frame_files[0].suffix[1:]),
+        mask=sequence.folder / MASK,
+        lens=lens,
+        progress=progress,
+        cancel=cancel,
+    )
+    new = report.sequence
+    return write_sequence(
+        replace(found, folder=new.folder, frame_files=new.frame_files, mask=new.mask)
+    )
+
+
 def sequence_of_model(
     sequence: EndoscopicSequence,
     model: ColmapModel,
     source: str,
     min_views: int = MIN_VIEWS,
     max_error: float | None = None,
+    intrinsics: Floats | None = None,
 ) -> EndoscopicSequence:
-    """As :func:`import_model`, of a model in memory; ``source`` names it in errors."""
+    """As :func:`import_model`, of a model in memory.
+
+    Args:
+        source: names the model in errors.
+        intrinsics: (3, 3) of the frames after undistortion; None for frames that are as COLMAP's.
+    """
     numbers = match_frames([image.name for image in model.images.values()], sequence, source)
     views = np.unique([number for number in numbers if number is not None])
     row_of_image = {
@@ -63,8 +114,8 @@ def sequence_of_model(
         for key, number in zip(model.images, numbers, strict=True)
         if number is not None
     }
-    images = [model.images[key] for key in row_of_image]
-    camera = _one_camera(model, images, source)
+    if intrinsics is None:
+        intrinsics = _intrinsics_of_frame(_camera_of(sequence, model, source), sequence, source)
     poses = np.empty((len(views), 4, 4))
     for key, row in row_of_image.items():
         poses[row] = np.linalg.inv(model.images[key].camera_from_world)
@@ -81,7 +132,7 @@ def sequence_of_model(
         )
     return replace(
         sequence,
-        intrinsics=_intrinsics_of_frame(camera, sequence, source),
+        intrinsics=intrinsics,
         view_numbers=views,
         world_from_camera=poses,
         points=model.points[kept],
@@ -124,21 +175,36 @@ def match_frames(
     return numbers
 
 
+def lens_of(camera: ColmapCamera, source: str) -> Lens:
+    """A camera as OpenCV describes it.
+
+    Raises:
+        InputError: a model that OpenCV has not.
+    """
+    values = camera.parameters
+    shared_focal = camera.model.startswith(("SIMPLE", "RADIAL"))
+    fx, fy, cx, cy = (values[0], *values[:3]) if shared_focal else values[:4]
+    rest = values[3 if shared_focal else 4 :]
+    kind = "fisheye" if camera.model.endswith("FISHEYE") else "pinhole"
+    if camera.model in ("FOV", "THIN_PRISM_FISHEYE"):
+        raise InputError(
+            f"{source} has a {camera.model} camera, which OpenCV has not; undistort the images "
+            "with colmap image_undistorter and make the sequence of them"
+        )
+    # COLMAP leaves out the coefficients that a model holds at zero; the orders are the same.
+    distortion = np.zeros(8 if camera.model == "FULL_OPENCV" else 4)
+    distortion[: len(rest)] = rest
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    return Lens(kind, (camera.height, camera.width), matrix, distortion)
+
+
 def intrinsics_of(camera: ColmapCamera) -> Floats | None:
     """The (3, 3) matrix of a camera without distortion, None if it has some."""
-    values = camera.parameters
-    match camera.model:
-        case "SIMPLE_PINHOLE":
-            fx, fy, cx, cy = values[0], *values
-        case "SIMPLE_RADIAL" | "RADIAL" if not any(values[3:]):
-            fx, fy, cx, cy = values[0], *values[:3]
-        case "PINHOLE":
-            fx, fy, cx, cy = values
-        case "OPENCV" | "FULL_OPENCV" if not any(values[4:]):
-            fx, fy, cx, cy = values[:4]
-        case _:
-            return None
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    if camera.model in ("FOV", "THIN_PRISM_FISHEYE"):
+        return None
+    lens = lens_of(camera, "the model")
+    # A fisheye without coefficients is still equidistant.
+    return None if lens.model == "fisheye" or lens.distortion.any() else lens.intrinsics
 
 
 def point_errors(model: ColmapModel) -> Floats:
@@ -213,8 +279,12 @@ def model_of_sequence(sequence: EndoscopicSequence) -> ColmapModel:
     )
 
 
-def _one_camera(model: ColmapModel, images: Sequence[ColmapImage], source: str) -> ColmapCamera:
-    cameras = [model.cameras[key] for key in {image.camera: None for image in images}]
+def _camera_of(sequence: EndoscopicSequence, model: ColmapModel, source: str) -> ColmapCamera:
+    """The one camera of the images that are frames of the sequence."""
+    images = list(model.images.values())
+    numbers = match_frames([image.name for image in images], sequence, source)
+    keys = {i.camera: None for i, n in zip(images, numbers, strict=True) if n is not None}
+    cameras = [model.cameras[key] for key in keys]
     first = cameras[0]
     for other in cameras[1:]:
         same = (other.model, other.width, other.height) == (first.model, first.width, first.height)
@@ -231,8 +301,7 @@ def _intrinsics_of_frame(camera: ColmapCamera, sequence: EndoscopicSequence, sou
     if matrix is None:
         raise InputError(
             f"{source} has a {camera.model} camera with distortion, a sequence has undistorted "
-            "frames; undistort both with colmap image_undistorter and make the sequence of its "
-            "images"
+            "frames; make a new one with --undistorted NEW_DIR"
         )
     height, width = sequence.size
     factor = (width / camera.width, height / camera.height)

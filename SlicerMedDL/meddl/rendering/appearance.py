@@ -27,6 +27,7 @@ class Appearance(NamedTuple):
         mucus: share of the surface under mucus, 0 to 1; mucus_size: mm.
         relief_size, relief: mm, and slope of the fine relief that breaks highlights.
         roughness: of the wet film (GGX alpha), 0.03 to 0.4; gloss: reflectance at normal incidence.
+        scatter: cosine beyond 90 degrees that light reaches inside tissue.
         ambient: light from other walls, as a share of the direct light.
     """
 
@@ -47,6 +48,7 @@ class Appearance(NamedTuple):
     relief: float = 0.15
     roughness: float = 0.12
     gloss: float = 0.03
+    scatter: float = 0.1
     ambient: float = 0.12
 
 

@@ -39,7 +39,7 @@ class DistanceField:
     origin: Floats
 
     def __post_init__(self) -> None:
-        values = np.ascontiguousarray(self.values, dtype=np.float32)
+        values = np.require(self.values, np.float32, "CW")  # marching cubes wants it writable
         origin = np.array(self.origin, dtype=np.float64)
         if values.ndim != 3 or min(values.shape) < 2:
             raise InputError(f"a distance field has (K, J, I) nodes, got shape {values.shape}")
@@ -93,7 +93,7 @@ def node_positions(shape: tuple[int, int, int], spacing: float, origin: ArrayLik
 def distances(values: NDArray[np.floating], spacing: float) -> Grid:
     """Signed distances (mm) to the zero of any field that is positive in free space.
 
-    Within a node or two of the surface f / |grad f| (second order), farther away the Euclidean
+    Within a node or two of the surface f / |grad f| (first order), farther away the Euclidean
     distance transform of the sign, blended between, so that the surface has no steps.
     """
     from scipy import ndimage
@@ -136,5 +136,7 @@ def surface(field: DistanceField) -> Mesh:
         DependencyError: scikit-image is not installed.
     """
     measure = require("skimage.measure", "the surface of a scene")
-    vertices, faces, _, _ = measure.marching_cubes(field.values, 0.0, gradient_direction="ascent")
-    return Mesh(vertices[:, ::-1] * field.spacing + field.origin, faces[:, ::-1])
+    vertices, faces, _, _ = measure.marching_cubes(
+        field.values, 0.0, gradient_direction="ascent", allow_degenerate=False
+    )
+    return Mesh(vertices[:, ::-1] * field.spacing + field.origin, faces)

@@ -58,7 +58,7 @@ def ray_lengths(field: DistanceField, starts: Floats, directions: Floats) -> Flo
     lengths = np.empty(len(starts))
     nodes = np.ascontiguousarray((starts - field.origin) / field.spacing)
     hits(field.values, 1 / (field.spacing * field.slope), nodes, directions, lengths)
-    return np.where(lengths < 0, 0.0, lengths) * field.spacing
+    return lengths * field.spacing
 
 
 def _start(field: DistanceField, rng: np.random.Generator) -> tuple[Floats, Floats, float]:
@@ -71,7 +71,7 @@ def _start(field: DistanceField, rng: np.random.Generator) -> tuple[Floats, Floa
         24, 40
     )
     # Passages rather than rooms: one direction is far longer than the others.
-    passage = lengths.max(axis=1) / np.median(lengths, axis=1)
+    passage = lengths.max(axis=1) / np.maximum(np.median(lengths, axis=1), 1e-6)
     which = int(rng.choice(np.argsort(passage)[12:]))
     return (
         starts[which],

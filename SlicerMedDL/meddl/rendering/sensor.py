@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.errors import InputError
+
 Picture = NDArray[np.uint8]
+Light = NDArray[np.float32]
 GAMMA = 2.2
+SHOULDER = 0.8  # linear value from which highlights are compressed
+PERCENTILE = 85  # of the lit pixels, that the gain brings to the exposure
+BRIGHTEST = 20.0  # a highlight floods its neighbours, not the whole picture
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,9 @@ class Sensor:
         electrons: of a full pixel; fewer make more shot noise.
         read_noise: electrons, standard deviation.
         jpeg: quality of a compression of the picture, 0 for none.
+
+    Raises:
+        InputError: an exposure or a number of electrons that is not positive.
     """
 
     exposure: float = 0.5
@@ -35,6 +44,11 @@ class Sensor:
     electrons: float = 8000.0
     read_noise: float = 10.0
     jpeg: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("exposure", "electrons"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}, a positive number was expected")
 
 
 USUAL = Sensor()
@@ -57,39 +71,47 @@ def random_sensor(rng: np.random.Generator, width: int) -> Sensor:
     )
 
 
-def expose(
-    radiance: NDArray[np.float32], sensor: Sensor, rng: np.random.Generator | None = None
-) -> Picture:
+def expose(radiance: Light, sensor: Sensor, rng: np.random.Generator | None = None) -> Picture:
     """The picture (H, W, 3) uint8 of a linear radiance (H, W, 3).
 
-    The gain brings the 85th percentile of the lit pixels to ``exposure``, as an endoscope's does.
+    The gain brings a high percentile of the lit pixels to ``exposure``, as an endoscope's does.
     Without ``rng`` there is no noise.
     """
-    light = np.asarray(radiance, dtype=np.float32)
-    height, width = light.shape[:2]
-    brightness = light.mean(axis=-1)
-    lit = brightness[brightness > 0]
-    if lit.size:
-        light = light * np.float32(sensor.exposure / np.percentile(lit, 85))
-    light = np.minimum(light, 20.0)  # a highlight floods its neighbours, not the whole picture
+    light = np.minimum(_gained(np.asarray(radiance, dtype=np.float32), sensor.exposure), BRIGHTEST)
     if sensor.vignetting > 0:
-        y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        y, x = np.ogrid[-1 : 1 : light.shape[0] * 1j, -1 : 1 : light.shape[1] * 1j]
         light = light * (1 - sensor.vignetting * (x**2 + y**2) / 2)[..., None].astype(np.float32)
     light = _blurred(light, sensor) * np.array(sensor.white_balance, np.float32)
-    if rng is not None and (np.isfinite(sensor.electrons) or sensor.read_noise > 0):
-        variance = np.maximum(light, 0) / sensor.electrons
-        if np.isfinite(sensor.electrons):
-            variance = variance + (sensor.read_noise / sensor.electrons) ** 2
-        grain = rng.standard_normal(light.shape, dtype=np.float32)
-        light = light + np.sqrt(variance, dtype=np.float32) * grain
-    # A soft shoulder above 0.8, then gamma.
-    light = np.clip(light, 0, None)
-    light = np.where(light > 0.8, 1 - 0.2 * np.exp((0.8 - light) / 0.2), light)
-    picture = np.asarray(np.round(255 * light ** (1 / GAMMA)), dtype=np.uint8)
+    if rng is not None:
+        light = _noisy(light, sensor, rng)
+    picture = np.asarray(np.round(255 * _developed(light)), dtype=np.uint8)
     return _compressed(picture, sensor.jpeg) if sensor.jpeg else picture
 
 
-def _blurred(light: NDArray[np.float32], sensor: Sensor) -> NDArray[np.float32]:
+def _gained(light: Light, exposure: float) -> Light:
+    brightness = light.mean(axis=-1)
+    lit = brightness[brightness > 0]
+    return light * np.float32(exposure / np.percentile(lit, PERCENTILE)) if lit.size else light
+
+
+def _noisy(light: Light, sensor: Sensor, rng: np.random.Generator) -> Light:
+    """Poisson and read noise, both as normal distributions, in shares of a full pixel."""
+    if not np.isfinite(sensor.electrons):
+        return light
+    variance = np.maximum(light, 0) / sensor.electrons + (sensor.read_noise / sensor.electrons) ** 2
+    grain = rng.standard_normal(light.shape, dtype=np.float32)
+    return np.asarray(light + np.sqrt(variance) * grain, np.float32)
+
+
+def _developed(light: Light) -> Light:
+    """0 to 1: a soft shoulder above ``SHOULDER``, then gamma."""
+    light = np.maximum(light, 0)
+    rest = np.float32(1 - SHOULDER)
+    soft = 1 - rest * np.exp((SHOULDER - light) / rest)
+    return np.asarray(np.where(light > SHOULDER, soft, light) ** (1 / GAMMA), np.float32)
+
+
+def _blurred(light: Light, sensor: Sensor) -> Light:
     from scipy import ndimage
 
     if sensor.blur > 0:

@@ -11,8 +11,6 @@ import math
 from meddl.rendering.appearance import reflectance, tilt
 from meddl.rendering.tracing import distance_at, hit, jit, leave, normal_at
 
-SCATTER = 0.1  # cosine beyond 90 degrees that light reaches
-
 
 @jit
 def _film(nx, ny, nz, vx, vy, vz, lx, ly, lz, alpha, gloss):  # type: ignore[no-untyped-def]
@@ -97,7 +95,7 @@ def shade_rows(  # type: ignore[no-untyped-def]
             mx, my, mz = nx + bx, ny + by, nz + bz
             length = math.sqrt(mx * mx + my * my + mz * mz)
             cosine = (mx * lx + my * ly + mz * lz) / length
-            direct = max(cosine + SCATTER, 0.0) / ((1.0 + SCATTER) * math.pi)
+            direct = max(cosine + look.scatter, 0.0) / ((1.0 + look.scatter) * math.pi)
             # A hollow is lit by its walls less: free space at a distance of 2 mm along the normal.
             reach = 2.0 * scale
             open_ = distance_at(values, px + reach * nx, py + reach * ny, pz + reach * nz) / 2.0

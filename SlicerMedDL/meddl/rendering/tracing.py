@@ -12,7 +12,7 @@ import math
 import numba
 import numpy as np
 
-MAX_STEPS = 1000
+MAX_STEPS = 2000
 BISECTIONS = 24  # of a short step: below 1e-8 mm
 SHORT_STEP = 0.05  # nodes; a fold thinner than this may be passed at a grazing angle
 
@@ -90,9 +90,10 @@ def hit(values, safe, x, y, z, dx, dy, dz, end):  # type: ignore[no-untyped-def]
 
 @jit
 def hits(values, safe, starts, directions, lengths):  # type: ignore[no-untyped-def]
-    """:func:`hit` of many rays (N, 3), all in nodes, into ``lengths`` (N,)."""
+    """:func:`hit`, or the way to the border, of rays (N, 3) in nodes, into ``lengths`` (N,)."""
     for n in range(len(starts)):
         x, y, z = starts[n]
         dx, dy, dz = directions[n]
         end = leave(values, x, y, z, dx, dy, dz)
-        lengths[n] = hit(values, safe, x, y, z, dx, dy, dz, end)
+        length = hit(values, safe, x, y, z, dx, dy, dz, end)
+        lengths[n] = end if length < 0.0 else length

@@ -8,19 +8,24 @@ from dataclasses import replace
 import numpy as np
 import pycolmap
 import pytest
+from PIL import Image as Picture
 
 from meddl.core.errors import FileError, InputError
+from meddl.core.pinhole import pixel_centres, project
 from meddl.endodepth.colmap import ColmapCamera, read_model, write_model
 from meddl.endodepth.colmap_sequence import (
     export_model,
     import_model,
+    import_undistorted,
     intrinsics_of,
+    lens_of,
     match_frames,
     model_of_sequence,
     point_errors,
     sequence_of_model,
 )
-from meddl.endodepth.sequence import frame_name, unposed
+from meddl.endodepth.lens import undistort_points
+from meddl.endodepth.sequence import frame_name, read_sequence, unposed, write_sequence
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +91,10 @@ def test_colmap_reads_what_we_write(folder, tmp_path):
     np.testing.assert_array_equal(again.points, ours.points)
 
 
-def frames_of(theirs, tmp_path, size=(768, 1024)):
+def frames_of(theirs, tmp_path, size=(768, 1024), suffix=".jpg"):
     """A sequence of frames whose numbers are the model's keys, without the pictures."""
     names = sorted(theirs.images)
-    return unposed(tmp_path, np.array(names), np.ones(size, np.bool_))
+    return unposed(tmp_path, np.array(names), np.ones(size, np.bool_), suffix=suffix)
 
 
 def test_poses_become_world_from_camera(folder, theirs, tmp_path):
@@ -173,6 +178,63 @@ def test_cameras_that_a_sequence_cannot_have_are_refused(theirs, tmp_path):
     np.testing.assert_array_equal(intrinsics_of(straight), intrinsics_of(model.cameras[1]))
     with pytest.raises(InputError, match="has no poses and points"):
         model_of_sequence(frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("SIMPLE_PINHOLE", (900, 500, 390)),
+        ("SIMPLE_RADIAL", (900, 500, 390, -0.1)),
+        ("RADIAL", (900, 500, 390, -0.1, 0.03)),
+        ("OPENCV", (900, 910, 500, 390, -0.1, 0.03, 0.002, -0.003)),
+        ("FULL_OPENCV", (900, 910, 500, 390, -0.1, 0.03, 0.002, -0.003, 0.01, 0.05, 0.01, 0.002)),
+        ("OPENCV_FISHEYE", (900, 910, 500, 390, -0.05, 0.01, 0.003, -0.002)),
+        ("SIMPLE_RADIAL_FISHEYE", (900, 500, 390, -0.05)),
+        ("RADIAL_FISHEYE", (900, 500, 390, -0.05, 0.01)),
+    ],
+)
+def test_lenses_bend_rays_as_in_colmap(name, parameters):
+    rays = np.stack(np.meshgrid([-0.5, -0.1, 0.3], [-0.3, 0.2]), axis=-1).reshape(-1, 2)
+    camera = pycolmap.Camera(model=name, width=1024, height=768, params=parameters)
+    pixels = camera.img_from_cam(np.column_stack([rays, np.ones(6)]))
+    lens = lens_of(ColmapCamera(name, 1024, 768, parameters), "m")
+    straight = rays * lens.intrinsics[[0, 1], [0, 1]] + lens.intrinsics[:2, 2]
+    np.testing.assert_allclose(undistort_points(pixels, lens), straight, atol=1e-4)
+
+
+def test_import_of_a_bent_lens_undistorts_frames_into_a_new_sequence(tmp_path):
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_frames_per_rig, options.num_points3D = 1, 4, 20
+    options.camera_params = [1000.0, 512.0, 384.0, -0.2]
+    pycolmap.set_random_seed(4)
+    theirs = pycolmap.synthesize_dataset(options)
+    theirs.write_binary(tmp_path)
+    (tmp_path / "old").mkdir()
+    x, y = np.moveaxis(pixel_centres(96, 128), -1, 0)
+    marks = {}
+    for key, image in theirs.images.items():
+        seen = [p for p in image.points2D if p.has_point3D()]
+        # The mark nearest to a corner: distortion moves it most.
+        mark = max(seen, key=lambda p: np.abs(p.xy - (512, 384)).min())
+        marks[key] = theirs.points3D[mark.point3D_id].xyz
+        blob = 255 * np.exp(-((x - mark.xy[0] / 8) ** 2 + (y - mark.xy[1] / 8) ** 2) / 4)
+        frame = np.repeat(blob[..., np.newaxis], 3, axis=2).astype(np.uint8)
+        Picture.fromarray(frame).save(tmp_path / "old" / frame_name(key, ".png"))
+    model = read_model(tmp_path)
+    images = {key: replace(i, name=frame_name(key)) for key, i in model.images.items()}
+    write_model(tmp_path / "model", replace(model, images=images))
+    old = frames_of(theirs, tmp_path / "old", (96, 128), ".png")
+    write_sequence(old)
+    new = import_undistorted(old, tmp_path / "model", tmp_path / "new")
+    assert read_sequence(tmp_path / "new").view_numbers.tolist() == sorted(theirs.images)
+    for row, key in enumerate(new.view_numbers.tolist()):
+        camera_from_world = np.linalg.inv(new.world_from_camera[row])
+        point = camera_from_world[:3, :3] @ marks[key] + camera_from_world[:3, 3]
+        grey = new.frame(key)[..., 0].astype(float)
+        centre = [(grey * axis).sum() / grey.sum() for axis in (x, y)]
+        np.testing.assert_allclose(centre, project(point, new.intrinsics)[0], atol=0.2)
+    with pytest.raises(InputError, match="make a new one with --undistorted NEW_DIR"):
+        import_model(old, tmp_path / "model")
 
 
 def test_no_model_and_files_missing(theirs, tmp_path):
