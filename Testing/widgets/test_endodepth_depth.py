@@ -86,6 +86,7 @@ def test_depths_follow_the_browser_and_the_scale(module: Any, browser: Any) -> N
         np.testing.assert_allclose(values(browser), truth(item), atol=1e-4)
     assert depths.shown_unit(browser) == "mm" and "5 mm" in module.widget.ui.unitLabel.text
     assert volume.GetVoxelValueUnits().GetCodeValue() == "mm"
+    assert depths.depth_folder(browser).mm_per_unit == UNIT_MM
     assert display.GetWindowLevelMax() == pytest.approx(UNIT_MM * window[1], rel=1e-5)
 
 
