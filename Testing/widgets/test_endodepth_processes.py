@@ -28,7 +28,7 @@ from widgets.endodepth_panel import (
 )
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
-WAIT = 120  # s
+WAIT = 600  # s; of a machine that does other work too
 
 
 class Process:
