@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-PARTS = (0.4, 1.0)  # of the picture's sides that a view shows: near walls as well as whole passages
-# Exponents on the rendered picture, which has a camera's gamma of 2.2 already: endoscopes deliver
-# shadows up to twice as steep as that.
-GAMMAS = (0.7, 2.4)
+PARTS = (0.35, 1.0)  # of the picture's sides that a view shows
+# The flattest of so many parts is taken. Where structure from motion knows the depth of real nasal
+# endoscopy its logarithm has a standard deviation of 0.17, in whole rendered pictures 0.63, while
+# brightness varies as much in both: by shade and tissue in the one, by distance in the other.
+CHOICES = 3
+GAMMAS = (0.7, 3.0)  # exponents on the rendered picture, which has a camera's gamma already
 
 
 def random_view(
@@ -31,10 +33,8 @@ def random_view(
         depth: (H, W), 0 where unknown.
     """
     height, width = depth.shape
-    part = rng.uniform(*PARTS)
-    rows, columns = round(part * height), round(part * width)
-    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    inside = np.s_[top : top + rows, left : left + columns]
+    parts = [_random_part(depth, rng) for _ in range(CHOICES)]
+    inside = min(parts, key=lambda part: _contrast(depth[part]))
     colour = cv2.resize(colour[inside], (width, height), interpolation=cv2.INTER_LINEAR)
     # Depths of two surfaces have no mean, so they are not interpolated.
     depth = cv2.resize(depth[inside], (width, height), interpolation=cv2.INTER_NEAREST)
@@ -42,6 +42,24 @@ def random_view(
         if rng.random() < 0.5:
             colour, depth = np.flip(colour, axis), np.flip(depth, axis)
     return np.ascontiguousarray(colour), np.ascontiguousarray(depth)
+
+
+def _random_part(depth: NDArray[np.float32], rng: np.random.Generator) -> tuple[slice, slice]:
+    """Rows and columns of a part of the picture, of the picture's proportions."""
+    share = rng.uniform(*PARTS)
+    spans = []
+    for size in depth.shape:
+        length = round(share * size)
+        start = int(rng.integers(size - length + 1))
+        spans.append(slice(start, start + length))
+    return spans[0], spans[1]
+
+
+def _contrast(depth: NDArray[np.float32]) -> float:
+    """Standard deviation of the logarithm of a depth map; infinite without depth."""
+    known = depth[::8, ::8]
+    known = known[known > 0]
+    return float(np.log(known).std()) if known.size else math.inf
 
 
 def random_field(shape: tuple[int, int], rng: np.random.Generator) -> Mask:
@@ -74,7 +92,7 @@ def random_hollows(
         colour: the picture.
         depth: (H, W), 0 where unknown.
     """
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         return colour
     height, width = depth.shape
     size = width // 4, height // 4
@@ -101,7 +119,8 @@ def _colour_matrix(rng: np.random.Generator) -> NDArray[np.float32]:
 
 def _smooth_field(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
     """A smooth random field (H, W, 1) of standard deviation about one."""
-    coarse = rng.standard_normal((4, 5)).astype(np.float32)
+    cells = int(rng.integers(3, 10))
+    coarse = rng.standard_normal((cells, cells)).astype(np.float32)
     field = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return field[..., np.newaxis]
 
@@ -119,12 +138,12 @@ def _highlights(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.
 def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
     """Another light, camera and tissue: (H, W, 3) to the same.
 
-    In this order: hue, saturation, white balance; uneven light; exposure, gamma, contrast; blur;
+    In this order: hue, saturation, white balance; uneven light and tissue; exposure and gamma; blur;
     reflections; noise; JPEG.
     """
     picture = cv2.transform(colour.astype(np.float32) / 255, _colour_matrix(rng))
-    if rng.random() < 0.5:
-        picture *= np.exp(rng.uniform(0, 0.2) * _smooth_field(colour.shape[:2], rng))
+    if rng.random() < 0.7:
+        picture *= np.exp(rng.uniform(0, 0.4) * _smooth_field(colour.shape[:2], rng))
     exposure = math.exp(rng.normal(0, 0.25))
     gamma = math.exp(rng.uniform(*np.log(GAMMAS)))
     # About the level of the lit walls, which a camera's gain keeps.
