@@ -59,7 +59,10 @@ class DepthTraining(TrainingParameters):
         "adjacent_range", (5, 30), "views between the two of a pair, least and most", minimum=1
     )
     input_downsampling: float = _published(
-        "input_downsampling", 4.0, "pixels of a frame per pixel of the network's", minimum=1
+        "input_downsampling",
+        4.0,
+        "pixels of a frame per pixel of the network's; 0: by the field of view, as predict does",
+        minimum=0,
     )
     input_size: tuple[int, int] | None = _published(
         "input_size",
@@ -178,6 +181,8 @@ class DepthTraining(TrainingParameters):
 _SHORT = {
     "architecture": "light",
     "optimizer": "adamw",
+    "input_downsampling": 0.0,
+    "input_size": None,
     "batch_size": 2,
     "num_iter": 20,
     "display_interval": 0,
