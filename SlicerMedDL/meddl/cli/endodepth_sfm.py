@@ -99,15 +99,21 @@ def run(args: argparse.Namespace) -> int:
 def _import(
     args: argparse.Namespace, parameters: SfmParameters, progress: Progress
 ) -> EndoscopicSequence:
+    from meddl.core.files import write_json
     from meddl.endodepth.colmap_sequence import import_model, import_undistorted
     from meddl.endodepth.sequence import read_sequence, write_sequence
+    from meddl.endodepth.sfm_parameters import RECORD
 
     sequence, bounds = read_sequence(args.sequence), (parameters.min_views, parameters.max_error)
     if args.undistorted:
-        return import_undistorted(
+        found = import_undistorted(
             sequence, args.model, args.undistorted, *bounds, progress, args.cancel
         )
-    return write_sequence(import_model(sequence, args.model, *bounds))
+    else:
+        found = write_sequence(import_model(sequence, args.model, *bounds))
+    record = {"imported": args.model, "min_views": bounds[0], "max_error": bounds[1]}
+    write_json(found.folder / RECORD, record)
+    return found
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -21,8 +21,9 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.endodepth.alignment import plane_steps, rotations, scale_of
 from meddl.endodepth.closest_points import Surface
 
-# (starts kept, steps of ICP, points of the scan) of each round.
-ROUNDS = ((6000, 0, 100), (1500, 6, 100), (300, 10, 200), (40, 20, 500))
+# (part of the starts kept, steps of ICP, points of the scan) of each round.
+ROUNDS = ((0.1, 0, 100), (0.025, 6, 100), (0.005, 10, 200), (0.001, 20, 500))
+_FEWEST = 40  # poses that are kept at least
 _TURNS = 12
 _ANCHORS = 3  # points of the scan that are put on the surface
 _SCALE_STEP = 1.25
@@ -118,7 +119,8 @@ def find_poses(
     grid = nearest_grid(surface)
     scaled = smallest < largest
     poses = _starts(points, normals, surface, scales, rng, starts)
-    for number, (kept, iterations, count) in enumerate(ROUNDS):
+    whole = len(poses)
+    for number, (share, iterations, count) in enumerate(ROUNDS):
         scores = np.empty(len(poses))
         for first in range(0, len(poses), _CHUNK):
             if cancel is not None:
@@ -132,7 +134,7 @@ def find_poses(
         if scaled:
             here = scale_of(poses)
             scores[(here < smallest / _SCALE_STEP) | (here > largest * _SCALE_STEP)] = np.inf
-        order = np.argsort(scores)[:kept]
+        order = np.argsort(scores)[: max(round(share * whole), _FEWEST)]
         poses, scores = poses[order], scores[order]
     return _distinct(poses, points, surface)
 

@@ -96,7 +96,7 @@ def overlay(
     frame = sequence.frame(int(sequence.view_numbers[view]))
     frame = np.where(sequence.mask[..., np.newaxis], frame, frame // 3)
     pixels, depth = visible_points(sequence, view)
-    low, high = depth_range or (depth.min(initial=0.0), depth.max(initial=1.0))
+    low, high = depth_range or (depth.min(), depth.max()) if len(depth) else (0.0, 1.0)
     part = np.clip((depth - low) / max(high - low, 1e-12), 0, 1)
     picture = Picture.fromarray(frame)
     draw = ImageDraw.Draw(picture)

@@ -27,19 +27,20 @@ from meddl.core.parameters import to_dict
 from meddl.core.pinhole import resized
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.endodepth.colmap import read_model
-from meddl.endodepth.colmap_sequence import sequence_of_model
+from meddl.endodepth.colmap_sequence import point_errors, sequence_of_model
 from meddl.endodepth.highlights import specular_highlights
+from meddl.endodepth.reprojection import statistics
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence, write_sequence
-from meddl.endodepth.sfm_parameters import SfmParameters
+from meddl.endodepth.sfm_parameters import RECORD, SfmParameters
 
 Floats = NDArray[np.float64]
 
 LOG = "sfm.log"
-RECORD = "sfm.json"
 # Three views check each other; two are explained by almost any points.
 MIN_FRAMES = 3
 _MIN_POINTS = 20
-_EXHAUSTIVE_FRAMES = 80  # 3160 pairs: half a minute on two cores at 500 features a frame
+_EXHAUSTIVE_FRAMES = 40  # 780 pairs, about as many as 60 frames have with the default overlap
+_LOOP_FRAMES = 60  # compared with each other, at most: 1770 pairs
 _POLL_SECONDS = 0.1
 # Below these no start is to be expected: COLMAP wants 15 matches for a geometry of two views.
 _FEW_FEATURES, _FEW_MATCHES, _LITTLE_MOTION = 50, 15, 0.3
@@ -90,6 +91,7 @@ def run_sfm(
             raise ReconstructionError(f"{sequence.folder}: {_explain(found, job)}; log: {log}")
         model = read_model(work / "best")
         # COLMAP saw reduced pictures: pixels and errors are theirs.
+        errors = point_errors(model)
         result = sequence_of_model(
             sequence, model, str(sequence.folder), parameters.min_views, job["max_error"]
         )
@@ -101,7 +103,15 @@ def run_sfm(
     if cancel is not None:
         cancel.check()
     result = write_sequence(result)
-    record = {"parameters": to_dict(parameters), **found}
+    record = {
+        "parameters": to_dict(parameters),
+        **found,
+        "reprojection_error": {  # of all points, pixels of the pictures of max_size
+            "median": float(np.median(errors)),
+            "kept_up_to": job["max_error"],
+        },
+        "figures": statistics(result),
+    }
     write_json(sequence.folder / RECORD, record)
     return result
 
@@ -154,6 +164,8 @@ def write_job(
     )
     if exhaustive:
         job["overlap"] = total
+    if parameters.loop_period:
+        job["loop_period"] = max(parameters.loop_period, -(-total // _LOOP_FRAMES))
     write_json(work / "job.json", job)
     return job
 
@@ -230,16 +242,20 @@ def _run_process(
     library = str(Path(meddl.__file__).resolve().parents[1])
     paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
     reports = job.with_name("reports.jsonl")
-    with log.open("wb") as errors, reports.open("wb") as output, reports.open("rb") as lines:
-        process = subprocess.Popen(
+    result = None
+    with (
+        log.open("wb") as errors,
+        reports.open("wb") as output,
+        reports.open("rb") as lines,
+        subprocess.Popen(
             [sys.executable, "-m", "meddl.endodepth.sfm_process", str(job)],
             stdin=subprocess.PIPE,  # closes when this process goes away, however it does
             stdout=output,
             stderr=errors,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        )
+        ) as process,
+    ):
         try:
-            result = None
             while result is None:
                 ended = process.poll() is not None  # before the lines: none comes after it
                 for record in _records(lines):
@@ -255,7 +271,6 @@ def _run_process(
                     process.wait(_POLL_SECONDS)
         finally:
             process.kill()
-            process.wait()
     if result is None:
         code = process.returncode
         how = f"by signal {-code}" if code < 0 else f"with code {code}"

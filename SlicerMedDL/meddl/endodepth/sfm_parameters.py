@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from meddl.core.parameters import parameter
 
+RECORD = "sfm.json"  # in the sequence's folder: how its structure was found
+
 
 @dataclass(frozen=True)
 class SfmParameters:
@@ -27,14 +29,20 @@ class SfmParameters:
     highlights: bool = parameter(
         True, "find no features in specular highlights (needs opencv-python-headless)"
     )
-    features: int = parameter(4096, "most features per frame", "", 100, 65536)
+    features: int = parameter(
+        1500,
+        "most features per frame, coarse ones first; time grows with the square",
+        "",
+        100,
+        65536,
+    )
     peak_threshold: float = parameter(
         0.002, "least contrast of a feature (SIFT); lower finds more", "", 1e-4, 0.1
     )
     matching: str = parameter(
         "auto",
         "exhaustive compares every two frames; sequential each with its neighbours, and every "
-        "loop-period-th with all of these; auto is exhaustive up to 80 frames",
+        "loop-period-th with all of these, 60 at most; auto is exhaustive up to 40 frames",
         choices=("auto", "exhaustive", "sequential"),
     )
     overlap: int = parameter(12, "neighbours that sequential matching compares", "frames", 1, 1000)

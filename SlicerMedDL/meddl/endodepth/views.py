@@ -169,19 +169,17 @@ def map_mask(sequence: EndoscopicSequence, camera: DepthCamera) -> NDArray[np.bo
     return mask
 
 
-def point_samples(view: View, sequence: EndoscopicSequence) -> tuple[Floats, Floats]:
-    """Depths of the points seen in a view and of the map at their pixels, both (n,).
+def seen_points(view: View, sequence: EndoscopicSequence) -> tuple[Floats, Floats]:
+    """Where the points seen in a view appear in its map, (n, 2) as (x, y), and their depths (n,).
 
-    Only points that structure from motion saw in this view count, in front of the camera, inside
-    the map, and where the map is known.
+    Only points that structure from motion saw in this view count, in front of the camera and inside
+    the map.
     """
     points = sequence.points[sequence.visibility[view.index]]
     pixels, depth = project(apply(inverse(view.world_from_camera), points), view.camera.intrinsics)
     size = (view.camera.width, view.camera.height)
     inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < size).all(axis=1)
-    column, row = pixels[inside].astype(int).T
-    predicted = view.depth[row, column].astype(np.float64)
-    return depth[inside][predicted > 0], predicted[predicted > 0]
+    return pixels[inside], depth[inside]
 
 
 def point_scales(posed: PosedDepths, scaling: str) -> Floats:
@@ -190,9 +188,12 @@ def point_scales(posed: PosedDepths, scaling: str) -> Floats:
     Raises:
         InputError: no point falls on a known pixel.
     """
-    ratios = [
-        np.divide(*samples) for samples in (point_samples(view, posed.sequence) for view in posed)
-    ]
+    ratios = []
+    for view in posed:
+        pixels, true = seen_points(view, posed.sequence)
+        column, row = pixels.astype(int).T
+        depth = view.depth[row, column].astype(np.float64)
+        ratios.append(true[depth > 0] / depth[depth > 0])
     together = np.concatenate(ratios)
     if not len(together):
         raise InputError(

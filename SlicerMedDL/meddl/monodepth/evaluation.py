@@ -107,7 +107,7 @@ def enlarged(depth: NDArray[np.floating] | float, shape: tuple[int, ...]) -> NDA
     from PIL import Image as pillow
 
     small = np.atleast_2d(np.asarray(depth, dtype=np.float32))
-    picture = pillow.fromarray(small).resize(shape[::-1], pillow.Resampling.BILINEAR)
+    picture = pillow.fromarray(small).resize((shape[1], shape[0]), pillow.Resampling.BILINEAR)
     return np.asarray(picture)
 
 
@@ -125,9 +125,7 @@ def mean_depth_map(
     for depth in depths:
         total += depth
         count += depth > 0
-    rows, columns = (
-        np.array_split(np.arange(old), new) for old, new in zip(total.shape, size, strict=True)
-    )
+    rows, columns = (np.array_split(np.arange(total.shape[n]), size[n]) for n in (0, 1))
     mean = total.sum() / max(count.sum(), 1)
     cells = [
         [(total[np.ix_(r, c)].sum(), count[np.ix_(r, c)].sum()) for c in columns] for r in rows

@@ -95,7 +95,7 @@ def read_split(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if not numbers.size or numbers.min() < 1:
             raise InputError(f"{path}: {name} holds no numbers from 1 on")
         parts.append(np.sort(numbers) - 1)
-    both = np.intersect1d(*parts)
+    both = np.intersect1d(parts[0], parts[1])
     if both.size:
         raise InputError(f"{path}: pair {both[0] + 1} is in both parts of the split")
     return parts[0], parts[1]

@@ -136,5 +136,7 @@ def surface(field: DistanceField) -> Mesh:
         DependencyError: scikit-image is not installed.
     """
     measure = require("skimage.measure", "the surface of a scene")
-    vertices, faces, _, _ = measure.marching_cubes(field.values, 0.0, gradient_direction="ascent")
-    return Mesh(vertices[:, ::-1] * field.spacing + field.origin, faces[:, ::-1])
+    vertices, faces, _, _ = measure.marching_cubes(
+        field.values, 0.0, gradient_direction="ascent", allow_degenerate=False
+    )
+    return Mesh(vertices[:, ::-1] * field.spacing + field.origin, faces)

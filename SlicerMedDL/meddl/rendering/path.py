@@ -71,7 +71,7 @@ def _start(field: DistanceField, rng: np.random.Generator) -> tuple[Floats, Floa
         24, 40
     )
     # Passages rather than rooms: one direction is far longer than the others.
-    passage = lengths.max(axis=1) / np.median(lengths, axis=1)
+    passage = lengths.max(axis=1) / np.maximum(np.median(lengths, axis=1), 1e-6)
     which = int(rng.choice(np.argsort(passage)[12:]))
     return (
         starts[which],

@@ -72,9 +72,12 @@ def test_paths_are_those_beside_the_file(tmp_path):
     ],
 )
 def test_errors_name_the_line(tmp_path, text, message):
-    with pytest.raises(InputError, match=message):
+    def read():
         file, table, _ = config(tmp_path, text)
         read_record(file, table, Run, ("hidden",))
+
+    with pytest.raises(InputError, match=message):
+        read()
 
 
 def test_shares_and_names(tmp_path):
