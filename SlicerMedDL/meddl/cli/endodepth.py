@@ -1,17 +1,15 @@
-"""``meddl endodepth``: depth and surface from endoscopic video. Each command has its file."""
+"""``meddl endodepth``: depth and surface from endoscopic video. Each command is a file of its own."""
 
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
+from pathlib import Path
 from typing import Any
-
-# Files endodepth_NAME.py of this folder; each has ``add(actions)``.
-PARTS: tuple[str, ...] = ("calibrate", "frames")
 
 
 def configure(subparsers: Any) -> None:
-    """Add ``meddl endodepth`` and its commands."""
+    """Add ``meddl endodepth`` and its commands: ``add(actions)`` of each file endodepth_NAME.py."""
     parser = subparsers.add_parser(
         "endodepth",
         help="depth and surface from endoscopic video",
@@ -19,5 +17,5 @@ def configure(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="COMMAND", required=True)
-    for part in PARTS:
-        import_module(f"meddl.cli.endodepth_{part}").add(actions)
+    for path in sorted(Path(__file__).parent.glob("endodepth_*.py")):
+        import_module(f"meddl.cli.{path.stem}").add(actions)

@@ -8,6 +8,7 @@ batch statistics of a feature, which all later layers share, are computed once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -56,13 +57,8 @@ class DenseBlock(nn.Module):
             return features
         parameters = [
             tensor
-            for layer in self.layers
-            for tensor in (
-                layer.norm.weight,
-                layer.norm.bias,
-                layer.convolution.weight,
-                layer.convolution.bias,
-            )
+            for norm, convolution in self._parts()
+            for tensor in (norm.weight, norm.bias, convolution.weight, convolution.bias)
         ]
         with torch.autocast(inputs[0].device.type, enabled=False):
             features, mean, variance = _Grow.apply(
@@ -71,20 +67,19 @@ class DenseBlock(nn.Module):
         self._follow(mean, variance, features.numel() // features.shape[1])
         return features
 
+    def _parts(self) -> list[tuple[Any, Any]]:
+        """Normalisation and convolution of each layer."""
+        return [(layer.norm, layer.convolution) for layer in self.layers]
+
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Running statistics, as nn.BatchNorm2d keeps them (with the unbiased variance)."""
-        for layer in self.layers:
-            norm = layer.norm
+        for norm, _ in self._parts():
             channels = norm.num_features
             norm.num_batches_tracked += 1
             norm.running_mean.lerp_(mean[:channels], norm.momentum)
             unbiased = variance[:channels] * (count / max(count - 1, 1))
             norm.running_var.lerp_(unbiased, norm.momentum)
-
-
-def _normalised(features: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor):  # type: ignore[no-untyped-def]
-    return F.batch_norm(features, mean, variance, weight, bias, eps=EPSILON).relu_()
 
 
 class _Grow(torch.autograd.Function):
@@ -93,27 +88,25 @@ class _Grow(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, parameters = tensors[:count], tensors[count:]
-        layers = [parameters[n : n + 4] for n in range(0, len(parameters), 4)]
-        sizes = [tensor.shape[1] for tensor in inputs]
-        growth = layers[0][2].shape[0]
+        sizes = [part.shape[1] for part in inputs]
         batch, _, height, width = inputs[0].shape
-        total = sum(sizes) + growth * len(layers)
+        total = sum(sizes) + sum(kernel.shape[0] for kernel in parameters[2::4])
         features = inputs[0].new_empty(batch, total, height, width)
         mean, variance = features.new_empty(total), features.new_empty(total)
 
-        def put(start: int, part: Tensor) -> int:
-            stop = start + part.shape[1]
-            features[:, start:stop] = part
+        def measure(start: int, stop: int) -> None:
+            part = features[:, start:stop]
             variance[start:stop], mean[start:stop] = torch.var_mean(part, (0, 2, 3), correction=0)
-            return stop
 
-        filled = 0
-        for part in inputs:
-            filled = put(filled, part)
-        for weight, bias, kernel, offset in layers:
-            seen = _normalised(features[:, :filled], mean[:filled], variance[:filled], weight, bias)
-            filled = put(filled, F.conv2d(seen, kernel, offset, padding=1))
-        ctx.sizes, ctx.layers = sizes, len(layers)
+        torch.cat(inputs, 1, out=features[:, : sum(sizes)])
+        measure(0, sum(sizes))
+        for weight, bias, kernel, offset in _of_layers(parameters):
+            start, stop = kernel.shape[1], kernel.shape[1] + kernel.shape[0]
+            for part in _portions(features):
+                seen = _normalised(part[:, :start], mean, variance, weight, bias)
+                part[:, start:stop] = F.conv2d(seen, kernel, offset, padding=1)
+            measure(start, stop)
+        ctx.sizes = sizes
         ctx.save_for_backward(features, mean, variance, *parameters)
         ctx.mark_non_differentiable(mean, variance)
         return features, mean, variance
@@ -124,24 +117,63 @@ class _Grow(torch.autograd.Function):
         features, mean, variance, *parameters = ctx.saved_tensors
         inverse = (variance + EPSILON).rsqrt()
         gradient = gradient.clone()
+        # What flows through the batch statistics is constant + linear x features in each channel;
+        # it is summed over the layers and added when the channel's turn comes.
+        constant, linear = torch.zeros_like(mean), torch.zeros_like(mean)
         found: list[Tensor] = []
-        stop = features.shape[1]
-        for layer in reversed(range(ctx.layers)):
-            weight, bias, kernel, offset = parameters[4 * layer : 4 * layer + 4]
-            start = kernel.shape[1]
-            below = features[:, :start]
-            seen = _normalised(below, mean[:start], variance[:start], weight, bias)
-            above, kernel_gradient, offset_gradient = torch.ops.aten.convolution_backward(
-                gradient[:, start:stop], seen, kernel, offset.shape,
-                [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, True, True],
-            )  # fmt: skip
-            above = torch.ops.aten.threshold_backward(above, seen, 0)
-            del seen
-            above, weight_gradient, bias_gradient = torch.ops.aten.native_batch_norm_backward(
-                above, below, weight, None, None, mean[:start], inverse[:start], True, EPSILON,
-                [True, True, True],
-            )  # fmt: skip
-            gradient[:, :start] += above
-            found = [weight_gradient, bias_gradient, kernel_gradient, offset_gradient, *found]
-            stop = start
-        return (None, *gradient[:, :stop].split(ctx.sizes, 1), *found)
+
+        def settle(start: int, stop: int) -> None:
+            here = slice(start, stop)
+            gradient[:, here] += constant[here, None, None]
+            gradient[:, here].addcmul_(features[:, here], linear[here, None, None])
+
+        for weight, bias, kernel, offset in reversed(_of_layers(parameters)):
+            start, stop = kernel.shape[1], kernel.shape[1] + kernel.shape[0]
+            settle(start, stop)
+            scale = weight * inverse[:start]
+            sums = torch.zeros(2, start, dtype=mean.dtype, device=mean.device)
+            kernel_gradient, offset_gradient = torch.zeros_like(kernel), torch.zeros_like(offset)
+            for part, change in zip(_portions(features), _portions(gradient), strict=True):
+                below = part[:, :start]
+                seen = _normalised(below, mean, variance, weight, bias)
+                above, kernel_part, offset_part = torch.ops.aten.convolution_backward(
+                    change[:, start:stop], seen, kernel, offset.shape,
+                    [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, True, True],
+                )  # fmt: skip
+                kernel_gradient += kernel_part
+                offset_gradient += offset_part
+                torch.ops.aten.threshold_backward.grad_input(above, seen, 0, grad_input=above)
+                sums[0] += above.sum((0, 2, 3))
+                sums[1] += torch.linalg.vecdot(above.flatten(2), below.flatten(2)).sum(0)
+                change[:, :start].addcmul_(above, scale[:, None, None])
+            weight_gradient = (sums[1] - mean[:start] * sums[0]) * inverse[:start]
+            slope = -scale * inverse[:start] * weight_gradient / (features.numel() / len(mean))
+            linear[:start] += slope
+            constant[:start] -= mean[:start] * slope
+            constant[:start] -= scale * sums[0] / (features.numel() / len(mean))
+            found = [weight_gradient, sums[0], kernel_gradient, offset_gradient, *found]
+        settle(0, sum(ctx.sizes))
+        return (None, *gradient[:, : sum(ctx.sizes)].split(ctx.sizes, 1), *found)
+
+
+def _portions(features: Tensor) -> tuple[Tensor, ...]:
+    """The batch in parts, as views: one by one on the CPU, at once where starting a kernel costs.
+
+    The first channels of one picture lie together in memory: a block of 192 channels takes 0.63 s
+    with pictures one by one and 0.84 s with two at once (two pictures 128x160, one core).
+    """
+    return features.split(1 if features.device.type == "cpu" else len(features))
+
+
+def _of_layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """Weight and bias of the normalisation, kernel and offset of the convolution, by layer."""
+    return [tuple(parameters[n : n + 4]) for n in range(0, len(parameters), 4)]
+
+
+def _normalised(
+    features: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    """Normalised by the statistics of the first channels, and clipped at 0."""
+    count = features.shape[1]
+    normal = F.batch_norm(features, mean[:count], variance[:count], weight, bias, eps=EPSILON)
+    return normal.relu_()

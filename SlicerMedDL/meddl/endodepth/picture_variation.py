@@ -138,7 +138,7 @@ def _highlights(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.
 def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
     """Another light, camera and tissue: (H, W, 3) to the same.
 
-    In this order: hue, saturation, white balance; uneven light and tissue; exposure and gamma; blur;
+    In this order: hue, saturation, white balance; uneven light and tissue; exposure, gamma; blur;
     reflections; noise; JPEG.
     """
     picture = cv2.transform(colour.astype(np.float32) / 255, _colour_matrix(rng))

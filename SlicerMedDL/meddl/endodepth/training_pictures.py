@@ -41,7 +41,7 @@ def picture_grid(
 
     Args:
         colour: (N, 3, h, w), -1..1.
-        depth: (N, 1, h, w); each is shown from 0 to its largest value inside the mask.
+        depth: (N, 1, h, w); blue is the nearest inside the mask, red the farthest.
         sparse_flow, dense_flow: (N, 2, h, w), in one colour scale per picture.
         mask: (N, 1, h, w).
 
@@ -54,15 +54,16 @@ def picture_grid(
     for picture, distance, sparse, dense, inside in zip(
         colour, depth, sparse_flow, dense_flow, mask, strict=True
     ):
-        largest = float(np.percentile(np.hypot(*dense)[inside[0] > 0], 99)) if inside.any() else 1.0
-        top = max(float((distance * inside).max()), 1e-12)
+        field = inside[0] > 0
+        largest = np.percentile(np.hypot(*dense)[field], 99)
+        near, far = np.percentile(distance[0][field], (1, 99))
         dots = maximum_filter(flow_colours(sparse, largest), (3, 3, 1))
         seen = inside[0][..., np.newaxis]
         rows.append(
             np.concatenate(
                 [
                     (picture.transpose(1, 2, 0) + 1) / 2 * seen,
-                    jet(distance[0] / top) * seen,
+                    jet((distance[0] - near) / max(far - near, 1e-12)) * seen,
                     dots,
                     flow_colours(dense, largest) * seen,
                 ],

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from meddl.core.files import atomic_path
 from meddl.core.pinhole import cropped
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.run_record import make_folder
+from meddl.endodepth.prediction import downsampling_of
 from meddl.endodepth.prepare import PreparedSequence, prepare
 from meddl.endodepth.sequence import read_sequence
 from meddl.endodepth.training_parameters import DepthTraining
@@ -102,9 +104,10 @@ def _prepared(
     """The sequence after the filter, and its pictures (V, h, w, 3) as a map of a file."""
     sequence = read_sequence(folder).require_structure()
     sequence.require_intrinsics()
+    downsampling = parameters.input_downsampling or downsampling_of(sequence.mask)
     decisive = {
         "folder": str(folder.resolve()),
-        "downsampling": parameters.input_downsampling,
+        "downsampling": downsampling,
         "multiple": parameters.network_downsampling,
         "visibility_overlap": parameters.visibility_overlap,
     }
@@ -115,7 +118,7 @@ def _prepared(
     known = parameters.load_intermediate_data and kept_file.exists() and pictures_file.exists()
     prepared = prepare(
         sequence,
-        downsampling=parameters.input_downsampling,
+        downsampling=downsampling,
         multiple=parameters.network_downsampling,
         inlier_percentage=1.0 if known else inliers,
         visibility_overlap=parameters.visibility_overlap,
@@ -190,7 +193,7 @@ def _fitted(sequence: TrainingSequence, size: tuple[int, int]) -> TrainingSequen
         return sequence
     start = [(old - new) // 2 for old, new in zip(sequence.size, size, strict=True)]
 
-    def fit(array: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+    def fit(array: NDArray[Any], axis: int) -> NDArray[Any]:
         for n, (first, length) in enumerate(zip(start, size, strict=True), start=axis):
             last = first + length
             padding = [(0, 0)] * array.ndim

@@ -22,7 +22,7 @@ from meddl.endodepth.sfm_process import sequential_pairs
 
 SIZE = (120, 160)
 INTRINSICS = np.array([[115.0, 0, 80], [0, 115, 60], [0, 0, 1]])
-PARAMETERS = SfmParameters(threads=1, features=500)
+PARAMETERS = SfmParameters(threads=1, features=300)
 
 
 def height(x, y):
