@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,16 @@ from vtk.util.numpy_support import vtk_to_numpy
 from EndoDepthModuleLib import placing, video
 from EndoDepthModuleLib.player import player
 from meddl.core.devices import require_memory
-from meddl.core.errors import InputError
+from meddl.core.errors import FileError, InputError
 from meddl.core.geometry import Matrix
 from meddl.core.image import Image
-from meddl.endodepth.depth_maps import DepthCamera, DepthFolder, camera_of, read_depth_folder
+from meddl.endodepth.depth_maps import (
+    DepthCamera,
+    DepthFolder,
+    camera_of,
+    read_depth_folder,
+    set_scale,
+)
 from SlicerMedDLLib.nodes import describe, new_node
 from SlicerMedDLLib.sequences import RAS_FROM_FRAME, browse
 from SlicerMedDLLib.volumes import vtk_image
@@ -217,13 +224,16 @@ def depth_volume(browser: Any) -> Any:
 
 
 def rescale(browser: Any) -> None:
-    """Let the depths of a video follow its scale, which has changed."""
+    """Let the depths of a video, and the record beside their files, follow its changed scale."""
     node = video.part(browser, DEPTHS)
     if node is None:
         return
     wanted, had = _factor(browser, node.GetAttribute(FILE_UNIT)), float(node.GetAttribute(FACTOR))
     if wanted == had:
         return
+    # The folder may be gone; then the scene alone knows.
+    with suppress(FileError):
+        set_scale(depth_folder(browser).folder, wanted)
     ratio = np.float32(wanted / had)
     for number in range(node.GetNumberOfDataNodes()):
         data = node.GetNthDataNode(number).GetImageData()

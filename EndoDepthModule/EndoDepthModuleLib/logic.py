@@ -178,9 +178,10 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         """Let one unit of structure from motion be so many mm, as someone has measured.
 
         Raises:
-            InputError: no video, or no positive number.
+            MedDLError: no video, no poses that the unit belongs to, or no positive number.
         """
-        placing.set_scale(video.require_video(browser), mm_per_unit)
+        player().sequence(video.require_video(browser)).require_structure()
+        placing.set_scale(browser, mm_per_unit)
         browser.RemoveAttribute(registering.REGISTERED)
         depths.rescale(browser)
 

@@ -44,16 +44,16 @@ def row(name: str, figures: dict[str, float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rooms", nargs="?", help="folder of rendered rooms to train on")
-    parser.add_argument("held_out", nargs="?", help="folder of rendered rooms to judge on")
+    parser.add_argument("held_out", nargs="?", help="folder of rooms to judge on; default ROOMS")
     parser.add_argument("--config", help="judge on the pairs of this configuration instead")
     parser.add_argument("--weights", action="append", help="judge these and train nothing")
     parser.add_argument("--pairs", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--size", type=int, nargs=2, default=(60, 80))
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--size", type=int, nargs=2, default=(48, 64))
     parser.add_argument("--output", help="write the table here too")
     args = parser.parse_args()
 
-    judged = read_pairs(args.config) if args.config else rooms(args.held_out)
+    judged = read_pairs(args.config) if args.config else rooms(args.held_out or args.rooms)
     lines: list[str] = []
 
     def say(line: str) -> None:
@@ -88,6 +88,9 @@ def main() -> None:
             )
             plan = TrainingPlan(parameters, Chosen(source, range(count)), None, "rendered rooms")
             folder = Path(scratch) / name.replace(" ", "_")
+            (Path(scratch) / "cache").mkdir(exist_ok=True)  # one for all: the pairs are the same
+            folder.mkdir()
+            (folder / "cache").symlink_to(Path(scratch) / "cache")
             wall, start = time.monotonic(), time.process_time()
             train_monodepth(folder, plan)
             wall, cpu = time.monotonic() - wall, time.process_time() - start

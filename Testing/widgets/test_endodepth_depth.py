@@ -44,7 +44,7 @@ from widgets.endodepth_panel import (
 )
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
-WAIT = 120  # s
+WAIT = 600  # s; of a machine that does other work too
 
 
 def truth(item: int) -> np.ndarray:
@@ -86,6 +86,7 @@ def test_depths_follow_the_browser_and_the_scale(module: Any, browser: Any) -> N
         np.testing.assert_allclose(values(browser), truth(item), atol=1e-4)
     assert depths.shown_unit(browser) == "mm" and "5 mm" in module.widget.ui.unitLabel.text
     assert volume.GetVoxelValueUnits().GetCodeValue() == "mm"
+    assert depths.depth_folder(browser).mm_per_unit == UNIT_MM
     assert display.GetWindowLevelMax() == pytest.approx(UNIT_MM * window[1], rel=1e-5)
 
 

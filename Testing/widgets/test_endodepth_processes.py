@@ -28,7 +28,7 @@ from widgets.endodepth_panel import (
 )
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
-WAIT = 120  # s
+WAIT = 600  # s; of a machine that does other work too
 
 
 class Process:
@@ -149,6 +149,23 @@ def test_a_reconstruction_is_stopped(module: Any, browser: Any, started: list[Pr
     started[1].on_done(2)
     [message] = host.messages("error")
     assert "too little texture" in str(message)
+
+
+def test_a_calibration_becomes_the_lens_of_the_next_load(
+    module: Any, started: list[Process], tmp_path: Path
+) -> None:
+    ui, lens = module.widget.ui, str(tmp_path / "camera.yaml")
+    assert not ui.calibrateButton.enabled
+    ui.boardEdit.currentPath, ui.boardSizeEdit.text = str(tmp_path), "7x5"
+    ui.calibrateButton.click()
+    assert started[0].arguments[:3] == ["endodepth", "calibrate", str(tmp_path)]
+    assert started[0].arguments[3:] == ["--board", "7x5", "--output", lens]
+    started[0].on_done(2)
+    assert not ui.lensEdit.currentPath and host.messages("error")
+    host.clear()
+    ui.calibrateButton.click()
+    started[1].on_done(0)
+    assert ui.lensEdit.currentPath == lens and "load the video again" in status(module)
 
 
 def test_the_points_are_drawn_where_they_project(module: Any, browser: Any) -> None:

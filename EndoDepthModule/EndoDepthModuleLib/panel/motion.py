@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ctk
@@ -14,9 +15,11 @@ from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
 
+LENS = "camera.yaml"  # beside the pictures of the board
+
 
 class MotionSection(Section):
-    """Runs ``meddl endodepth sfm`` on the video's folder and shows what it found."""
+    """Runs ``meddl endodepth calibrate`` and ``sfm`` and shows what they found."""
 
     button = "motionButton"
 
@@ -24,9 +27,12 @@ class MotionSection(Section):
         """Drawing the points is a way of looking: it is not kept with the scene."""
         ui = self.ui
         self._process = PanelProcess(self.widget, self.onEnd)
+        self._calibration = PanelProcess(self.widget, self.onCalibrated)
         self._browser: Any = None
-        ui.colmapEdit.filters = ctk.ctkPathLineEdit.Dirs
-        ui.colmapEdit.connect("currentPathChanged(QString)", self.onPath)
+        for edit in (ui.colmapEdit, ui.boardEdit):
+            edit.filters = ctk.ctkPathLineEdit.Dirs
+            edit.connect("currentPathChanged(QString)", self.onPath)
+        ui.calibrateButton.connect("clicked(bool)", self.onCalibrate)
         ui.reconstructButton.connect("clicked(bool)", self.onReconstruct)
         ui.pointsCheckBox.connect("toggled(bool)", self.onPoints)
         ui.cameraButton.connect("clicked(bool)", self.onCamera)
@@ -40,6 +46,7 @@ class MotionSection(Section):
     def leave(self) -> None:
         """The scene is closed or the module unloaded: poses that were there stay."""
         self._process.stop()
+        self._calibration.stop()
 
     def follow(self) -> None:
         """Buttons and figures of the chosen video."""
@@ -50,12 +57,17 @@ class MotionSection(Section):
             _("Stop") if self._process.busy else _("Import") if path else _("Reconstruct")
         )
         ui.reconstructButton.enabled = self._process.busy or ours
+        ui.calibrateButton.text = _("Stop") if self._calibration.busy else _("Calibrate")
+        ui.calibrateButton.enabled = self._calibration.busy or bool(self._board())
         known = ours and self._has_structure(browser)
         ui.pointsCheckBox.enabled = ui.cameraButton.enabled = known
         ui.motionLabel.text = self._figures(browser) if known else ""
 
     def _model(self) -> str:
         return str(self.ui.colmapEdit.currentPath).strip()
+
+    def _board(self) -> str:
+        return str(self.ui.boardEdit.currentPath).strip()
 
     def _has_structure(self, browser: Any) -> bool:
         try:
@@ -86,6 +98,26 @@ class MotionSection(Section):
         """The button imports where a model is named."""
         if self.node is not None:
             self.follow()
+
+    def onCalibrate(self, checked: bool = False) -> None:
+        """Find the lens from the pictures of a chessboard, or stop that."""
+        if self._calibration.busy:
+            self._calibration.stop()
+            return
+        board, size = self._board(), str(self.ui.boardSizeEdit.text).strip()
+        output = str(Path(board) / LENS)
+        self._calibration.start(
+            ["endodepth", "calibrate", board, "--board", size, "--output", output]
+        )
+        self.follow()
+
+    def onCalibrated(self, code: int | None) -> str:
+        """The lens is known: the next load of a video uses it."""
+        if code == 0:
+            self.ui.lensEdit.currentPath = str(Path(self._board()) / LENS)
+        if self.node is not None:
+            self.follow()
+        return _("The lens is chosen in step 1: load the video again") if code == 0 else ""
 
     def onReconstruct(self, checked: bool = False) -> None:
         """Start, or stop what runs."""

@@ -69,9 +69,11 @@ class SurfaceSection(Section):
         return _("Unit: mm (one of the poses' is {scale:.4g} mm)").format(scale=scale)
 
     def onFrame(self, browser: Any) -> None:
-        """Another frame is shown: its depth is wanted."""
-        node = self.node
-        if node is not None and node.liveDepth and browser is node.video:
+        """Another frame is shown: its depth may be wanted, and a script may have made others."""
+        if self.node is None or browser is not self.node.video:
+            return
+        self.follow()
+        if self.node.liveDepth:
             self._requestLive()
 
     def onLiveToggled(self, checked: bool) -> None:

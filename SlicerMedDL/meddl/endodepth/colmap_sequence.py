@@ -251,9 +251,8 @@ def model_of_sequence(sequence: EndoscopicSequence) -> ColmapModel:
     if matrix[0, 1]:
         raise InputError(f"the intrinsics have skew {matrix[0, 1]:g}, COLMAP has none")
     height, width = sequence.size
-    camera = ColmapCamera(
-        "PINHOLE", width, height, (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
-    )
+    fx, fy, cx, cy = matrix[[0, 1, 0, 1], [0, 1, 2, 2]].tolist()  # Python's: repr is their text
+    camera = ColmapCamera("PINHOLE", width, height, (fx, fy, cx, cy))
     images, track = {}, []
     for view, number in enumerate(sequence.view_numbers.tolist()):
         rows = np.flatnonzero(sequence.visibility[view])

@@ -12,17 +12,23 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.files import atomic_folder, existing_file, write_json
-from meddl.core.geometry import apply, inverse
+from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.mesh import write_mesh
 from meddl.core.optional import require
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.pictures import write_picture
-from meddl.core.pinhole import pixel_centres, project
-from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.core.pinhole import pixel_centres
+from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.run_record import command_line, versions
 from meddl.endodepth.depth_maps import depth_writer
-from meddl.endodepth.sequence import EndoscopicSequence, frame_name, unposed, write_sequence
+from meddl.endodepth.sequence import (
+    EndoscopicSequence,
+    frame_name,
+    points_in_mask,
+    unposed,
+    write_sequence,
+)
 
 if TYPE_CHECKING:
     from meddl.rendering import Scene
@@ -33,6 +39,7 @@ RECORD = "render.json"
 # A point is seen if its ray ends this close to it; the surface under it is flat at this scale.
 _CLOSE = 0.02  # of the distance
 _FEWEST = 2  # views of a point
+_CANDIDATES = 3  # per point that is kept; some are seen only once
 
 
 @dataclass
@@ -53,7 +60,7 @@ class RenderParameters:
     )
     noise: bool = parameter(True, "sensor noise, blur and vignetting")
     format: str = parameter("png", "of the frames", choices=("png", "jpg"))
-    points: int = parameter(1500, "sampled points of the surface", minimum=0, maximum=1_000_000)
+    points: int = parameter(1500, "sampled points of the surface", minimum=0, maximum=100_000)
     seed: int = parameter(0, "of scene, path, appearance and noise", minimum=0)
 
 
@@ -111,15 +118,7 @@ def render_sequence(
         FileError: labels that cannot be read, or an output that cannot be written.
         DependencyError: scikit-image is not installed.
     """
-    from meddl.rendering import (
-        IDEAL,
-        camera_path,
-        fov_intrinsics,
-        random_light,
-        random_sensor,
-        render,
-        surface,
-    )
+    from meddl.rendering import camera_path, fov_intrinsics, surface
 
     parameters = validate(parameters)
     output = Path(output)
@@ -128,47 +127,65 @@ def render_sequence(
         progress(0.0, "making the scene")
         scene = make_scene(parameters)
         rng = np.random.default_rng([parameters.seed, 1])
-        poses = camera_path(scene, parameters.frames, rng, parameters.step or None)
-        light, sensor = random_light(rng), random_sensor(rng, parameters.size[1])
-        # Which way the camera moves on the picture differs from pixel to pixel: no motion blur.
-        sensor = replace(sensor, motion=(0.0, 0.0), jpeg=0) if parameters.noise else IDEAL
-        intrinsics = fov_intrinsics(parameters.fov, parameters.size)
-        mask = field_of_view(parameters.size, parameters.field)
-        suffix = f".{parameters.format}"
         numbers = np.arange(parameters.frames, dtype=np.int64)
-        sequence = unposed(folder, numbers, mask, intrinsics, suffix)
-        candidates = []
-        with depth_writer(folder / "depth", "mm") as depths:
-            pairs = zip(range(len(poses)), poses, strict=True)
-            for number, pose in steps(pairs, len(poses), "rendering frame", progress, cancel):
-                seed = np.random.default_rng([parameters.seed, 2, number])
-                colour, depth = render(
-                    scene, intrinsics, parameters.size, pose, light, sensor,
-                    seed if parameters.noise else None,
-                )  # fmt: skip
-                colour, depth = colour * mask[..., None], depth * mask
-                write_picture(sequence.file_of(number), Image(colour[None]))
-                depths.write(frame_name(number, ""), depth)
-                share = -(-3 * parameters.points // len(poses))
-                candidates.append(_surface_points(depth, intrinsics, pose, share, rng))
-        points = np.concatenate(candidates)
-        visibility = visible_points(scene, points, poses, intrinsics, mask)
-        kept = np.flatnonzero(visibility.sum(0) >= min(_FEWEST, len(poses)))
+        plain = unposed(
+            folder,
+            numbers,
+            field_of_view(parameters.size, parameters.field),
+            fov_intrinsics(parameters.fov, parameters.size),
+            f".{parameters.format}",
+        )
+        sequence = replace(
+            plain,
+            view_numbers=numbers,
+            world_from_camera=camera_path(scene, parameters.frames, rng, parameters.step or None),
+            visibility=np.empty((parameters.frames, 0), np.bool_),
+        )
+        points = _write_frames(
+            scene, sequence, parameters, rng, subprogress(progress, 0, 0.9), cancel
+        )
+        visibility = visible_points(scene, points, sequence, subprogress(progress, 0.9, 1), cancel)
+        kept = np.flatnonzero(visibility.sum(0) >= min(_FEWEST, parameters.frames))
         if len(kept) > parameters.points:
             kept = np.sort(rng.choice(kept, parameters.points, replace=False))
-        sequence = replace(
-            sequence,
-            view_numbers=numbers,
-            world_from_camera=poses,
-            points=points[kept],
-            visibility=visibility[:, kept],
-        )
+        sequence = replace(sequence, points=points[kept], visibility=visibility[:, kept])
         write_sequence(sequence)
         write_mesh(folder / "surface.ply", surface(scene.field))
         record = {"scene": scene.name, "parameters": to_dict(parameters)}
         write_json(folder / RECORD, {**record, "command": command_line(), "versions": versions()})
     files = tuple(output / path.name for path in sequence.frame_files)
     return replace(sequence, folder=output, frame_files=files)
+
+
+def _write_frames(
+    scene: Scene,
+    sequence: EndoscopicSequence,
+    parameters: RenderParameters,
+    rng: np.random.Generator,
+    progress: Progress,
+    cancel: CancelToken | None,
+) -> Floats:
+    """Write pictures and depth maps; returns world positions (n, 3) of random pixels of them."""
+    from meddl.rendering import IDEAL, random_light, random_sensor, render
+
+    light, sensor = random_light(rng), random_sensor(rng, parameters.size[1])
+    # Which way the picture moves differs from pixel to pixel: no motion blur.
+    sensor = replace(sensor, motion=(0.0, 0.0), jpeg=0) if parameters.noise else IDEAL
+    intrinsics, mask = sequence.require_intrinsics(), sequence.mask
+    poses = sequence.world_from_camera
+    share = -(-_CANDIDATES * parameters.points // len(poses))
+    points = []
+    with depth_writer(sequence.folder / "depth", "mm") as depths:
+        for number, pose in enumerate(
+            steps(poses, len(poses), "rendering frame", progress, cancel)
+        ):
+            grain = np.random.default_rng([parameters.seed, 2, number])
+            colour, depth = render(scene, intrinsics, mask.shape, pose, light, sensor, grain)
+            depth = depth * mask
+            write_picture(sequence.file_of(number), Image((colour * mask[..., None])[None]))
+            depths.write(frame_name(number, ""), depth)
+            points.append(_surface_points(depth, intrinsics, pose, share, rng))
+    return np.concatenate(points)
 
 
 def field_of_view(size: tuple[int, int], shape: str) -> NDArray[np.bool_]:
@@ -198,18 +215,19 @@ def _surface_points(
 
 
 def visible_points(
-    scene: Scene, points: Floats, poses: Floats, intrinsics: Floats, mask: NDArray[np.bool_]
+    scene: Scene,
+    points: Floats,
+    sequence: EndoscopicSequence,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
 ) -> NDArray[np.bool_]:
-    """(V, P) whether a view sees a point: in the mask, and no wall in between."""
+    """(V, P) whether a view sees a world point: in the mask, and no wall in between."""
     from meddl.rendering.path import ray_lengths
 
-    height, width = mask.shape
+    poses, intrinsics = sequence.world_from_camera, sequence.require_intrinsics()
     visibility = np.zeros((len(poses), len(points)), bool)
-    for view, pose in enumerate(poses):
-        pixels, depth = project(apply(inverse(pose), points), intrinsics)
-        inside = (depth > 0) & (pixels >= 0).all(-1) & (pixels < (width, height)).all(-1)
-        column, row = pixels[inside].astype(np.int64).T
-        inside[inside] = mask[row, column]
+    for view, pose in enumerate(steps(poses, len(poses), "points of frame", progress, cancel)):
+        inside, _, _ = points_in_mask(points, pose, intrinsics, sequence.mask)
         rays = points[inside] - pose[:3, 3]
         distance = np.linalg.norm(rays, axis=1)
         starts = np.repeat(pose[None, :3, 3], len(rays), axis=0)

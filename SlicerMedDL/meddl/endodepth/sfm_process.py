@@ -142,6 +142,8 @@ class Reconstructor:
         options.min_model_size = 3
         options.ba_refine_focal_length = options.ba_refine_extra_params = self.job["refine"]
         options.ba_refine_principal_point = False
+        # COLMAP's 1.1 adjusts all frames after each of the first ten; the last time is the same.
+        options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.3
         mapper = options.mapper
         mapper.init_min_num_inliers = attempt.first_pair_inliers
         mapper.init_min_tri_angle = attempt.first_pair_angle

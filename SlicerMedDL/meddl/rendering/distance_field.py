@@ -39,7 +39,7 @@ class DistanceField:
     origin: Floats
 
     def __post_init__(self) -> None:
-        values = np.require(self.values, np.float32, "CW")  # marching cubes wants it writable
+        values = np.require(self.values, np.float32, ["C", "W"])  # marching cubes wants it writable
         origin = np.array(self.origin, dtype=np.float64)
         if values.ndim != 3 or min(values.shape) < 2:
             raise InputError(f"a distance field has (K, J, I) nodes, got shape {values.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from meddl.endodepth.rendered_sequence import (
     render_sequence,
     visible_points,
 )
-from meddl.endodepth.sequence import read_sequence, visible_inside
+from meddl.endodepth.sequence import read_sequence, unposed, visible_inside
 from meddl.rendering import DistanceField, Scene, fov_intrinsics
 from meddl.rendering.distance_field import node_positions, sample
 
@@ -79,10 +80,14 @@ def test_points_behind_an_obstacle_are_not_visible():
     scene = Scene(DistanceField(free, spacing, np.full(3, -20.0)))
     angles = np.radians([0, 8, 14, 15.5, 19, 30, 44, 50])  # asin(2 / 7) is 16.6 degrees
     points = 15 * np.stack([np.sin(angles), 0 * angles, np.cos(angles)], axis=-1)
-    size = (64, 64)
-    seen = visible_points(
-        scene, points, np.eye(4)[None], fov_intrinsics(90, size), np.ones(size, bool)
+    size, one = (64, 64), np.zeros(1, np.int64)
+    sequence = replace(
+        unposed("none", one, np.ones(size, bool), fov_intrinsics(90, size)),
+        view_numbers=one,
+        world_from_camera=np.eye(4)[None],
+        visibility=np.empty((1, 0), bool),
     )
+    seen = visible_points(scene, points, sequence)
     assert seen.tolist() == [[False] * 4 + [True] * 3 + [False]]  # the last is beside the picture
 
 
