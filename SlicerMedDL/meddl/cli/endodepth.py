@@ -1,4 +1,4 @@
-"""``meddl endodepth``: depth and surface from endoscopic video. Each command is a file of its own."""
+"""``meddl endodepth``: depth and surface from endoscopic video, each command in its own file."""
 
 from __future__ import annotations
 

@@ -152,7 +152,11 @@ def probe_video(path: str | Path) -> VideoInfo:
 
 
 def read_frames(
-    path: str | Path, start: int = 0, stop: int | None = None, step: int = 1
+    path: str | Path,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    resize: bool = True,
 ) -> Iterator[Frame]:
     """Decode frames ``range(start, stop, step)`` one by one.
 
@@ -160,6 +164,8 @@ def read_frames(
         path: a video file, or a folder of pictures of equal size, in natural order of their names
             (``2.png`` before ``10.png``).
         start, stop, step: as in :func:`range`; the count is that of decodable frames.
+        resize: bring frames of a video that changes its size to that of the first, if PyAV reads
+            it; else they are refused (OpenCV resizes them and does not say).
 
     Yields:
         (H, W, 3) uint8 RGB, upright. A damaged file yields what decodes, with a logged warning.
@@ -167,7 +173,7 @@ def read_frames(
 
     Raises:
         InputError: a negative number, step 0, or ``start`` behind the last frame.
-        FileError: missing, no video, nothing decodes, or pictures of different size.
+        FileError: missing, no video, nothing decodes, or frames of different size.
         DependencyError: neither PyAV nor OpenCV is installed.
     """
     path = Path(path)
@@ -175,7 +181,7 @@ def read_frames(
         raise InputError(f"frames {start}:{stop}:{step} are none; 0 <= start < stop, step >= 1")
     if path.is_dir():
         return _read_folder(path, start, stop, step)
-    return _decode(_check_container(path), _backend(), start, stop, step)
+    return _decode(_check_container(path), _backend(), start, stop, step, resize)
 
 
 def video_seeker(
@@ -196,13 +202,13 @@ def video_seeker(
 
 
 def _decode(
-    path: Path, backend: ModuleType, start: int, stop: int | None, step: int
+    path: Path, backend: ModuleType, start: int, stop: int | None, step: int, resize: bool
 ) -> Iterator[Frame]:
     said = 0
     count = 0
     with parsing(path, "video"):
         said = backend.probe(path)[0]
-        frames: Iterator[Callable[[], Frame]] = backend.frames(path)
+        frames: Iterator[Callable[[], Frame]] = backend.frames(path, resize)
         for index, convert in enumerate(frames):
             if stop is not None and index >= stop:
                 return

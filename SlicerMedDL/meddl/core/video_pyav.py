@@ -51,8 +51,12 @@ def probe(path: Path) -> tuple[int, float, str, bool | None]:
         return frames, rate, stream.codec_context.name, bool(container.streams.audio)
 
 
-def frames(path: Path) -> Iterator[Callable[[], Frame]]:
-    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next."""
+def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
+    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next.
+
+    Raises:
+        FileError: no video, or, unless ``resize``, a frame of another size than the first.
+    """
     with _open(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -74,6 +78,11 @@ def frames(path: Path) -> Iterator[Callable[[], Frame]]:
                 continue
             for frame in decoded:
                 size = size or (frame.width, frame.height)
+                if not resize and size != (frame.width, frame.height):
+                    raise FileError(
+                        f"{path} changes from {size[0]}x{size[1]} to {frame.width}x{frame.height} "
+                        "pixels on its way; cut it where it changes"
+                    )
                 yield partial(_rgb, frame, size)
         if damaged:
             logger.warning("%s: %d damaged packets were left out", path, damaged)

@@ -255,7 +255,7 @@ def _samples(
 def _frames(path: str | Path, source: FrameSource, chosen: range) -> Iterator[Frame]:
     if Path(path).is_dir():
         return (source.frame(index) for index in chosen)
-    return read_frames(path, chosen.start, chosen.stop, chosen.step)
+    return read_frames(path, chosen.start, chosen.stop, chosen.step, resize=False)
 
 
 def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:

@@ -177,6 +177,18 @@ def undistort_points(points: ArrayLike, lens: Lens) -> Floats:
     return np.asarray(result, dtype=np.float64).reshape(-1, 2) + 0.5
 
 
+def check_suffix(path: str | Path) -> Path:
+    """``path`` if it is named as a calibration.
+
+    Raises:
+        FileError: another suffix than .yaml, .yml and .json.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise FileError(f"{path}: a calibration file ends in {', '.join(_SUFFIXES)}")
+    return path
+
+
 def read_lens(path: str | Path, model: str | None = None) -> Lens:
     """Read a calibration as OpenCV, ROS or :func:`write_lens` write it (YAML or JSON).
 
@@ -188,9 +200,7 @@ def read_lens(path: str | Path, model: str | None = None) -> Lens:
     Raises:
         FileError: missing, damaged, or without one of these.
     """
-    path = existing_file(path, "calibration")
-    if path.suffix.lower() not in _SUFFIXES:
-        raise FileError(f"{path}: a calibration file ends in {', '.join(_SUFFIXES)}")
+    path = check_suffix(existing_file(path, "calibration"))
     if path.suffix.lower() == ".json":
         table = read_json(path, "calibration")
     else:
@@ -219,10 +229,7 @@ def write_lens(path: str | Path, lens: Lens) -> None:
     Raises:
         FileError: another suffix, or a folder that takes no file.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise FileError(f"{path}: a calibration file ends in {', '.join(_SUFFIXES)}")
+    path = check_suffix(path)
     values: dict[str, Any] = {
         "image_width": lens.size[1],
         "image_height": lens.size[0],
@@ -234,7 +241,11 @@ def write_lens(path: str | Path, lens: Lens) -> None:
     if lens.error is not None:
         values["avg_reprojection_error"] = lens.error
     with atomic_path(path) as temporary:
-        text = json.dumps(values, indent=2) + "\n" if suffix == ".json" else _opencv_yaml(values)
+        text = (
+            json.dumps(values, indent=2) + "\n"
+            if path.suffix.lower() == ".json"
+            else _opencv_yaml(values)
+        )
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +31,15 @@ def make_network(architecture: str, **arguments: Any) -> Module:
     Raises:
         InputError: no such architecture, or arguments that it does not take.
     """
+    network: Callable[..., Module]
     if architecture == "fcdensenet57":
-        from meddl.endodepth.fcdensenet import FCDenseNet57 as network
+        from meddl.endodepth.fcdensenet import FCDenseNet57
+
+        network = FCDenseNet57
     elif architecture == "light":
-        from meddl.endodepth.light_network import LightNetwork as network
+        from meddl.endodepth.light_network import LightNetwork
+
+        network = LightNetwork
     else:
         raise InputError(
             f"architecture is {architecture!r}, expected one of: {', '.join(ARCHITECTURES)}"

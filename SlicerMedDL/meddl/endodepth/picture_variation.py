@@ -7,6 +7,7 @@ a smooth unevenness: under a headlight it says how far a surface is, and the net
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,13 +36,14 @@ def random_view(
     height, width = depth.shape
     parts = [_random_part(depth, rng) for _ in range(CHOICES)]
     inside = min(parts, key=lambda part: _contrast(depth[part]))
-    colour = cv2.resize(colour[inside], (width, height), interpolation=cv2.INTER_LINEAR)
+    size = width, height
+    view = np.asarray(cv2.resize(colour[inside], size, interpolation=cv2.INTER_LINEAR), np.uint8)
     # Depths of two surfaces have no mean, so they are not interpolated.
-    depth = cv2.resize(depth[inside], (width, height), interpolation=cv2.INTER_NEAREST)
+    far = np.asarray(cv2.resize(depth[inside], size, interpolation=cv2.INTER_NEAREST), np.float32)
     for axis in (0, 1):
         if rng.random() < 0.5:
-            colour, depth = np.flip(colour, axis), np.flip(depth, axis)
-    return np.ascontiguousarray(colour), np.ascontiguousarray(depth)
+            view, far = np.flip(view, axis), np.flip(far, axis)
+    return np.ascontiguousarray(view), np.ascontiguousarray(far)
 
 
 def _random_part(depth: NDArray[np.float32], rng: np.random.Generator) -> tuple[slice, slice]:
@@ -122,7 +124,7 @@ def _smooth_field(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[n
     cells = int(rng.integers(3, 10))
     coarse = rng.standard_normal((cells, cells)).astype(np.float32)
     field = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return field[..., np.newaxis]
+    return np.asarray(field, np.float32)[..., np.newaxis]
 
 
 def _highlights(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -132,7 +134,8 @@ def _highlights(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.
         centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
         axes = (int(rng.integers(1, 9)), int(rng.integers(1, 4)))
         cv2.ellipse(layer, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-    return cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 1.5))[..., np.newaxis]
+    soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 1.5))
+    return np.asarray(soft, np.float32)[..., np.newaxis]
 
 
 def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
@@ -141,14 +144,14 @@ def random_look(colour: Picture, rng: np.random.Generator) -> Picture:
     In this order: hue, saturation, white balance; uneven light and tissue; exposure, gamma; blur;
     reflections; noise; JPEG.
     """
-    picture = cv2.transform(colour.astype(np.float32) / 255, _colour_matrix(rng))
+    picture: NDArray[Any] = cv2.transform(colour.astype(np.float32) / 255, _colour_matrix(rng))
     if rng.random() < 0.7:
         picture *= np.exp(rng.uniform(0, 0.4) * _smooth_field(colour.shape[:2], rng))
     exposure = math.exp(rng.normal(0, 0.25))
     gamma = math.exp(rng.uniform(*np.log(GAMMAS)))
     # About the level of the lit walls, which a camera's gain keeps.
     level = max(float(np.percentile(picture[::8, ::8], 85)), 0.05)
-    picture = cv2.pow(cv2.max(picture / np.float32(level), 0.0), gamma)
+    picture = np.asarray(cv2.pow(np.maximum(picture, 0) / np.float32(level), gamma))
     picture *= np.float32(level * exposure)
     picture += np.float32(max(rng.normal(0, 0.03), 0))  # stray light
     if rng.random() < 0.3:  # a shoulder instead of plain clipping

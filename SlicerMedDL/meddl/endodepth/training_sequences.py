@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,7 +193,7 @@ def _fitted(sequence: TrainingSequence, size: tuple[int, int]) -> TrainingSequen
         return sequence
     start = [(old - new) // 2 for old, new in zip(sequence.size, size, strict=True)]
 
-    def fit(array: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+    def fit(array: NDArray[Any], axis: int) -> NDArray[Any]:
         for n, (first, length) in enumerate(zip(start, size, strict=True), start=axis):
             last = first + length
             padding = [(0, 0)] * array.ndim

@@ -44,7 +44,9 @@ def plain(block: DenseBlock, *inputs: torch.Tensor) -> torch.Tensor:
     return features
 
 
-def test_a_dense_block_equals_torch_layers_in_value_gradient_and_statistics():
+@pytest.mark.parametrize("portion", [1, 2])
+def test_a_dense_block_equals_torch_layers_in_value_gradient_and_statistics(portion, monkeypatch):
+    monkeypatch.setattr("meddl.endodepth.dense_block._portions", lambda f: f.split(portion))
     torch.manual_seed(0)
     block = DenseBlock(7, growth=3, layers=3).double()
     for layer in block.layers:  # other than 1 and 0, where mistakes could hide

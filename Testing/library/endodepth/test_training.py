@@ -11,6 +11,7 @@ import yaml
 
 from library.endodepth.torus_sequence import torus_sequence
 from meddl.cli.main import main
+from meddl.core.curves import Curves
 from meddl.core.errors import Cancelled, InputError
 from meddl.core.progress import CancelToken
 from meddl.endodepth.sequence import write_sequence
@@ -240,17 +241,28 @@ def test_a_run_learns_stops_and_goes_on_as_if_it_had_not_stopped(root, tmp_path)
     assert 0 < whole[-1]["validation/abs_rel"] < 1
 
 
-def test_the_command_trains_with_published_options_and_tests_on_a_bag(root, tmp_path, capsys):
-    small = "--architecture light --device cpu --num_iter 1 --number_epoch 1 --batch_size 1"
+def test_the_command_trains_with_published_options_and_tests_on_a_bag(
+    root, tmp_path, capsys, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(
+        Curves, "write", lambda curves, row, pictures: shown.append((row, pictures))
+    )
+    small = "--architecture light --device cpu --num_iter 2 --number_epoch 2 --batch_size 1"
     sizes = "--input_downsampling 1 --adjacent_range 1 4 --input-size 64,64"
     data = f"{sizes} --training_data_root {root}"
     bags = "--training_patient_id 1 --testing_patient_id 2 --architecture_summary on"
+    bags += " --validation_interval 2 --display_interval 3"
     output = ["--output", str(tmp_path / "run"), "--json"]
     assert main(["endodepth", "train", *f"{small} {data} {bags}".split(), *output]) == 0
     result = capsys.readouterr()
     assert "light: " in result.err and "parameters" in result.err
     record = json.loads(result.out)
     assert record["validation/abs_rel"] > 0
+    history = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+    assert ["validation/abs_rel" in json.loads(row) for row in history] == [False, True]
+    assert [row["step"] for row, _ in shown] == [2, 3, 4] and "step/loss" in shown[1][0]
+    assert all(grid.shape == (4 * 64, 4 * 64, 3) for _, grids in shown for grid in grids.values())
     tested = json.loads((tmp_path / "run" / "testing.json").read_text())
     assert set(tested) == {"second"} and 0 < tested["second"]["abs_rel"] < 2
     adapted = ["--weights", record["output"], "--sequence", str(root / "bag_2" / "second")]
