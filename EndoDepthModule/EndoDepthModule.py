@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import ScriptedLoadableModule
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleTest
 
 from EndoDepthModuleLib import predicting, video
 from EndoDepthModuleLib.logic import EndoDepthLogic
@@ -51,8 +53,6 @@ class EndoDepthModule(ScriptedLoadableModule):
 
     def followVideos(self) -> None:
         """Videos of a loaded scene play, whether the module was opened or not."""
-        from EndoDepthModuleLib.player import player
-
         player()
 
 
@@ -122,3 +122,26 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
     def apply(self) -> None:
         """Predict the depth of the whole video."""
         self.surface.predict()
+
+
+class EndoDepthModuleTest(ScriptedLoadableModuleTest):
+    """The self-test of Slicer's developer panel; Testing/Python holds the others."""
+
+    def runTest(self) -> None:
+        """The depths of a small exact sequence follow the frames and the scale."""
+        from EndoDepthModuleLib import phantom
+
+        self.setUp()
+        with tempfile.TemporaryDirectory() as folder:
+            sequence = phantom.write_phantom(folder, unit_mm=5.0)
+            logic = EndoDepthModuleLogic()
+            browser = logic.loadSequence(folder)
+            volume = logic.loadDepths(browser)
+            logic.setScale(browser, 5.0)
+            browser.SetSelectedItemNumber(3)
+            slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+            depth = slicer.util.arrayFromVolume(volume)[0]
+            expected = phantom.depth_of(phantom.poses()[3]) * sequence.mask
+            np.testing.assert_allclose(depth, expected, atol=1e-4)
+            slicer.mrmlScene.RemoveNode(browser)
+        self.delayDisplay(_("Test passed"))

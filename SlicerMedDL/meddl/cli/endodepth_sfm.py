@@ -45,6 +45,11 @@ def add(actions: Any) -> None:
         "--import", dest="model", metavar="COLMAP_DIR", help="model, text or binary, of the frames"
     )
     source.add_argument("--check", action="store_true", help="figures of what is there; no change")
+    source.add_argument(
+        "--invert",
+        action="store_true",
+        help="mend a motion.yaml whose poses are camera-from-world",
+    )
     parser.add_argument(
         "--undistorted",
         metavar="NEW_DIR",
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from meddl.core.parameters import from_arguments
     from meddl.core.progress import subprogress
     from meddl.endodepth.reprojection import statistics, write_overlays
-    from meddl.endodepth.sequence import read_sequence
+    from meddl.endodepth.sequence import read_sequence, write_sequence
     from meddl.endodepth.sfm_parameters import SfmParameters
 
     start = time.perf_counter()
@@ -75,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         sequence = _import(args, parameters, work)
     elif args.check:
         sequence = read_sequence(args.sequence)
+    elif args.invert:
+        sequence = write_sequence(read_sequence(args.sequence, poses="camera_from_world"))
     else:
         from meddl.endodepth.sfm import run_sfm
 

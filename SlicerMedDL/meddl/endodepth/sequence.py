@@ -297,10 +297,15 @@ def _check_convention(sequence: EndoscopicSequence, poses: str) -> None:
     here, inverse = visible_inside(sequence), visible_inside(sequence, inverted=True)
     if 1 - here > max(_OUTSIDE, 4 * (1 - inverse)):
         other = POSES[1 - POSES.index(poses)]
+        remedy = (
+            f"mend them with: meddl endodepth sfm {sequence.folder} --invert"
+            if poses == POSES[0]
+            else "they are as the format wants them"
+        )
         raise FileError(
             f"{sequence.folder / files.POSES}: {here:.1%} of the visible points lie in front of "
-            f"their camera and in the mask, {inverse:.1%} if the poses are inverted; they are "
-            f"{other} (COLMAP's are camera_from_world): read them with poses={other}"
+            f"their camera and in the mask, {inverse:.1%} if the poses are inverted: they are "
+            f"{other}; {remedy} (in Python: read_sequence(folder, poses={other!r}))"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from meddl.cli.main import main
 from meddl.core.errors import FileError, InputError
 from meddl.endodepth.sequence import (
     read_sequence,
@@ -177,11 +178,14 @@ def test_inverted_poses_are_noticed_and_mended(plane, tmp_path):
         replace(plane, world_from_camera=np.linalg.inv(plane.world_from_camera)),
         tmp_path / "wrong",
     )
-    with pytest.raises(FileError, match=r"100\.0% if the poses are inverted.*poses=camera_from_"):
+    with pytest.raises(FileError, match=r"100\.0% if the poses are inverted.*--invert"):
         read_sequence(wrong.folder)
     mended = read_sequence(wrong.folder, poses="camera_from_world")
     np.testing.assert_allclose(mended.world_from_camera, plane.world_from_camera, atol=1e-14)
-    with pytest.raises(FileError, match="poses=world_from_camera"):
+    assert main(["endodepth", "sfm", str(wrong.folder), "--invert", "--quiet"]) == 0
+    mended = read_sequence(wrong.folder)
+    np.testing.assert_allclose(mended.world_from_camera, plane.world_from_camera, atol=1e-14)
+    with pytest.raises(FileError, match="they are world_from_camera; they are as the format"):
         read_sequence(plane.folder, poses="camera_from_world")
     with pytest.raises(InputError, match=r"colmap.*world_from_camera, camera_from_world"):
         read_sequence(plane.folder, poses="colmap")

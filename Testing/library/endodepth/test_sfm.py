@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image as Picture
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from meddl.core.errors import Cancelled, InputError
+from meddl.core.errors import Cancelled, DependencyError, InputError
 from meddl.core.pinhole import pixel_centres
 from meddl.core.progress import CancelToken
 from meddl.endodepth.sequence import frame_name, read_sequence, unposed, write_sequence
@@ -181,6 +182,12 @@ def test_two_frames_are_refused_before_work_starts(wall, tmp_path):
     frames = [read_sequence(wall[0]).frame(number) for number in (0, 1)]
     with pytest.raises(InputError, match="has 2 frames, structure from motion needs at least 3"):
         run_sfm(write_frames(tmp_path / "two", frames), PARAMETERS)
+
+
+def test_without_pycolmap_it_says_what_to_install(wall, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(DependencyError, match="structure from motion needs the package pycolmap"):
+        run_sfm(wall[0], PARAMETERS)
 
 
 def test_feature_pictures_have_even_contrast_and_no_rim():
