@@ -53,8 +53,6 @@ class EndoDepthModule(ScriptedLoadableModule):
 
     def followVideos(self) -> None:
         """Videos of a loaded scene play, whether the module was opened or not."""
-        from EndoDepthModuleLib.player import player
-
         player()
 
 

@@ -82,6 +82,8 @@ def train_network(
     optimizer, scheduler = _optimizer(network, parameters)
 
     def training_step(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if parameters.keep_statistics:
+            network.eval()
         epoch = scheduler.last_epoch // parameters.num_iter
         return batch_loss(model, batch, parameters.sfl_weight, parameters.dcl_weight_at(epoch))
 

@@ -90,6 +90,10 @@ def make_plan(values: Mapping[str, Any], base: str = "published") -> TrainingPla
     for name in ("sequence", "training_data_root"):  # as absolute paths in the run's record
         if getattr(parameters, name):
             setattr(parameters, name, str(Path(getattr(parameters, name)).absolute()))
+    if parameters.keep_statistics and not parameters.load_trained_model:
+        raise InputError(
+            "--keep_statistics (of the preset finetune) needs weights; name them with --weights"
+        )
     if bool(parameters.sequence) == bool(parameters.training_data_root):
         raise InputError(
             "either --sequence or --training_data_root says what to train on; "

@@ -105,6 +105,11 @@ class DepthTraining(TrainingParameters):
     load_trained_model: str = _published(
         "load_trained_model", "", "weights to start from: a file or a name; decides architecture"
     )
+    keep_statistics: bool = parameter(
+        False,
+        "batch normalisation goes on with the statistics of the weights that training starts from",
+        option="--keep_statistics",
+    )
     architecture_summary: bool = _published(
         "architecture_summary", False, "print the layers of the network first"
     )
@@ -192,7 +197,16 @@ _SHORT = {
 PRESETS: dict[str, dict[str, Any]] = {
     "published": {},
     "cpu": {**_SHORT, "epochs": 40},
-    "finetune": {**_SHORT, "epochs": 4, "learning_rate": 5e-4, "min_lr": 5e-5},
+    # With the statistics of a few pictures the shipped kind of weights gets worse at first: on the
+    # example the AbsRel went from 0.14 to 0.25 when they were replaced by those of its frames.
+    "finetune": {
+        **_SHORT,
+        "keep_statistics": True,
+        "epochs": 8,
+        "num_iter": 5,
+        "learning_rate": 5e-4,
+        "min_lr": 5e-5,
+    },
 }
 
 

@@ -20,6 +20,8 @@ from meddl.endodepth.training_parameters import PRESETS, DepthTraining
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file  # noqa: E402
+
 from meddl.endodepth.training import train_network  # noqa: E402
 from meddl.endodepth.training_samples import Pairs, Views  # noqa: E402
 from meddl.endodepth.training_sequences import depth_map, load_sequences  # noqa: E402
@@ -213,6 +215,7 @@ def test_bags_are_divided_by_their_numbers(root):
         ({"validation_patient_id": "1,2"}, "no bag is left"),
         ({"id_range": (5, 6)}, "no bag_N folder"),
         ({"sequence": "x"}, "both are given"),
+        ({"keep_statistics": True}, "needs weights"),
     ):
         with pytest.raises(InputError, match=message):
             make_plan({**values, **bad})
@@ -269,7 +272,11 @@ def test_the_command_trains_with_published_options_and_tests_on_a_bag(
     more = f"{sizes} --num_iter 1 --number_epoch 1".split()
     code = main(["endodepth", "train", *adapted, *more, "--output", str(tmp_path / "two")])
     assert code == 0
-    card = json.loads((tmp_path / "two" / "best" / "endodepth-light.json").read_text())
+    best = tmp_path / "two" / "best" / "endodepth-light.safetensors"
+    before, after = load_file(record["output"]), load_file(best)
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed and not [name for name in changed if "running" in name]  # see keep_statistics
+    card = json.loads(best.with_suffix(".json").read_text())
     assert (
         "second" in card["training_data"] and "before that endodepth-light" in card["training_data"]
     )
