@@ -56,7 +56,7 @@ class LightNetwork(nn.Module):
 
     Args:
         reduction: pixels of the picture per pixel that the network sees. With 1 a call takes four
-            times as long and is no better (Docs/validation.md).
+            times as long; it was better on rendered pictures only (Docs/validation.md).
         widths: channels of the levels, each of half the size of the one before.
         blocks: residual blocks of the levels.
     """

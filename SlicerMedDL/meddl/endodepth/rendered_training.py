@@ -160,7 +160,7 @@ def train_on_rendered(
 def store_in_half(weights: str | Path) -> Card:
     """Write the convolutions of a weights file anew with 16 bits per number: half the size.
 
-    Networks compute in 32 bits all the same; see Docs/validation.md for what it changes.
+    Networks compute in 32 bits all the same.
     """
     from safetensors.torch import load_file
 

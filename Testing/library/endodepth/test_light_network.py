@@ -139,7 +139,7 @@ def test_looks_are_seeded_and_keep_the_order_of_brightness_on_the_whole():
         assert first.dtype == np.uint8 and np.array_equal(first, again)
         bright, before = first.max(-1).ravel(), colour.max(-1).ravel()
         order.append(np.corrcoef(bright, before)[0, 1])
-    assert np.median(order) > 0.9
+    assert min(order) > 0.2 and np.median(order) > 0.7
 
 
 def test_hollows_get_darker_and_the_rest_stays():
