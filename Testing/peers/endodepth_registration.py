@@ -37,7 +37,7 @@ def bumpy_tube(seed: int, step: float = 0.75) -> Mesh:
 def part_of(
     surface: Mesh, radius: float, noise: float, seed: int
 ) -> tuple[Mesh, np.ndarray, float]:
-    """A part in a frame of its own, the true places of its vertices, and the scale back."""
+    """A part in its own frame, the true places of its vertices, and the scale back."""
     rng = np.random.default_rng(seed)
     centres = surface.vertices[surface.faces].mean(axis=1)
     near = np.linalg.norm(centres - rng.choice(centres), axis=1) < radius

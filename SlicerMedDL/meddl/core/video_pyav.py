@@ -17,6 +17,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError
@@ -38,12 +39,22 @@ def _open(path: Path) -> InputContainer:
         raise FileError(f"{path} is no readable video: {error}") from error
 
 
+def _pictures(path: Path, container: InputContainer) -> VideoStream:
+    if not container.streams.video:
+        raise FileError(f"{path} has no picture, only {len(container.streams)} other streams")
+    stream = container.streams.video[0]
+    if getattr(stream, "codec_context", None) is None:  # its stubs promise one
+        raise FileError(
+            f"{path} has pictures in a codec that FFmpeg does not know; convert it to H.264 where "
+            "it plays"
+        )
+    return stream
+
+
 def probe(path: Path) -> tuple[int, float, str, bool | None]:
     """Frames by the header (0: it does not say), frames per second, codec, whether it has sound."""
     with _open(path) as container:
-        if not container.streams.video:
-            raise FileError(f"{path} has no picture, only {len(container.streams)} other streams")
-        stream = container.streams.video[0]
+        stream = _pictures(path, container)
         rate = float(stream.average_rate or stream.base_rate or 0)
         frames = stream.frames
         if not frames and stream.duration and stream.time_base:
@@ -58,7 +69,7 @@ def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
         FileError: no video, or, unless ``resize``, a frame of another size than the first.
     """
     with _open(path) as container:
-        stream = container.streams.video[0]
+        stream = _pictures(path, container)
         stream.thread_type = "AUTO"
         damaged = 0
         size: tuple[int, int] | None = None
@@ -112,7 +123,7 @@ class Seeker:
 
     def _start(self) -> None:
         self._container = _open(self._path)
-        self._stream = self._container.streams.video[0]
+        self._stream = _pictures(self._path, self._container)
         self._stream.thread_type = "AUTO"
         self._next = 0  # the frame that decoding yields next
         self._frames = self._decoded()
@@ -161,7 +172,7 @@ def _packet_times(
     times: dict[int, bool] = {}
     size = max(path.stat().st_size, 1)
     with _open(path) as container:
-        stream = container.streams.video[0]
+        stream = _pictures(path, container)
         try:
             for count, packet in enumerate(container.demux(stream)):
                 time = packet.pts if packet.pts is not None else packet.dts

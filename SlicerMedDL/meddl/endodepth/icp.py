@@ -15,6 +15,9 @@ from meddl.endodepth.closest_points import Surface
 # Chetverikov et al., equation 9: how much more a pair weighs than a small residual.
 _PREFERENCE = 2.0
 _LEAST_OVERLAP = 0.4
+# Distances below this part of the spacing of the surface's points say nothing; without this floor a
+# scan without noise was trimmed to the least overlap.
+_FLOOR = 0.2
 # Pairs whose normals differ by more than this cosine are walls of different sides.
 _COSINE = 0.4
 # A step that moves no point by more than this part of the surface's size ends the search.
@@ -82,7 +85,7 @@ def trimmed_icp(
         plane = np.abs(((moved - target) * target_normals).sum(axis=1))
         # Beside a spread point the distance is the one to its plane; far from it, to the point.
         reach = np.where(agree, np.maximum(plane, distance - 2 * surface.spacing), np.inf)
-        limit, share = _trim(reach, overlap)
+        limit, share = _trim(reach, overlap, _FLOOR * surface.spacing)
         weights = (reach <= limit).astype(np.float64)
         score = float(np.sqrt((weights * plane**2).sum() / max(weights.sum(), 1)) / scale)
         step = plane_steps(moved[None], target[None], target_normals[None], weights[None], scaled)[
@@ -93,7 +96,7 @@ def trimmed_icp(
     return Alignment(present, score, share, count, done)
 
 
-def _trim(reach: Floats, overlap: float | None) -> tuple[float, float]:
+def _trim(reach: Floats, overlap: float | None, floor: float) -> tuple[float, float]:
     """The largest distance that counts, and the part of all points that it keeps."""
     ordered = np.sort(reach)
     count = len(ordered)
@@ -105,7 +108,7 @@ def _trim(reach: Floats, overlap: float | None) -> tuple[float, float]:
         mean_square = np.cumsum(finite**2) / numbers
         objective = np.where(
             (numbers >= _LEAST_OVERLAP * count) & np.isfinite(ordered),
-            (mean_square + 1e-18) / (numbers / count) ** (1 + _PREFERENCE),
+            (mean_square + floor**2) / (numbers / count) ** (1 + _PREFERENCE),
             np.inf,
         )
         kept = int(np.argmin(objective)) + 1 if np.isfinite(objective).any() else count

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = (16, 32, 64, 96, 128)  # channels at 1/2, 1/4, … of the picture
+WIDTHS = (16, 32, 64, 96, 128)  # channels at 1/2, 1/4, … of what the network sees
 BLOCKS = (0, 1, 2, 2, 1)  # residual blocks there
 LARGEST_LOG = 6.0  # of the depth; keeps exp() finite in half precision
 
@@ -49,19 +49,26 @@ class _Context(nn.Module):
 class LightNetwork(nn.Module):
     """Relative depth of one picture.
 
-    A U-Net (Ronneberger, Fischer, Brox, MICCAI 2015) of residual blocks whose finest level is half
-    the picture: 730 million multiplications at 256x320. Its fourth input channel is the logarithm
-    of the brightness, of which the log depth of an evenly coloured surface under a headlight is a
-    linear function.
+    A U-Net (Ronneberger, Fischer, Brox, MICCAI 2015) of residual blocks that works on the picture
+    shrunk by ``reduction``: 183 million multiplications for a picture of 256x320. Its fourth input
+    channel is the logarithm of the brightness, of which the log depth of an evenly coloured surface
+    under a headlight is a linear function.
 
     Args:
-        widths: channels of the levels, from half the picture down.
+        reduction: pixels of the picture per pixel that the network sees. With 1 a call takes four
+            times as long and is no better (Docs/validation.md).
+        widths: channels of the levels, each of half the size of the one before.
         blocks: residual blocks of the levels.
     """
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
+    def __init__(
+        self,
+        reduction: int = 2,
+        widths: tuple[int, ...] = WIDTHS,
+        blocks: tuple[int, ...] = BLOCKS,
+    ) -> None:
         super().__init__()
-        self.multiple = 2 ** len(widths)
+        self.reduction = reduction
         self.down = nn.ModuleList(_unit(a, b, stride=2) for a, b in pairwise((4, *widths)))
         self.encode = nn.ModuleList(
             nn.Sequential(*(_Block(width) for _ in range(count)))
@@ -73,12 +80,13 @@ class LightNetwork(nn.Module):
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in -1..1, sides multiples of ``multiple``, to depth (B, 1, H, W).
+        """(B, 3, H, W) float32 in -1..1 to depth (B, 1, H, W).
 
         The depth is positive and has no unit: it is true up to one factor per picture.
         """
-        brightness = (picture.mean(1, keepdim=True) + 1) / 2
-        result = torch.cat([picture, torch.log(brightness.clamp(min=0) + 0.02) / 2 + 1], 1)
+        small = functional.avg_pool2d(picture, self.reduction)
+        brightness = (small.mean(1, keepdim=True) + 1) / 2
+        result = torch.cat([small, torch.log(brightness.clamp(min=0) + 0.02) / 2 + 1], 1)
         passed = []
         for down, encode in zip(self.down, self.encode, strict=True):
             result = encode(down(result))
@@ -88,8 +96,8 @@ class LightNetwork(nn.Module):
             reversed(self.up), reversed(self.decode), reversed(passed[:-1]), strict=True
         ):
             # The 1x1 convolution comes first, while there are a quarter of the pixels.
-            result = functional.interpolate(up(result), scale_factor=2.0, mode="bilinear")
+            result = functional.interpolate(up(result), skip.shape[-2:], mode="bilinear")
             result = decode(result + skip)
         log_depth = self.last(result).clamp(-LARGEST_LOG, LARGEST_LOG)
-        log_depth = functional.interpolate(log_depth, scale_factor=2.0, mode="bilinear")
+        log_depth = functional.interpolate(log_depth, picture.shape[-2:], mode="bilinear")
         return torch.exp(log_depth)

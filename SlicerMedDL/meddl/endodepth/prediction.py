@@ -126,7 +126,7 @@ class DepthPredictor:
             device = choose_device(self._device, BYTES * inputs.size // 3).name
             name = self._engine_name
             if name == "auto":
-                # On one core the light network takes 20 ms by either of the two, 41 ms by torch.
+                # Either of the first two runs the light network about twice as fast as torch does.
                 # Measuring them anew at each start would take longer than a short sequence.
                 there = installed_engines() if device == "cpu" else ["torch"]
                 name = next(n for n in ("openvino", "onnxruntime", "torch") if n in there)

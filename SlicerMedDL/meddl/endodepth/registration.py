@@ -27,6 +27,7 @@ from meddl.endodepth.registration_parameters import RegistrationParameters
 logger = logging.getLogger(__name__)
 
 _SURFACE_POINTS = 60000
+_MOST_POINTS = 1_000_000
 _CANDIDATES = 8  # poses of the search that are followed to their end
 # A second pose that fits nearly as well as the best makes it doubtful.
 _DOUBT = 1.15
@@ -120,7 +121,10 @@ def register(
             100 * ambiguity,
         )
     progress(0.95, "measuring residuals")
-    _, residuals = closest(target, apply(best.target_from_source, mesh.vertices))
+    # Three points a triangle: the nearest triangle is then among the candidates.
+    dense = min(max(3 * len(surface.faces), _SURFACE_POINTS), _MOST_POINTS)
+    exact = make_surface(surface, dense, rng)
+    _, residuals = closest(exact, apply(best.target_from_source, mesh.vertices))
     errors = np.zeros(0)
     if landmarks is not None:
         errors = np.linalg.norm(apply(best.target_from_source, landmarks[0]) - landmarks[1], axis=1)

@@ -21,9 +21,6 @@ class RenderedTraining(TrainingParameters):
     views: int = parameter(20, "pictures per scene", minimum=1)
     architecture: str = parameter("light", "the network", choices=ARCHITECTURES)
     start: str = parameter("", "weights to begin with", metavar="NAME|PATH")
-    coarse: float = parameter(
-        0.6, "share of the steps, at the beginning, at half the size", minimum=0, maximum=1
-    )
     gradient_weight: float = parameter(0.5, "of the gradient loss", minimum=0)
     pictures: str = parameter(
         "", "folder of the rendered pictures; by default OUTPUT/pictures", metavar="DIR"

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from meddl.core.metrics import depth_metrics
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -108,9 +107,6 @@ def train_on_rendered(
 
     def loss(model: Any, batch: Any) -> dict[str, Tensor]:
         picture, depth = batch
-        if schedule.last_epoch < parameters.coarse * steps:
-            picture = functional.avg_pool2d(picture, 2)
-            depth = depth[..., ::2, ::2]
         difference, known = log_difference(model(picture), depth)
         invariant = scale_invariant_loss(difference, known)
         gradient = gradient_loss(difference, known)

@@ -203,7 +203,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_SHORT,
         "keep_statistics": True,
         "epochs": 8,
-        "num_iter": 10,
+        "num_iter": 5,
         "learning_rate": 5e-4,
         "min_lr": 5e-5,
     },

@@ -80,7 +80,7 @@ def test_a_truncated_file_has_the_frames_that_are_left(path, tmp_path):
     short = tmp_path / path.name
     short.write_bytes(whole[: len(whole) * 2 // 3])
     if path.suffix == ".mp4":  # its index was at its end
-        with pytest.raises(FileError, match="video"):
+        with pytest.raises(FileError, match=r"no picture|no readable video|no valid video"):
             open_frames(short)
         return
     left = sum(1 for _ in read_frames(short))

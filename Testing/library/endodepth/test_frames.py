@@ -163,8 +163,12 @@ def test_videos_that_cannot_make_a_sequence_are_refused(video, tmp_path):
     write_frames(black, [np.zeros((*SIZE, 3), np.uint8)] * 4, 25)
     one = tmp_path / "one.avi"
     write_frames(one, [picture(0)], 25)
+    codec = tmp_path / "codec.avi"
+    write_frames(codec, [picture(n) for n in range(4)], 25)
+    codec.write_bytes(codec.read_bytes().replace(b"MJPG", b"ZZZZ"))
     for path, message in (
         (black, "all black"),
+        (codec, "codec that FFmpeg does not know"),
         (one, "has 1 frames.*at least 2"),
         (tmp_path / "none.mp4", "not found"),
         (Path(__file__), "is no video"),
