@@ -1,6 +1,6 @@
-"""Fusion of 100 depth maps of 256 x 320 into 256^3, beside Open3D and a plain numpy transcription.
+"""Fusion of 100 depth maps of 256 x 320 into 256^3, beside a plain numpy transcription.
 
-    python Testing/peers/endodepth_fusion.py [--open3d /path/to/python] [--output f.json]
+    python Testing/peers/endodepth_fusion.py [--repeats 3] [--output f.json]
 
 The scene is a sphere seen from within, whose depth is known in closed form, so that the distance
 of the meshes' vertices to it is the error of the fusion. Every method is a process of its own, gets
@@ -28,7 +28,7 @@ VOXEL = EDGE / (SIZE - 1)
 TRUNCATION = 4 * VOXEL
 HEIGHT, WIDTH = 256, 320
 INTRINSICS = np.array([[169.3, 0, 160], [0, 169.3, 128], [0, 0, 1.0]])
-METHODS = ("meddl", "numpy", "open3d uniform", "open3d scalable")
+METHODS = ("meddl", "numpy")
 
 
 def make_maps(count: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
@@ -90,37 +90,11 @@ def fuse_numpy(maps: np.ndarray, poses: np.ndarray) -> np.ndarray:
     return vertices * VOXEL - EDGE / 2
 
 
-def fuse_open3d(maps: np.ndarray, poses: np.ndarray, scalable: bool) -> np.ndarray:
-    import open3d as o3d
-
-    kind = o3d.pipelines.integration.TSDFVolumeColorType.NoColor
-    if scalable:
-        volume = o3d.pipelines.integration.ScalableTSDFVolume(VOXEL, TRUNCATION, kind)
-    else:
-        volume = o3d.pipelines.integration.UniformTSDFVolume(
-            EDGE, SIZE, TRUNCATION, kind, origin=np.full((3, 1), -EDGE / 2)
-        )
-    fx, fy, cx, cy = INTRINSICS[[0, 1, 0, 1], [0, 1, 2, 2]]
-    camera = o3d.camera.PinholeCameraIntrinsic(WIDTH, HEIGHT, fx, fy, cx - 0.5, cy - 0.5)
-    blank = o3d.geometry.Image(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    for depth, pose in zip(maps, poses, strict=True):
-        picture = o3d.geometry.RGBDImage.create_from_color_and_depth(
-            blank, o3d.geometry.Image(depth), 1.0, 1000.0, convert_rgb_to_intensity=False
-        )
-        volume.integrate(picture, camera, np.linalg.inv(pose))
-    return np.asarray(volume.extract_triangle_mesh().vertices)
-
-
 def work(method: str, data: Path) -> None:
     """Answer each line of the standard input with a line of figures."""
     with np.load(data) as file:
         maps, poses = file["maps"], file["poses"]
-    fuse = {
-        "meddl": fuse_meddl,
-        "numpy": fuse_numpy,
-        "open3d uniform": lambda m, p: fuse_open3d(m, p, scalable=False),
-        "open3d scalable": lambda m, p: fuse_open3d(m, p, scalable=True),
-    }[method]
+    fuse = {"meddl": fuse_meddl, "numpy": fuse_numpy}[method]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fuse(maps[:1], poses[:1])
     for _ in sys.stdin:
@@ -139,15 +113,14 @@ def work(method: str, data: Path) -> None:
         print(json.dumps(figures), flush=True)
 
 
-def start(method: str, python: str, data: Path) -> subprocess.Popen[str]:
-    command = [python, __file__, "--worker", method, "--data", str(data)]
+def start(method: str, data: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, "--worker", method, "--data", str(data)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=os.environ, **pipes)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--open3d", metavar="PYTHON", help="interpreter that has open3d")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--noise", type=float, default=0.0, help="part of the depth")
     parser.add_argument("--repeats", type=int, default=3)
@@ -159,16 +132,13 @@ def main() -> None:
     if args.worker:
         work(args.worker, args.data)
         return
-    methods = [name for name in args.methods.split(",") if args.open3d or "open3d" not in name]
+    methods = args.methods.split(",")
     results: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "maps.npz"
         maps, poses = make_maps(args.frames, args.noise)
         np.savez(data, maps=maps, poses=poses)
-        workers = {
-            name: start(name, args.open3d if "open3d" in name else sys.executable, data)
-            for name in methods
-        }
+        workers = {name: start(name, data) for name in methods}
         for _ in range(args.repeats):
             for name, worker in workers.items():
                 worker.stdin.write("go\n")

@@ -76,9 +76,11 @@ def pairs(sequence: EndoscopicSequence, depth: Path, truth: EndoscopicSequence) 
     return found
 
 
-def judge(work: Path, sequence: EndoscopicSequence, truth: EndoscopicSequence) -> dict[str, float]:
+def judge(
+    result: Path, sequence: EndoscopicSequence, truth: EndoscopicSequence
+) -> dict[str, float]:
     """Figures of depth, poses and mesh after one similarity."""
-    views = pairs(sequence, work / "depth", truth)
+    views = pairs(sequence, result / "depth", truth)
     rng = np.random.default_rng(0)
     chosen = [rng.integers(len(view[0]), size=PIXELS_PER_FRAME) for view in views]
     truth_from_world = umeyama(
@@ -90,7 +92,7 @@ def judge(work: Path, sequence: EndoscopicSequence, truth: EndoscopicSequence) -
     true = np.concatenate([view[1] for view in views])
     figures = depth_metrics(predicted, true)
     low, high = np.percentile(true, [0.5, 99.5])
-    mesh = read_mesh(work / "surface.ply")
+    mesh = read_mesh(result / "surface.ply")
     exact = read_mesh(truth.folder / "surface.ply")
     samples, _ = trimesh.sample.sample_surface(
         trimesh.Trimesh(exact.vertices, exact.faces, process=False), SURFACE_POINTS, seed=0
@@ -121,13 +123,24 @@ def main() -> None:
     parser.add_argument("--scene", default="sinus")
     parser.add_argument("--frames", default="60")
     parser.add_argument("--seed", default="5")
-    parser.add_argument("--train", nargs="*", help="options of train; none: shipped weights only")
+    parser.add_argument("--step", default="0.25", help="way of the camera from frame to frame, mm")
+    parser.add_argument("--weights", default="endodepth-light")
+    parser.add_argument("--adapt", action="store_true", help="adapt the weights to the sequence")
     args = parser.parse_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
     truth_dir, video, frames = work / "truth", work / "video.mp4", work / "sequence"
     times = {}
-    scene = ["--scene", args.scene, "--frames", args.frames, "--seed", args.seed]
+    scene = [
+        "--scene",
+        args.scene,
+        "--frames",
+        args.frames,
+        "--seed",
+        args.seed,
+        "--step",
+        args.step,
+    ]
     times["render"] = command(truth_dir, "render", *scene, "--output", str(truth_dir))
     truth = read_sequence(truth_dir)
     if not video.exists():
@@ -135,17 +148,19 @@ def main() -> None:
     assert sum(1 for _ in read_frames(video)) == len(truth.frame_numbers)
     times["frames"] = command(frames, "frames", str(video), "--output", str(frames))
     times["sfm"] = command(frames / "motion.yaml", "sfm", str(frames))
-    weights = []
-    if args.train is not None:
-        run = work / "training"
-        options = ["--sequence", str(frames), "--output", str(run), *args.train]
+    result, weights = work / ("adapted" if args.adapt else "shipped"), args.weights
+    result.mkdir(exist_ok=True)
+    if args.adapt:
+        run = result / "training"
+        options = ["--sequence", str(frames), "--weights", weights, "--output", str(run)]
         times["train"] = command(run / "best", "train", *options)
-        weights = ["--weights", str(next((run / "best").glob("*.safetensors")))]
-    depth, mesh = work / "depth", work / "surface.ply"
-    times["predict"] = command(depth, "predict", str(frames), "--output", str(depth), *weights)
+        weights = str(next((run / "best").glob("*.safetensors")))
+    depth, mesh = result / "depth", result / "surface.ply"
+    predict = ["predict", str(frames), "--output", str(depth), "--weights", weights]
+    times["predict"] = command(depth, *predict)
     times["fuse"] = command(mesh, "fuse", str(frames), "--depth", str(depth), "--output", str(mesh))
-    report = {**judge(work, read_sequence(frames), truth), "times": times}
-    (work / "pipeline.json").write_text(json.dumps(report, indent=1))
+    report = {**judge(result, read_sequence(frames), truth), "times": times}
+    (result / "pipeline.json").write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
 
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from meddl.core.errors import InputError
     from meddl.core.parameters import from_arguments
     from meddl.core.progress import subprogress
-    from meddl.endodepth.reprojection import statistics, write_overlays
+    from meddl.endodepth.reprojection import light_correlation, statistics, write_overlays
     from meddl.endodepth.sequence import read_sequence, write_sequence
     from meddl.endodepth.sfm_parameters import SfmParameters
 
@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
         sequence = run_sfm(args.sequence, parameters, work, args.cancel)
     report = {"sequence": str(sequence.folder), **statistics(sequence)}
+    report["light_correlation"] = light_correlation(sequence)
     if args.overlay:
         write_overlays(sequence, args.overlay, subprogress(args.progress, 0.9, 1), args.cancel)
         report["overlay"] = args.overlay
@@ -138,6 +139,10 @@ def _print(report: dict[str, Any]) -> None:
     print(
         f"  in the mask       {report['inside']:.1%} of what is seen "
         f"({report['inside_if_inverted']:.1%} with inverted poses)"
+    )
+    print(
+        f"  light             brightness and depth correlate by {report['light_correlation']:.2f} "
+        "(below 0 as it has to; above, near and far are exchanged)"
     )
     for name in ("overlay", "export"):
         if name in report:

@@ -7,6 +7,7 @@ own: a crash there costs a message, and a cancel takes effect at once. What is f
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -29,11 +30,12 @@ from meddl.core.progress import CancelToken, Progress, no_progress, steps, subpr
 from meddl.endodepth.colmap import read_model
 from meddl.endodepth.colmap_sequence import point_errors, sequence_of_model
 from meddl.endodepth.highlights import specular_highlights
-from meddl.endodepth.reprojection import statistics
+from meddl.endodepth.reprojection import INSIDE_OUT, light_correlation, statistics
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence, write_sequence
 from meddl.endodepth.sfm_parameters import RECORD, SfmParameters
 
 Floats = NDArray[np.float64]
+logger = logging.getLogger(__name__)
 
 LOG = "sfm.log"
 # Three views check each other; two are explained by almost any points.
@@ -102,6 +104,15 @@ def run_sfm(
         )
     if cancel is not None:
         cancel.check()
+    light = light_correlation(result)
+    if light > INSIDE_OUT:
+        logger.warning(
+            "%s: near and far seem exchanged: brightness grows with depth (rank correlation %.2f); "
+            "the camera moves too little for its field of view: calibrate it, or take a part of "
+            "the video with more motion",
+            sequence.folder,
+            light,
+        )
     result = write_sequence(result)
     record = {
         "parameters": to_dict(parameters),
@@ -111,6 +122,7 @@ def run_sfm(
             "kept_up_to": job["max_error"],
         },
         "figures": statistics(result),
+        "light_correlation": light,
     }
     write_json(sequence.folder / RECORD, record)
     return result

@@ -80,8 +80,8 @@ def make_volume(
             "one voxel were expected"
         )
     counts = np.ceil((high - low) / voxel) + 1
-    # Marching cubes work on one more copy and on masks.
-    require_memory(int(counts.prod() * 16), f"a volume of {'x'.join(f'{n:.0f}' for n in counts)}")
+    # The field has 8 bytes a voxel; marching cubes add a copy, masks, and the range in each cube.
+    require_memory(int(counts.prod() * 28), f"a volume of {'x'.join(f'{n:.0f}' for n in counts)}")
     shape = tuple(counts.astype(int))
     return Volume(low, voxel, truncation, np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 

@@ -31,7 +31,7 @@ class MonodepthTraining(TrainingParameters):
     )
     flip: bool = parameter(True, "mirror every other picture in training, left to right")
     # Loss and learning
-    ssim_weight: float = parameter(1.0, "of (1 - SSIM) / 2", minimum=0)
+    ssim_weight: float = parameter(5.0, "of (1 - SSIM) / 2", minimum=0)
     mse_weight: float = parameter(1.0, "of the mean squared error", "1/m^2", minimum=0)
     epochs: int = parameter(50, "passes over the pairs", minimum=1)
     batch_size: int = parameter(16, "pairs per step and process (published: 16)", minimum=1)

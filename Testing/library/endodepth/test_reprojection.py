@@ -12,7 +12,13 @@ from PIL import Image as Picture
 from meddl.cli.main import main
 from meddl.core.errors import InputError
 from meddl.endodepth.colmap import read_model
-from meddl.endodepth.reprojection import overlay, statistics, visible_points, write_overlays
+from meddl.endodepth.reprojection import (
+    light_correlation,
+    overlay,
+    statistics,
+    visible_points,
+    write_overlays,
+)
 from meddl.endodepth.sequence import frame_name, read_sequence, unposed, write_sequence
 
 INTRINSICS = np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]])
@@ -66,6 +72,20 @@ def test_statistics(sequence):
     away.world_from_camera[:, 2, 3] = -25  # inverted: 25 ahead, past two points, above the third
     found = statistics(away)
     assert found["inside"] == 1 and found["inside_if_inverted"] == 0
+
+
+@pytest.mark.parametrize(("falls", "sign"), [(True, -1), (False, 1)])
+def test_light_tells_what_is_inside_out(sequence, falls, sign):
+    x = np.linspace(-5, 5, 12)
+    points = np.column_stack([x, np.zeros(12), np.linspace(10, 20, 12)])
+    shown = replace(
+        sequence, mask=np.ones((48, 64), np.bool_), points=points, visibility=np.ones((2, 12), bool)
+    )
+    light = np.linspace(220, 60, 64) if falls else np.linspace(60, 220, 64)
+    frame = np.repeat(np.tile(light, (48, 1))[..., np.newaxis], 3, axis=2).astype(np.uint8)
+    for number in (3, 5):
+        Picture.fromarray(frame).save(shown.file_of(number))
+    assert sign * light_correlation(shown) > 0.95
 
 
 def test_before_structure_from_motion_there_is_nothing_to_check(sequence):

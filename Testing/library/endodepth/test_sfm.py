@@ -125,7 +125,7 @@ def test_what_was_found_is_in_the_folder(wall, reconstructed):
     record = json.loads((reconstructed.folder / "sfm.json").read_text())
     assert record["parameters"]["seed"] == 0 and record["attempts"][-1]["registered"] == 12
     assert 0 < record["reprojection_error"]["median"] < record["reprojection_error"]["kept_up_to"]
-    assert record["figures"]["inside"] > 0.999
+    assert record["figures"]["inside"] > 0.999 and record["light_correlation"] < -0.2
     assert "Feature extraction" in (reconstructed.folder / "sfm.log").read_text()
     assert not list(reconstructed.folder.glob(".*"))
 
