@@ -18,7 +18,7 @@ from meddl.endodepth.views import View, map_mask
 from SlicerMedDLLib.nodes import describe
 
 if TYPE_CHECKING:
-    from meddl.endodepth.depth_maps import DepthFolder
+    from meddl.core.depth_maps import DepthFolder
     from meddl.endodepth.fusion import FusedSurface
     from meddl.endodepth.fusion_parameters import FusionParameters
 

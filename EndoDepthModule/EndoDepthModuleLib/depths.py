@@ -22,17 +22,17 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from EndoDepthModuleLib import placing, video
 from EndoDepthModuleLib.player import player
-from meddl.core.devices import require_memory
-from meddl.core.errors import FileError, InputError
-from meddl.core.geometry import Matrix
-from meddl.core.image import Image
-from meddl.endodepth.depth_maps import (
+from meddl.core.depth_maps import (
     DepthCamera,
     DepthFolder,
     camera_of,
     read_depth_folder,
     set_scale,
 )
+from meddl.core.devices import require_memory
+from meddl.core.errors import FileError, InputError
+from meddl.core.geometry import Matrix
+from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node
 from SlicerMedDLLib.sequences import RAS_FROM_FRAME, browse
 from SlicerMedDLLib.volumes import vtk_image

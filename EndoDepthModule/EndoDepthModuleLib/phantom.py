@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import depth_writer
 from meddl.core.geometry import rotation
 from meddl.core.image import Image
 from meddl.core.mesh import Mesh
 from meddl.core.pictures import write_picture
 from meddl.core.pinhole import Floats, backproject, pixel_centres, project
-from meddl.endodepth.depth_maps import depth_writer
 from meddl.endodepth.sequence import EndoscopicSequence, unposed, write_sequence
 
 AXES = np.array([30.0, 22.0, 40.0])  # half axes, mm

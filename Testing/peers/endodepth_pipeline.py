@@ -21,13 +21,13 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import apply
 from meddl.core.mesh import read_mesh
 from meddl.core.metrics import depth_metrics
 from meddl.core.pinhole import backproject, cropped, resized
 from meddl.core.video import read_frames, write_frames
 from meddl.endodepth.alignment import scale_of, umeyama
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
 
 RATE = 25.0

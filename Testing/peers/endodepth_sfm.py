@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import apply, inverse
 from meddl.core.parameters import add_arguments, from_arguments
 from meddl.core.pinhole import project
 from meddl.endodepth.alignment import scale_of, umeyama
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence, unposed, write_sequence
 from meddl.endodepth.sfm import run_sfm
 from meddl.endodepth.sfm_parameters import SfmParameters

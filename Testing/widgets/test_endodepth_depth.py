@@ -24,9 +24,9 @@ from EndoDepthModuleLib import (
     surfaces,
     video,
 )
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import apply, rotation
 from meddl.core.mesh import Mesh
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib.markups import markups_from_points

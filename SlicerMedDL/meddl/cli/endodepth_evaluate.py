@@ -46,8 +46,8 @@ def add(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, score, write; returns 0."""
     from meddl.cli.console import print_json
+    from meddl.core.depth_maps import read_depth_folder
     from meddl.core.parameters import from_arguments
-    from meddl.endodepth.depth_maps import read_depth_folder
     from meddl.endodepth.evaluation_files import check_report, write_report
     from meddl.endodepth.evaluation_parameters import EvaluationParameters
     from meddl.endodepth.sequence import read_sequence

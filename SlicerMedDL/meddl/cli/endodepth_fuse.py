@@ -49,8 +49,8 @@ def add(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, fuse, write; returns 0."""
     from meddl.cli.console import print_json
+    from meddl.core.depth_maps import read_depth_folder
     from meddl.core.parameters import from_arguments
-    from meddl.endodepth.depth_maps import read_depth_folder
     from meddl.endodepth.fusion_files import check_output, write_point_clouds, write_surface
     from meddl.endodepth.fusion_parameters import FusionParameters
     from meddl.endodepth.sequence import read_sequence

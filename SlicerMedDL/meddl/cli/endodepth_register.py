@@ -75,11 +75,11 @@ def add(actions: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, register, write; returns 0."""
     from meddl.cli.console import print_json
+    from meddl.core.depth_maps import set_scale
     from meddl.core.errors import InputError
     from meddl.core.mesh import read_mesh, write_mesh
     from meddl.core.parameters import from_arguments
     from meddl.endodepth import registration_files as files
-    from meddl.endodepth.depth_maps import set_scale
     from meddl.endodepth.fusion_files import check_output, scale_of_maps
     from meddl.endodepth.registration_parameters import RegistrationParameters
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import DepthFolder, camera_of
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply, inverse
 from meddl.core.metrics import depth_metrics
 from meddl.core.pinhole import Floats, backproject, pixel_centres, project
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
-from meddl.endodepth.depth_maps import DepthFolder, camera_of
 from meddl.endodepth.evaluation_parameters import EvaluationParameters
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.tsdf import JUMP

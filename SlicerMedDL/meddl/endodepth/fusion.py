@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import DepthFolder
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
 from meddl.core.mesh import Mesh
 from meddl.core.pinhole import Floats, backproject
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
-from meddl.endodepth.depth_maps import DepthFolder
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.surface import fill_holes, keep_faces, large_parts, zero_level

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from meddl.core.depth_maps import DepthFolder, read_depth_folder
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_folder, read_json, writable_parent, write_json
 from meddl.core.mesh import SUFFIXES, write_mesh
 from meddl.core.point_cloud import write_point_cloud
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
-from meddl.endodepth.depth_maps import DepthFolder, read_depth_folder
 from meddl.endodepth.fusion import FusedSurface, millimetres, point_cloud
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence

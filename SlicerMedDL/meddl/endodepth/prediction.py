@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import DepthCamera, depth_writer
 from meddl.core.devices import choose_device
 from meddl.core.errors import InputError, MedDLError
 from meddl.core.image import Image
@@ -19,7 +20,6 @@ from meddl.core.optional import require
 from meddl.core.pictures import write_picture
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.weights import Card, find_weights, load_weights, read_card
-from meddl.endodepth.depth_maps import DepthCamera, depth_writer
 from meddl.endodepth.networks import MULTIPLE, make_network, network_input
 from meddl.endodepth.prediction_parameters import WEIGHTS, PredictionParameters
 from meddl.endodepth.prepare import PreparedSequence, crop_picture, prepare, smaller_mask
@@ -186,7 +186,7 @@ def predict_sequence(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> dict[str, Any]:
-    """Write the depth map of every frame of a sequence; see :mod:`meddl.endodepth.depth_maps`.
+    """Write the depth map of every frame of a sequence; see :mod:`meddl.core.depth_maps`.
 
     With structure from motion every map is multiplied by the factor of the depth scaling layer, so
     that the maps are in the unit of the poses. Frames without points get the median factor.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import depth_writer
 from meddl.core.errors import InputError
 from meddl.core.files import atomic_folder, existing_file, write_json
 from meddl.core.geometry import apply
@@ -21,7 +22,6 @@ from meddl.core.pictures import write_picture
 from meddl.core.pinhole import pixel_centres
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.run_record import command_line, versions
-from meddl.endodepth.depth_maps import depth_writer
 from meddl.endodepth.sequence import (
     EndoscopicSequence,
     frame_name,
@@ -110,7 +110,7 @@ def render_sequence(
 
     The folder is one of :mod:`meddl.endodepth.sequence` with all poses, sampled points of the
     surface and their visibility, in mm; ``depth/`` holds the true depth of every frame in mm
-    (:mod:`meddl.endodepth.depth_maps`), ``surface.ply`` the surface, ``render.json`` the
+    (:mod:`meddl.core.depth_maps`), ``surface.ply`` the surface, ``render.json`` the
     parameters. The world of poses, points and surface is the scene's, RAS for label maps.
 
     Raises:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import Depth, DepthCamera, DepthFolder, camera_of
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply, inverse
 from meddl.core.pinhole import Floats, pixel_centres, project
-from meddl.endodepth.depth_maps import Depth, DepthCamera, DepthFolder, camera_of
 from meddl.endodepth.fusion_parameters import SCALINGS
 from meddl.endodepth.sequence import EndoscopicSequence
 

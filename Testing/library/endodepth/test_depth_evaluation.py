@@ -11,8 +11,8 @@ import pytest
 
 from meddl.cli.main import main
 from meddl.core import Cancelled, CancelToken, InputError
+from meddl.core.depth_maps import depth_writer, read_depth_folder
 from meddl.core.pinhole import backproject
-from meddl.endodepth.depth_maps import depth_writer, read_depth_folder
 from meddl.endodepth.evaluation import bilinear_depth, depth_differences, evaluate
 from meddl.endodepth.evaluation_parameters import EvaluationParameters
 from meddl.endodepth.views import View

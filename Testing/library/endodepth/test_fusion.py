@@ -11,8 +11,8 @@ import trimesh
 
 from meddl.cli.main import main
 from meddl.core import Cancelled, CancelToken, FileError, InputError, read_mesh
+from meddl.core.depth_maps import depth_writer, read_depth_folder
 from meddl.core.pinhole import backproject
-from meddl.endodepth.depth_maps import depth_writer, read_depth_folder
 from meddl.endodepth.fusion import fuse, point_cloud
 from meddl.endodepth.fusion_files import write_point_clouds
 from meddl.endodepth.fusion_parameters import FusionParameters

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError
 from meddl.core.image import Image
 from meddl.core.pictures import write_picture
 from meddl.core.pinhole import project
 from meddl.core.progress import CancelToken
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.prediction import (
     DepthPredictor,
     downsampling_of,

@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from meddl.cli.main import main
 from meddl.core import FileError, InputError, Mesh, read_mesh, write_mesh
+from meddl.core.depth_maps import depth_writer, read_depth_folder
 from meddl.core.geometry import apply, inverse
 from meddl.endodepth.alignment import plane_steps, rotations, scale_of, umeyama
 from meddl.endodepth.closest_points import closest, closest_on_triangles, make_surface
-from meddl.endodepth.depth_maps import depth_writer, read_depth_folder
 from meddl.endodepth.icp import trimmed_icp
 from meddl.endodepth.registration import register
 from meddl.endodepth.registration_files import read_pairs, write_transform

@@ -10,12 +10,12 @@ import pytest
 
 from meddl.cli.main import main
 from meddl.core import Image, read_image, write_image
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.errors import Cancelled, InputError
 from meddl.core.geometry import apply, compose, inverse
 from meddl.core.mesh import read_mesh
 from meddl.core.pinhole import project
 from meddl.core.progress import CancelToken
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.rendered_sequence import (
     RenderParameters,
     make_scene,

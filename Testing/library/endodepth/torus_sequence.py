@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from meddl.core.depth_maps import DepthCamera, depth_writer
 from meddl.core.geometry import apply, inverse
 from meddl.core.image import Image
 from meddl.core.pictures import write_picture
 from meddl.core.pinhole import cropped, pixel_centres, project, resized
-from meddl.endodepth.depth_maps import DepthCamera, depth_writer
 from meddl.endodepth.sequence import EndoscopicSequence, write_sequence
 
 RING, TUBE = 20.0, 6.0  # radii of the torus

@@ -13,10 +13,10 @@ from demo.report import Number
 from demo.scene import read_scene, write_scene
 from EndoDepthModuleLib import clouds, depths, placing, video
 from EndoDepthModuleLib.player import player
+from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import Matrix, apply
 from meddl.core.mesh import Mesh
 from meddl.core.pinhole import pixel_centres
-from meddl.endodepth.depth_maps import read_depth_folder
 from meddl.endodepth.views import frame_positions, posed_depths
 from SlicerMedDLLib.models import mesh_from_model
 from SlicerMedDLLib.transforms import matrix_from_transform

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from meddl.core.errors import FileError, InputError
-from meddl.endodepth.depth_maps import (
+from meddl.core.depth_maps import (
     DepthCamera,
     camera_of,
     depth_writer,
     read_depth_folder,
     set_scale,
 )
+from meddl.core.errors import FileError, InputError
 
 K = np.array([[40.0, 0, 16], [0, 42, 12], [0, 0, 1]])
 CAMERA = DepthCamera(K, 24, 32, rows=(11, 35), columns=(88, 120), downsampling=4.0)
