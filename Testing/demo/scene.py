@@ -12,6 +12,7 @@ import numpy as np
 import slicer
 from numpy.typing import ArrayLike
 
+from host.mrml import attach_remote_io
 from meddl.core.errors import FileError
 
 
@@ -80,11 +81,10 @@ def read_scene(path: Path) -> tuple[Counter[str], list[tuple[str, tuple[float, .
         for logic in logics:  # they register the classes of their nodes
             logic.SetMRMLApplicationLogic(application)
             logic.SetMRMLScene(scene)
+        attach_remote_io(scene, application, Path(folder) / "cache")
         scene.SetURL(str(files[0]))
         if not scene.Connect():
-            raise FileError(
-                f"{path} was written but cannot be read back: {scene.GetErrorMessage()}"
-            )
+            raise FileError(f"{path} was written but cannot be read back; VTK's log says why")
         segments = []
         for node in _nodes(scene, "vtkMRMLSegmentationNode"):
             segmentation = node.GetSegmentation()

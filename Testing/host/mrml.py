@@ -41,14 +41,14 @@ def start_scene(cache: Path) -> Any:
     scene = slicer.mrmlScene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
-    _attach_remote_io(scene, logic, cache)
+    attach_remote_io(scene, logic, cache)
     logic.GetColorLogic().SetMRMLScene(scene)
     logic.GetColorLogic().AddDefaultColorNodes()
     _guard(scene)
     return logic
 
 
-def _attach_remote_io(scene: Any, application_logic: Any, cache: Path) -> None:
+def attach_remote_io(scene: Any, application_logic: Any, cache: Path) -> None:
     """Give the scene its cache folder, without which it reads no .mrb file."""
     cache.mkdir(parents=True, exist_ok=True)
     remote = slicer.vtkMRMLRemoteIOLogic()

@@ -125,8 +125,10 @@ def main() -> None:
     parser.add_argument("--seed", default="5")
     parser.add_argument("--step", default="0.25", help="way of the camera from frame to frame, mm")
     parser.add_argument("--weights", default="endodepth-light")
-    parser.add_argument("--adapt", action="store_true", help="adapt the weights to the sequence")
-    args = parser.parse_args()
+    parser.add_argument(
+        "--adapt", action="store_true", help="adapt the weights to the sequence; OPTIONS of train"
+    )
+    args, train_options = parser.parse_known_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
     truth_dir, video, frames = work / "truth", work / "video.mp4", work / "sequence"
@@ -153,6 +155,7 @@ def main() -> None:
     if args.adapt:
         run = result / "training"
         options = ["--sequence", str(frames), "--weights", weights, "--output", str(run)]
+        options += train_options
         times["train"] = command(run / "best", "train", *options)
         weights = str(next((run / "best").glob("*.safetensors")))
     depth, mesh = result / "depth", result / "surface.ply"

@@ -23,9 +23,10 @@ FIGURES = [
         for name in ("radiographs", "landmark", "materials", "noise", "pelvis", "carm", "slices")
     ),
     *(f"deepigeos/{name}.png" for name in ("rounds", "organs", "dice")),
+    *(f"endodepth/{name}.png" for name in ("depths", "surface")),
 ]
-SCENES = {"deepdrr/deepdrr.mrb", "deepigeos/deepigeos.mrb"}
-NUMBERS = {"deepdrr": 7, "deepigeos": 9}
+SCENES = {f"{name}/{name}.mrb" for name in ("deepdrr", "deepigeos", "endodepth")}
+NUMBERS = {"deepdrr": 7, "deepigeos": 9, "endodepth": 5}
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -86,7 +87,11 @@ def test_report_shows_every_figure_and_says_what_it_is_not(output: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", [*FIGURES, *(f"../screenshots/{name}Module.png" for name in ("DeepDRR", "DeepIGeoS"))]
+    "name",
+    [
+        *FIGURES,
+        *(f"../screenshots/{name}Module.png" for name in ("DeepDRR", "DeepIGeoS", "EndoDepth")),
+    ],
 )
 def test_figures_are_not_blank(output: Path, name: str) -> None:
     with Picture.open(output / name) as picture:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from meddl.core.progress import CancelToken
 
-CHAPTERS = {"deepdrr": "demo.chapters.deepdrr", "deepigeos": "demo.chapters.deepigeos"}
+CHAPTERS = {
+    "deepdrr": "demo.chapters.deepdrr",
+    "deepigeos": "demo.chapters.deepigeos",
+    "endodepth": "demo.chapters.endodepth",
+}
 
 
 @dataclass(frozen=True)

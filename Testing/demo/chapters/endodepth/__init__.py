@@ -19,7 +19,7 @@ from meddl.endodepth.rendered_sequence import RenderParameters, render_sequence
 from SlicerMedDLLib.markups import markups_from_points
 from SlicerMedDLLib.models import mesh_from_model, model_from_mesh
 
-FRAMES, FAST_FRAMES, SIZE, SEED = 24, 8, (256, 320), 21
+FRAMES, FAST_FRAMES, SIZE, SEED, STEP = 24, 8, (256, 320), 5, 0.5
 VOXELS, FAST_VOXELS = 128, 64
 LANDMARKS, CARELESSNESS = 5, 0.5  # pairs; mm, standard deviation of a placed landmark
 SHOWN = 12  # item of the frame that the scene shows
@@ -37,7 +37,7 @@ surface = logic.fuse(video)
 logic.register(video, getNode("Anatomy"), getNode("on the surface"), getNode("on the anatomy"))"""
 COMMAND = (
     f"meddl endodepth render --scene sinus --frames {FRAMES} --size {SIZE[0]},{SIZE[1]} "
-    f"--seed {SEED} --output sequence"
+    f"--step {STEP} --seed {SEED} --output sequence"
 )
 DATA = ("Everything is rendered here; no image of a patient is used.",)
 
@@ -49,7 +49,9 @@ def run(context: Context) -> Chapter:
     folder = context.folder / "sequence"
     frames = FAST_FRAMES if fast else FRAMES
     render_sequence(
-        RenderParameters(frames=frames, size=SIZE, seed=SEED), folder, cancel=context.cancel
+        RenderParameters(frames=frames, size=SIZE, seed=SEED, step=STEP),
+        folder,
+        cancel=context.cancel,
     )
     logic = EndoDepthLogic()
     browser = logic.loadSequence(folder, "Endoscopy")

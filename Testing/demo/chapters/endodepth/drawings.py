@@ -14,7 +14,6 @@ from demo.figures import Tile, panel
 from demo.report import Picture
 from demo.views import three_d_view
 from EndoDepthModuleLib import cameras, clouds, video
-from EndoDepthModuleLib.player import player
 from SlicerMedDLLib.models import mesh_from_model
 from SlicerMedDLLib.transforms import world_from_node
 
@@ -32,24 +31,13 @@ def depths(path: Path, browser: Any) -> Picture:
     """Some frames, what was predicted, and the truth, in colours of one range."""
     pairs = pairs_of_depth(browser)
     chosen = [pairs[n] for n in np.linspace(0, len(pairs) - 1, COLUMNS).round().astype(int)]
-    farthest = max(float(np.percentile(true[true > 0], 99)) for _, _, true in chosen)
-    frames = [
-        Tile(_fit(player().frame(browser, number), true.shape), f"frame {number}")
-        for number, _, true in chosen
-    ]
-    predicted = [Tile(coloured(found, farthest), "predicted") for _, found, _ in chosen]
-    truth = [Tile(coloured(true, farthest), "truth") for _, _, true in chosen]
+    farthest = max(float(np.percentile(pair.true[pair.true > 0], 99)) for pair in chosen)
+    frames = [Tile(pair.frame, f"frame {pair.number}") for pair in chosen]
+    predicted = [Tile(coloured(pair.predicted, farthest), "predicted") for pair in chosen]
+    truth = [Tile(coloured(pair.true, farthest), "truth") for pair in chosen]
     panel(path, [*frames, *predicted, *truth], COLUMNS)
     caption = f"Frames, predicted and true depth, from red (near) to violet ({farthest:.0f} mm)."
     return Picture(path.name, caption)
-
-
-def _fit(frame: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The frame in the size of the maps, for a panel of equal tiles."""
-    from PIL import Image
-
-    resized = Image.fromarray(np.asarray(frame)).resize((size[1], size[0]))
-    return np.asarray(resized)
 
 
 def viewpoint(browser: Any) -> tuple[NDArray[Any], NDArray[Any]]:
