@@ -58,16 +58,19 @@ def texts(tree) -> list[list[str]]:
     return [[row.text(column) for column in range(tree.columnCount)] for row in rows]
 
 
-def choose(tree, row: int) -> None:
-    tree.setCurrentItem(tree.topLevelItem(row))
+SPECTRA, RADIOGRAPHS = "X-ray spectra of any tube", "Radiographs, geometry, weights"
+
+
+def choose(tree, feature: str) -> None:
+    tree.setCurrentItem(tree.topLevelItem([row[0] for row in texts(tree)].index(feature)))
 
 
 def test_installed_and_missing_packages_are_told_apart(widget, ui, absent):
     absent |= {"spekpy"}
     ui.refreshButton.click()
     rows = {row[0]: row[1:] for row in texts(ui.packagesTree)}
-    assert rows["X-ray spectra of any tube"] == ["157 MB", "missing: spekpy"]
-    assert rows["Radiographs, geometry, weights"] == ["", "installed"]
+    assert rows[SPECTRA] == ["157 MB", "missing: spekpy"]
+    assert rows[RADIOGRAPHS] == ["", "installed"]
     assert not ui.installButton.enabled
 
 
@@ -81,21 +84,21 @@ def test_install_button_explains_and_installs_the_chosen_row(widget, ui, absent,
     monkeypatch.setattr(slicer.packaging, "pip_ensure", pip_ensure)
     absent |= {"spekpy"}
     widget.refresh()
-    choose(ui.packagesTree, 0)
+    choose(ui.packagesTree, RADIOGRAPHS)
     assert not ui.installButton.enabled  # nothing is missing there
-    choose(ui.packagesTree, 6)
+    choose(ui.packagesTree, SPECTRA)
     assert "spekpy: about 157 MB" in ui.packagesLabel.text
     host.answer(qt.QMessageBox.Ok)
     ui.installButton.click()
     assert calls == [["spekpy"]]
-    assert ui.statusLabel.text == "Installed: X-ray spectra of any tube"
-    assert texts(ui.packagesTree)[6][2] == "installed"
+    assert ui.statusLabel.text == f"Installed: {SPECTRA}"
+    assert [SPECTRA, "157 MB", "installed"] in texts(ui.packagesTree)
 
 
 def test_declining_is_no_error(widget, ui, absent):
     absent |= {"spekpy"}
     widget.refresh()
-    choose(ui.packagesTree, 6)
+    choose(ui.packagesTree, SPECTRA)
     host.answer(qt.QMessageBox.Cancel)
     ui.installButton.click()
     assert widget.shown == []

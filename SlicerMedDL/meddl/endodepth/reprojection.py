@@ -95,10 +95,11 @@ def light_correlation(sequence: EndoscopicSequence, views: int = 9) -> float:
         frame = sequence.frame(int(sequence.view_numbers[view]))
         height, width = sequence.size
         seen = (pixels >= 0).all(axis=-1) & (pixels < (width, height)).all(axis=-1)
-        if seen.sum() >= 10:
-            column, row = pixels[seen].astype(np.int64).T
-            found.append(spearmanr(depth[seen], frame[row, column].max(axis=-1)).statistic)
-    return float(np.nan_to_num(np.median(found))) if found else 0.0
+        column, row = pixels[seen].astype(np.int64).T
+        brightness = frame[row, column].max(axis=-1)
+        if seen.sum() >= 10 and np.ptp(brightness) > 0 and np.ptp(depth[seen]) > 0:
+            found.append(spearmanr(depth[seen], brightness).statistic)
+    return float(np.median(found)) if found else 0.0
 
 
 def _spread(values: NDArray[Any]) -> dict[str, float]:

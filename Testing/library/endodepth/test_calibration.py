@@ -243,6 +243,7 @@ def test_the_command_writes_the_calibration(folder, model, calibration, tmp_path
     printed = json.loads(capsys.readouterr().out)
     assert printed["missed"] == ["wall.png"] and printed["reprojection_error"] < 0.2
     back = read_lens(output)
-    np.testing.assert_allclose(back.intrinsics, calibration.lens.intrinsics, rtol=1e-12)
+    # OpenCV's optimiser sums in the order of its threads.
+    np.testing.assert_allclose(back.intrinsics, calibration.lens.intrinsics, rtol=1e-6)
     assert main(["endodepth", "calibrate", str(folder), "--output", str(tmp_path / "a.txt")]) == 2
     assert "ends in .yaml" in capsys.readouterr().err

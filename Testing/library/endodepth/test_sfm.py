@@ -138,6 +138,7 @@ def test_cancel_kills_the_process_and_leaves_all_as_it_was(reconstructed):
     import psutil
 
     before, token, seen = snapshot(reconstructed.folder), CancelToken(), []
+    others = set(psutil.Process().children())
 
     def progress(fraction, message):
         seen.append(message)
@@ -146,7 +147,7 @@ def test_cancel_kills_the_process_and_leaves_all_as_it_was(reconstructed):
 
     with pytest.raises(Cancelled):
         run_sfm(reconstructed.folder, PARAMETERS, progress, token)
-    assert not psutil.Process().children()
+    assert set(psutil.Process().children()) <= others
     assert snapshot(reconstructed.folder) == before and len(seen) >= 13
 
 
