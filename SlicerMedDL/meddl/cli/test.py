@@ -8,7 +8,8 @@ from typing import Any
 DESCRIPTION = """\
 Run the tests; pytest's own closing line comes last and its exit code is passed on.
 
---long adds the soak, fuzz and fault suites. All arguments are passed on to pytest.
+--long adds the soak, fuzz and fault suites. All other arguments are passed on to pytest. Without
+any the tests run in as many processes as there are cores, four at the most, file by file.
 """
 
 EXAMPLES = """\
@@ -17,6 +18,10 @@ examples:
   meddl test --long
   meddl test Testing/library/deepdrr -k camera -x
 """
+
+
+# Tests of one file share fixtures. Four processes with their libraries take about 8 GB.
+EVERYTHING = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def configure(subparsers: Any) -> None:
@@ -35,4 +40,5 @@ def run(args: argparse.Namespace) -> int:
     """Run pytest in the checkout; returns its exit code."""
     from meddl.cli.checkout import become_python, checkout
 
-    return become_python(["-m", "pytest", *args.rest], checkout("Testing/library"))
+    everything = () if set(args.rest) - {"--long"} else EVERYTHING
+    return become_python(["-m", "pytest", *everything, *args.rest], checkout("Testing/library"))
