@@ -21,7 +21,10 @@ print(json.dumps([time.perf_counter() - start, [n for n in {HEAVY!r} if n in sys
 
 def best_of_three(program: str) -> tuple[float, set[str]]:
     """Shortest time of a program that sets ``start``, and the heavy packages that it imported."""
+    # Slicer's build and pip compile what they install; the first of three runs does it here.
     environment = os.environ | {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
         "PYTHONPATH": os.pathsep.join(
             str(ROOT / folder)
             for folder in (
@@ -68,14 +71,13 @@ def test_faces_import_fast_and_light(name):
     assert seconds < LIMIT and heavy == set()
 
 
-MODULES = [*ROOT.glob("SlicerMedDL/SlicerMedDL.py"), *ROOT.glob("*Module/*.py")]
-
-
-@pytest.mark.parametrize("file", MODULES, ids=lambda path: path.stem)
-def test_each_slicer_module_loads_fast_and_light(file):
+def test_the_slicer_modules_load_fast_and_light():
+    files = [str(p) for p in (*ROOT.glob("SlicerMedDL/SlicerMedDL.py"), *ROOT.glob("*Module/*.py"))]
+    assert files
     seconds, heavy = best_of_three(
         "import host; host.start(); import numpy, vtk\n"  # Slicer has imported these itself
-        f"start = time.perf_counter()\nhost.load_module({str(file)!r})\nhost.finish_startup()"
+        f"start = time.perf_counter()\nfor path in {files!r}:\n    host.load_module(path)\n"
+        "host.finish_startup()"
     )
     assert seconds < LIMIT and heavy == set()
 
