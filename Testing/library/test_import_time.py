@@ -34,7 +34,7 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
                 "EndoDepthModule",
                 "Testing",
             )
-        )
+        ),
     }
     seconds, heavy = [], set()
     for _ in range(3):
