@@ -96,7 +96,12 @@ class _Grow(torch.autograd.Function):
 
         def measure(start: int, stop: int) -> None:
             part = features[:, start:stop]
-            variance[start:stop], mean[start:stop] = torch.var_mean(part, (0, 2, 3), correction=0)
+            middle = part.mean((0, 2, 3))
+            squares = torch.zeros_like(middle)
+            for picture in _portions(part):
+                centred = picture - middle[:, None, None]
+                squares += _dot(centred, centred)
+            mean[start:stop], variance[start:stop] = middle, squares / (part.numel() / len(middle))
 
         torch.cat(inputs, 1, out=features[:, : sum(sizes)])
         measure(0, sum(sizes))
@@ -144,7 +149,7 @@ class _Grow(torch.autograd.Function):
                 offset_gradient += offset_part
                 torch.ops.aten.threshold_backward.grad_input(above, seen, 0, grad_input=above)
                 sums[0] += above.sum((0, 2, 3))
-                sums[1] += torch.linalg.vecdot(above.flatten(2), below.flatten(2)).sum(0)
+                sums[1] += _dot(above, below)
                 change[:, :start].addcmul_(above, scale[:, None, None])
             weight_gradient = (sums[1] - mean[:start] * sums[0]) * inverse[:start]
             slope = -scale * inverse[:start] * weight_gradient / (features.numel() / len(mean))
@@ -163,6 +168,14 @@ def _portions(features: Tensor) -> tuple[Tensor, ...]:
     with pictures one by one and 0.84 s with two at once (two pictures 128x160, one core).
     """
     return features.split(1 if features.device.type == "cpu" else len(features))
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of products of (B, C, h, w) with (B, C, h, w), by channel.
+
+    For 156 channels of 256x320, one core, einsum takes 7 ms, linalg.vecdot 56 ms.
+    """
+    return torch.einsum("bchw,bchw->c", a, b)
 
 
 def _of_layers(parameters: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
