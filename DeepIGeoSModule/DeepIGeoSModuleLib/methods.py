@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.errors import MedDLError, one_line
 from meddl.core.image import Image
 from meddl.core.progress import no_progress
 from meddl.core.weights import Card, list_weights, read_card
 from meddl.deepigeos import InteractiveSession
 from meddl.deepigeos.methods import METHODS, P_NET, R_NET, automatic
+from SlicerMedDLLib.runs import weights_of_run
 from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
@@ -45,18 +46,6 @@ def fill_methods(selector: Any, more: str = "") -> None:
     for name in wanted:
         if name not in present:
             selector.addItem(method_label(name), name)
-
-
-def weights_of_run(folder: str | Path) -> list[Path]:
-    """The weights that a training run has given.
-
-    Raises:
-        FileError: there are none yet.
-    """
-    found = sorted((Path(folder) / "best").glob("*.safetensors"))
-    if not found:
-        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
-    return found
 
 
 def cards_of(method: str) -> list[Card]:

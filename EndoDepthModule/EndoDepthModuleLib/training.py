@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_path
+from SlicerMedDLLib.runs import CONFIG, train_arguments
 
-CONFIG = "config.yaml"
 FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS = "fine-tune", "light network", "published", "pairs"
 TRAININGS = (FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS)
 _PRESETS = {FINETUNE: "finetune", FROM_SCRATCH: "cpu", PUBLISHED: "published"}
@@ -68,24 +67,6 @@ def _set(text: str, key: str, value: str) -> str:
     return new
 
 
-def write_config(folder: str | Path, text: str) -> Path:
-    """Write a configuration into a run's folder; an existing one stays.
-
-    Raises:
-        FileError: the folder takes no file.
-    """
-    path = Path(folder) / CONFIG
-    if path.is_file():
-        return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    return path
-
-
 def arguments(folder: str | Path) -> list[str]:
     """The command line after ``meddl`` that trains, or continues what was stopped.
 
@@ -98,17 +79,4 @@ def arguments(folder: str | Path) -> list[str]:
     except OSError as error:
         raise FileError(f"{folder / CONFIG} cannot be read: {error.strerror}") from error
     system = "monodepth" if re.search(r"^data:", text, re.MULTILINE) else "endodepth"
-    command = [system, "train", str(folder / CONFIG), "--output", str(folder)]
-    return command + (["--resume"] if (folder / "run.json").is_file() else [])
-
-
-def weights_of_run(folder: str | Path) -> Path:
-    """The weights that a run has given.
-
-    Raises:
-        FileError: there are none yet.
-    """
-    found = sorted((Path(folder) / "best").glob("*.safetensors"))
-    if not found:
-        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
-    return found[-1]
+    return train_arguments(system, folder)

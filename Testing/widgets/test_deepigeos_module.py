@@ -12,12 +12,13 @@ import shiboken6
 import slicer
 
 import host
-from DeepIGeoSModuleLib import scribbles, training
+from DeepIGeoSModuleLib import scribbles
 from DeepIGeoSModuleLib.livesession import LiveSession
 from DeepIGeoSModuleLib.parameternode import TRAININGS
 from meddl.core.image import Image
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib import curves, tasks
+from SlicerMedDLLib.runs import CONFIG, train_arguments
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import volume_from_image
 from waiting import until
@@ -217,7 +218,7 @@ def test_training_runs_in_a_process(work: Any, tmp_path: Any, monkeypatch: Any) 
     assert not ui.trainButton.enabled
     run = tmp_path / "run"
     run.mkdir()
-    (run / training.CONFIG).write_text("x: 1\n")
+    (run / CONFIG).write_text("x: 1\n")
     ui.runFolderEdit.currentPath = str(run)
     assert ui.trainButton.text == "Start training"
     ui.trainButton.click()
@@ -230,7 +231,7 @@ def test_training_runs_in_a_process(work: Any, tmp_path: Any, monkeypatch: Any) 
     assert process.cancelled
     on_done(130)
     assert ui.trainButton.text == "Continue" and "Stopped" in text(work)
-    assert training.arguments(run)[-1] == "--resume"
+    assert train_arguments("deepigeos", run)[-1] == "--resume"
     ui.trainButton.click()
     started[1][1]("the file a.nii.gz is missing\n")
     started[1][2](2)
@@ -261,7 +262,7 @@ def test_the_written_configuration_is_one_that_trains(
     ui.dataFolderEdit.currentPath, ui.runFolderEdit.currentPath = str(data), str(run)
     ui.writeConfigButton.click()
     assert opened and ui.trainButton.enabled
-    plan = read_plan(run / training.CONFIG)
+    plan = read_plan(run / CONFIG)
     assert len(plan.training) + len(plan.validation) == 5
 
 

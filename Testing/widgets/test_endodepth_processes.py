@@ -15,6 +15,7 @@ from EndoDepthModuleLib import phantom, training, video
 from meddl.core.errors import MedDLError
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib import tasks
+from SlicerMedDLLib.runs import write_config
 from SlicerMedDLLib.sequences import recording
 from waiting import until
 from widgets.endodepth_panel import (
@@ -201,7 +202,7 @@ def test_a_written_configuration_is_one_that_trains(
     from meddl.endodepth.training_config import make_plan, read_config
 
     text = training.config_text(kind, folder, "some-weights")
-    plan = make_plan(read_config(training.write_config(tmp_path / "run", text)))
+    plan = make_plan(read_config(write_config(tmp_path / "run", text)))
     assert plan.training == (folder,)
     start = "some-weights" if kind == training.FINETUNE else ""
     assert plan.parameters.load_trained_model == start
@@ -215,7 +216,7 @@ def test_pairs_are_trained_on_by_the_other_command(tmp_path: Path, data: str) ->
     import yaml
 
     text = training.config_text(training.PAIRS, data=str(tmp_path / data))
-    run = training.write_config(tmp_path / "run", text).parent
+    run = write_config(tmp_path / "run", text).parent
     found = yaml.safe_load(text)["data"]
     if data == "rooms":
         assert found["colour"] == f"{tmp_path}/rooms/color/{{pair}}.png"
