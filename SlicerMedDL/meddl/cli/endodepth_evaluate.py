@@ -47,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
     """Read, score, write; returns 0."""
     from meddl.cli.console import print_json
     from meddl.core.depth_maps import read_depth_folder
+    from meddl.core.files import report_path
     from meddl.core.parameters import from_arguments
-    from meddl.endodepth.evaluation_files import check_report, write_report
+    from meddl.endodepth.evaluation_files import write_report
     from meddl.endodepth.evaluation_parameters import EvaluationParameters
     from meddl.endodepth.sequence import read_sequence
 
-    output = check_report(args.output)
+    output = report_path(args.output)
     parameters = from_arguments(EvaluationParameters, args)
     sequence = read_sequence(args.sequence)
     depths = read_depth_folder(args.depth)

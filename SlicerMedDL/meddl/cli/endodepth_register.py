@@ -77,13 +77,14 @@ def run(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core.depth_maps import set_scale
     from meddl.core.errors import InputError
+    from meddl.core.files import report_path
     from meddl.core.mesh import read_mesh, write_mesh
     from meddl.core.parameters import from_arguments
     from meddl.endodepth import registration_files as files
     from meddl.endodepth.fusion_files import check_output, scale_of_maps
     from meddl.endodepth.registration_parameters import RegistrationParameters
 
-    output = files.check_report(args.output)
+    output = report_path(args.output)
     transform = files.check_transform(args.transform_file) if args.transform_file else None
     output_mesh = check_output(args.output_mesh) if args.output_mesh else None
     if not args.colour_range > 0:

@@ -87,6 +87,18 @@ def writable_parent(path: str | Path) -> Path:
     return path
 
 
+def report_path(path: str | Path) -> Path:
+    """``path`` as a Path, if a report, which is JSON, can be written there.
+
+    Raises:
+        FileError: not ``.json``, or a folder that takes no file.
+    """
+    path = writable_parent(path)
+    if path.suffix.lower() != ".json":
+        raise FileError(f"{path}: the report is written as .json")
+    return path
+
+
 def _umask() -> int:
     # The only way to read it is to set it; temporary files are private, results are not.
     mask = os.umask(0o077)

@@ -9,23 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from meddl.core.errors import FileError
-from meddl.core.files import atomic_path, writable_parent, write_json
+from meddl.core.files import atomic_path, report_path, write_json
 from meddl.core.optional import is_installed, require
 
 logger = logging.getLogger(__name__)
-
-
-def check_report(path: str | Path) -> Path:
-    """``path`` if a report can be written there.
-
-    Raises:
-        FileError: not ``.json``, or a folder that takes no file.
-    """
-    path = writable_parent(path)
-    if path.suffix.lower() != ".json":
-        raise FileError(f"{path}: the report is written as .json")
-    return path
 
 
 def write_report(path: str | Path, result: dict[str, Any]) -> None:
@@ -36,7 +23,7 @@ def write_report(path: str | Path, result: dict[str, Any]) -> None:
     Raises:
         FileError: not ``.json``, or a folder that takes no file.
     """
-    path = check_report(path)
+    path = report_path(path)
     write_json(path, result)
     rows = result["frames"]
     names = list(dict.fromkeys(name for row in rows for name in row))

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError
-from meddl.core.files import atomic_path, existing_file, parsing, writable_parent, write_json
+from meddl.core.files import (
+    atomic_path,
+    existing_file,
+    parsing,
+    report_path,
+    writable_parent,
+    write_json,
+)
 from meddl.core.geometry import RAS_FROM_LPS, apply, inverse
 from meddl.core.mesh import Mesh
 from meddl.core.optional import is_installed, require
@@ -107,7 +114,7 @@ def write_report(
     Raises:
         FileError: not ``.json``, or a folder that takes no file.
     """
-    path = check_report(path)
+    path = report_path(path)
     record = report(found, parameters)
     write_json(path, record)
     shares = np.arange(0, 101)
@@ -122,18 +129,6 @@ def write_report(
     else:
         logger.warning("no plot: the package matplotlib is not installed")
     return record
-
-
-def check_report(path: str | Path) -> Path:
-    """``path`` if a report can be written there.
-
-    Raises:
-        FileError: not ``.json``, or a folder that takes no file.
-    """
-    path = writable_parent(path)
-    if path.suffix.lower() != ".json":
-        raise FileError(f"{path}: the report is written as .json")
-    return path
 
 
 def _plot(path: Path, found: Registration) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import FileError, InputError
 from meddl.core.file_patterns import match_files
 from meddl.core.files import existing_file
-from meddl.core.pictures import read_picture
+from meddl.core.pictures import read_picture, read_rgb
 
 Colour = NDArray[np.uint8]
 Depth = NDArray[np.float32]
@@ -200,30 +200,13 @@ class FilePairs:
             FileError: a picture that is damaged, of another type, or not as large as its partner.
         """
         files = self.files[index]
-        colour, depth = read_colour(files.colour), read_depth(files.depth, self.depth_scale)
+        colour, depth = read_rgb(files.colour), read_depth(files.depth, self.depth_scale)
         if colour.shape[:2] != depth.shape:
             raise FileError(
                 f"{files.colour} is {colour.shape[1]}x{colour.shape[0]}, {files.depth} "
                 f"{depth.shape[1]}x{depth.shape[0]}; both need one size, registered to each other"
             )
         return colour, depth
-
-
-def read_colour(path: str | Path) -> Colour:
-    """(H, W, 3) uint8 RGB; grey pictures three times, alpha dropped, 16 bits cut to 8.
-
-    Raises:
-        FileError: missing, damaged, or another data type.
-    """
-    array = read_picture(path).array[0]
-    if array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise FileError(f"{path} holds {array.dtype}, a colour picture is uint8 or uint16")
-    if array.ndim == 2 or array.shape[2] < 3:
-        grey = array if array.ndim == 2 else array[..., 0]
-        return np.stack([grey] * 3, axis=-1)
-    return np.ascontiguousarray(array[..., :3])
 
 
 def read_depth(path: str | Path, depth_scale: float) -> Depth:

@@ -18,13 +18,12 @@ from meddl.core.image import Image
 from meddl.core.image_io import PICTURES
 from meddl.core.optional import require
 from meddl.core.parameters import parameter
-from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
+from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.pinhole import backproject
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.video import picture_files, probe_video, read_frames
 from meddl.core.weights import Card, find_weights, load_weights, read_card
 from meddl.monodepth.depth_colours import coloured
-from meddl.monodepth.pairs import read_colour
 from meddl.monodepth.samples import normalized, resize_colour
 from meddl.monodepth.training import ARCHITECTURE
 
@@ -214,7 +213,7 @@ def _frames(
     if len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
         raise InputError(f"two pictures are called {twice}; their depth maps would be one file")
-    return ((path.stem, read_colour(path)) for path in paths), len(paths)
+    return ((path.stem, read_rgb(path)) for path in paths), len(paths)
 
 
 def write_points(
