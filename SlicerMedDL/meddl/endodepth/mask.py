@@ -30,6 +30,7 @@ _SMALLEST = 0.05  # part of the picture
 # Fields are nearly convex and symmetric to a vertical or horizontal axis; dark tissue at the
 # picture's edge leaves neither.
 _SOLID, _SYMMETRIC = 0.93, 0.95
+_WINDOW = 15  # pixels of the median that smooths the mean over time
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +177,10 @@ def _overlays(small: NDArray[np.uint8], field: Mask, cv2: Any) -> Mask:
     if len(small) < 5 or moving < 8:
         return nothing
     mean = small.mean(axis=0, dtype=np.float32)
-    smooth = cv2.medianBlur(mean.astype(np.uint8), 15).astype(np.float32)
-    still = (np.abs(mean - smooth) > 30) & (spread < 0.35 * moving) & field
+    smooth = cv2.medianBlur(mean.astype(np.uint8), _WINDOW).astype(np.float32)
+    # Where the window looks over the rim of the field, the rim itself is the edge that stands still.
+    inner = cv2.erode(field.astype(np.uint8), np.ones((_WINDOW, _WINDOW), np.uint8)) > 0
+    still = (np.abs(mean - smooth) > 30) & (spread < 0.35 * moving) & inner
     reach = _disc(0.012 * max(field.shape), cv2)
     blocks = cv2.dilate(still.astype(np.uint8), reach)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(blocks)

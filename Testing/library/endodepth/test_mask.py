@@ -84,6 +84,15 @@ def test_text_over_the_tissue_is_left_out():
     assert (~field.mask).mean() < 0.06 and field.overlays[14, 30]
 
 
+def test_tissue_that_is_too_bright_at_the_rim_is_no_overlay():
+    """It stands still at 255, and the rim is a sharp edge."""
+    frames = video(CIRCLE)
+    for frame in frames:
+        frame[CIRCLE & (Y - X > 20)] = 255
+    field = find_field(frames)
+    assert not field.overlays.any() and overlap(field.mask, CIRCLE) > 0.97
+
+
 def test_a_dark_place_at_the_rim_stays_in_the_field():
     """A cavity that no light reaches, in a round field and at the edge of a full picture."""
     for name, place in (("round", (50, 120)), ("whole picture", (3, 60))):
