@@ -178,7 +178,7 @@ def _overlays(small: NDArray[np.uint8], field: Mask, cv2: Any) -> Mask:
         return nothing
     mean = small.mean(axis=0, dtype=np.float32)
     smooth = cv2.medianBlur(mean.astype(np.uint8), _WINDOW).astype(np.float32)
-    # Where the window looks over the rim of the field, the rim itself is the edge that stands still.
+    # Where the window looks over the rim, the rim itself is the edge that stands still.
     inner = cv2.erode(field.astype(np.uint8), np.ones((_WINDOW, _WINDOW), np.uint8)) > 0
     still = (np.abs(mean - smooth) > 30) & (spread < 0.35 * moving) & inner
     reach = _disc(0.012 * max(field.shape), cv2)
