@@ -27,6 +27,7 @@ from meddl.core.progress import CancelToken
 SYSTEMS = {
     "drr": "radiographs from CT with a C-arm's geometry (DeepDRR)",
     "deepigeos": "interactive segmentation by scribbles (DeepIGeoS)",
+    "desmoke": "surgical smoke removed from laparoscopic video (Desmoke)",
     "endodepth": "depth and surface from endoscopic video (EndoDepth)",
     "geodesic": "geodesic distance of an image from seeds",
     "monodepth": "depth from one picture",

@@ -1,0 +1,12 @@
+"""Surgical smoke removed from laparoscopic video."""
+
+from __future__ import annotations
+
+from meddl._lazy import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "scattering": ["Veil", "blend", "mean_opacity", "recover"],
+    },
+)
