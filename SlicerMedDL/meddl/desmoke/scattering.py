@@ -68,8 +68,8 @@ def recover(smoky: Array, veil: Veil, least_transmission: float = LEAST_TRANSMIS
     ``least_transmission`` bounds the gain: J = (I - A (1 - t)) / max(t, least) + residual.
     """
     t = veil.transmission[..., None]
-    gain = np.float32(1) / np.maximum(t, np.float32(least_transmission))
-    clear: Array = gain * (smoky - veil.airlight * (1 - t))
+    gain = 1 / np.maximum(t, np.float32(least_transmission))
+    clear: NDArray[Any] = gain * (smoky - veil.airlight * (1 - t))
     if veil.residual is not None:
         clear = clear + veil.residual
     return np.clip(clear, 0, 1, dtype=np.float32)
