@@ -96,6 +96,7 @@ class VideoDesmoker:
 
     Attributes:
         estimator: what finds the smoke.
+        method: ``"classical"`` or ``"network"``, whichever it is.
         veil: the :class:`Veil` of the last frame, on the estimator's grid; None before the first.
         smoke_level: mean opacity 1 - t of the last frame in the field of view, 0..1.
 
@@ -114,6 +115,8 @@ class VideoDesmoker:
 
         self.strength = strength
         self.estimator = make_estimator(method, weights, device)
+        classical = type(self.estimator).__name__ == "DarkChannelEstimator"
+        self.method = "classical" if classical else "network"
         self._field = FieldOfView()
         self.reset()
 
