@@ -67,7 +67,7 @@ def store_frames(
                 for frame in source.frames():
                     if cancel is not None:
                         cancel.check()
-                    file.write(np.ascontiguousarray(fit_frame(frame, size)))
+                    file.write(fit_frame(frame, size).tobytes())
                 if not file.tell():
                     raise InputError(f"{source.name} has no frame to train on; leave it out")
         parts.append(np.memmap(path, np.uint8, "r").reshape(-1, *size, 3))

@@ -1,7 +1,7 @@
-"""The published desmoking network: a U-Net that paints the clear picture, guided by a dark channel.
+"""The published desmoking network: a U-Net that paints the clear picture.
 
-Generator of pix2pix (Isola, Zhu, Zhou and Efros, CVPR 2017, appendix 6.1.1) with the dark channel of
-the smoky picture as a fourth input (Salazar-Colores et al., IEEE Access 8:208898, 2020).
+Generator of pix2pix (Isola, Zhu, Zhou and Efros, CVPR 2017, appendix 6.1.1) with the dark channel
+of the smoky picture as a fourth input (Salazar-Colores et al., IEEE Access 8:208898, 2020).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Generator(nn.Module):
         for block in self.down:
             features.append(block(features[-1]))
         x = features.pop()
-        for block in self.up[:-1]:  # type: ignore[index]
+        for block in self.up[:-1]:
             x = torch.cat([block(x), features.pop()], dim=1)
         result: Tensor = self.up[-1](x)
         return result

@@ -18,7 +18,7 @@ from meddl.core.weights import load_weights
 from meddl.desmoke.patch_gan import PatchGAN, adversarial_loss, discriminator_loss
 from meddl.desmoke.pix2pix import Generator
 from meddl.desmoke.training_parameters import DesmokeTraining
-from meddl.desmoke.training_recipe import Recipe
+from meddl.desmoke.training_recipe import Recipe, make_schedule
 
 BETA2 = 0.999
 
@@ -83,26 +83,29 @@ def pix2pix_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         FileError, InputError: initial weights that are missing or do not fit.
     """
     p = parameters
-    arguments = {"guide": p.guide, "layers": p.layers, "filters": p.filters}
+    arguments: dict[str, Any] = {"guide": p.guide, "layers": p.layers, "filters": p.filters}
     generator = Generator(**arguments)
     if p.initial:
         load_weights(generator, p.initial)
     channels = 3 if p.guide == "none" else 4
     discriminator = None if p.loss == "l1" else PatchGAN(channels, p.filters)
-    model = Adversaries(generator, discriminator)
-    optimizer = torch.optim.Adam(model.parameters(), p.learning_rate, (p.beta1, BETA2))
-    half = steps // 2
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, max(0.0, (steps - step) / max(1, steps - half)))
-    )
+    adversaries = Adversaries(generator, discriminator)
+    optimizer = torch.optim.Adam(adversaries.parameters(), p.learning_rate, (p.beta1, BETA2))
 
     def step(model: Any, batch: Any) -> dict[str, Any]:
         terms = model(batch["smoky"].flatten(0, 1), batch["clear"].flatten(0, 1))
         number = int(adversaries.step)
         return {"loss": total_loss(terms, p.loss, p.l1_weight, number), **terms}
 
-    adversaries = model
-    return Recipe(model, generator, optimizer, scheduler, step, restore, {"network": arguments})
+    return Recipe(
+        model=adversaries,
+        result=generator,
+        optimizer=optimizer,
+        scheduler=make_schedule(optimizer, p, steps),
+        training_step=step,
+        restore=restore,
+        arguments={"network": arguments},
+    )
 
 
 def restore(network: nn.Module, smoky: Tensor) -> tuple[Tensor, None]:

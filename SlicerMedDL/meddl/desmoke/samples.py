@@ -6,7 +6,7 @@ run never sees a clip twice; in validation they follow from the sample's number.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,22 +23,30 @@ FIXED_DENSITIES = DENSITIES[:3]  # validation has each class equally often
 TURN, NEARER = 0.2, 0.002  # of the camera per frame, deviations: degrees, share of the distance
 
 
+class Frames(Protocol):
+    """An array, or what is indexed like one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> NDArray[np.uint8]: ...
+
+
 class ClipSamples:
     """Clips with and without smoke: float32 arrays, colours RGB 0..1::
 
         smoky (T, 3, h, w), clear (T, 3, h, w), transmission (T, 1, h, w), airlight (T, 3, h, w)
 
-    ``samples[n]`` is for validation: a frame that stands still under smoke that never changes,
-    without augmentation. ``draw`` is for training: camera motion, augmentation, and a share of
+    ``samples[n]`` is for validation: a frame that stands still, without augmentation, under smoke
+    that is the same whenever it is asked for. ``draw`` is for training: camera motion, augmentation, and a share of
     clips without smoke. smoky = clear t + airlight (1 - t), rounded to 256 levels as a camera
     rounds; the clear frames are what was blended, so that no target is ever recoloured.
 
     Args:
-        frames: (N, h, w, 3) uint8 RGB, clear.
+        frames: N times (h, w, 3) uint8 RGB, clear.
         parameters: clip length, density, augmentation.
     """
 
-    def __init__(self, frames: NDArray[np.uint8], parameters: DesmokeTraining) -> None:
+    def __init__(self, frames: Frames, parameters: DesmokeTraining) -> None:
         self.frames, self.parameters = frames, parameters
 
     def __len__(self) -> int:
@@ -46,7 +54,7 @@ class ClipSamples:
 
     def __getitem__(self, index: int) -> Sample:
         p = self.parameters
-        frame = np.asarray(self.frames[index], np.float32) / 255
+        frame = np.asarray(self.frames[index], np.float32) / np.float32(255)
         clear = np.broadcast_to(frame, (p.clip_length, *frame.shape))
         density = FIXED_DENSITIES[index % 3] if p.density == "random" else p.density
         return smoked(clear, density, p.smoke, np.random.default_rng([HELD_OUT, index]))

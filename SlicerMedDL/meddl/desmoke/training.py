@@ -38,13 +38,13 @@ def train_desmoker(
     Raises:
         InputError: sources without frames, weights to start from that do not fit.
         FileError: damaged files; a folder with another run.
-        DependencyError: torch, Lightning Fabric, torchmetrics or OpenCV is not installed.
+        DependencyError: torch, Lightning Fabric or OpenCV is not installed.
         Cancelled: after a checkpoint.
     """
     from meddl.core.history_plot import plot_history
     from meddl.core.optional import is_installed, require
 
-    for package in ("torch", "lightning_fabric", "torchmetrics", "cv2"):
+    for package in ("torch", "lightning_fabric", "cv2"):
         require(package, "training")
     folder = Path(folder)
     trainer = _trainer(folder, plan, subprogress(progress, 0, PREPARING), cancel)
@@ -60,7 +60,7 @@ def make_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         from meddl.desmoke.pix2pix_training import pix2pix_recipe
 
         return pix2pix_recipe(parameters, steps)
-    from meddl.desmoke.light_training import light_recipe
+    from meddl.desmoke.light_recipe import light_recipe
 
     return light_recipe(parameters, steps)
 
@@ -118,15 +118,12 @@ def batch_figures(recipe: Recipe, smoky: Any, clear: Any) -> dict[str, Any]:
     Args:
         smoky, clear: (B, T, 3, h, w) RGB 0..1, tensors.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
+    from meddl.core.ssim import ssim_map
 
     def scores(clip: Any) -> tuple[Any, Any]:
         found, truth = clip.flatten(0, 1), clear.flatten(0, 1)
         error = (found - truth).square().mean((1, 2, 3)).clamp(min=1e-10)  # at most 100 dB
-        # Gaussian window of 11 pixels and a deviation of 1.5, as published.
-        return -10 * error.log10().mean(), structural_similarity_index_measure(
-            found, truth, data_range=1.0
-        )
+        return -10 * error.log10().mean(), ssim_map(found, truth, 1.0).mean()
 
     restored = recipe.restore(recipe.result, smoky)[0].float().clamp(0, 1)
     untouched = recipe.restore(recipe.result, clear)[0].float().clamp(0, 1)

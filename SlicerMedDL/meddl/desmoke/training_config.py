@@ -9,7 +9,7 @@ from typing import Any
 
 from meddl.core.config_file import config_lines, read_config, read_names, read_record, read_share
 from meddl.core.errors import MedDLError
-from meddl.core.yaml_lines import YamlFile
+from meddl.core.yaml_lines import Where, YamlFile
 from meddl.desmoke.frame_sources import (
     Ranges,
     RenderedFrames,
@@ -74,15 +74,12 @@ def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
     if isinstance(table, str):
         table = {table: "all"}
     if not isinstance(table, Mapping):
-        where = ("data", "clear")
-        raise file.error(
-            where, f"is {table!r}, FILES: all or FILES: [[FIRST, END], …] was expected"
-        )
+        raise file.error(("data", "clear"), f"is {table!r}, a table was expected; see: {HINT}")
     every = _count(file, data, "every", 1, least=1)
     sources: list[Source] = []
     seen: set[Path] = set()
     for pattern, value in table.items():
-        where = ("data", "clear", str(pattern))
+        where: Where = ("data", "clear", str(pattern))
         ranges = _ranges(file, where, value)
         try:
             found = find_sources(file.path.resolve().parent, str(pattern), ranges, every)
@@ -97,18 +94,19 @@ def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
     return sources
 
 
-def _ranges(file: YamlFile, where: tuple[str, ...], value: Any) -> Ranges | None:
+def _ranges(file: YamlFile, where: Where, value: Any) -> Ranges | None:
     """``all``, or a list of [first, end] with the end not included."""
     if value == "all":
         return None
-    good = isinstance(value, list) and value
-    for pair in value if good else ():
-        good = good and isinstance(pair, list) and len(pair) == 2
-        good = good and all(isinstance(n, int) and not isinstance(n, bool) for n in pair)
-        good = good and 0 <= pair[0] < pair[1]
+    good = isinstance(value, list) and value and all(_is_range(part) for part in value)
     if not good:
         raise file.error(where, f"is {value!r}, all or [[FIRST, END], …] was expected")
     return tuple((first, end) for first, end in value)
+
+
+def _is_range(part: Any) -> bool:
+    whole = isinstance(part, list) and [type(number) for number in part] == [int, int]
+    return whole and 0 <= part[0] < part[1]
 
 
 def _count(file: YamlFile, data: Mapping[str, Any], key: str, default: int, least: int = 0) -> int:
@@ -138,8 +136,8 @@ def _held_out(
 
 
 DATA_EXAMPLE = """\
-# Clear frames. Paths are relative to this file. A file is a video, a picture or a folder of pictures;
-# {procedure} in a pattern is what names the frames that belong together.
+# Clear frames. Paths are relative to this file and name a video, a picture or a folder of pictures;
+# {procedure} in a pattern stands for what names the frames that belong together.
 data:
   clear:
     "videos/*.avi": all                       # every frame is free of smoke
@@ -154,7 +152,8 @@ SECTIONS = {
     "name": "What is trained",
     "size": "Frames and smoke",
     "motion": "Augmentation, in training only",
-    "guide": "pix2pix",
+    "guide": "Architecture pix2pix",
+    "cut_share": "Architecture light",
     "learning_rate": "Learning",
 }
 

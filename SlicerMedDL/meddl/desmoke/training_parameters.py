@@ -61,9 +61,18 @@ class DesmokeTraining(TrainingParameters):
         choices=("adversarial", "l1", "alternating"),
     )
     l1_weight: float = parameter(100.0, "of L1 beside BCE (published: 100)", minimum=0)
+    # light
+    cut_share: float = parameter(
+        0.2, "of the clips begin with another clip's last frame in memory", minimum=0, maximum=1
+    )
     # Learning
-    learning_rate: float = parameter(2e-4, "of Adam (published: 0.0002)", minimum=0)
-    beta1: float = parameter(0.5, "of Adam in pix2pix (published: 0.5)", minimum=0, maximum=0.999)
+    learning_rate: float = parameter(2e-4, "of Adam (published for pix2pix: 0.0002)", minimum=0)
+    schedule: str = parameter(
+        "linear",
+        "linear: constant, in the second half down to 0, as published; or onecycle",
+        choices=("linear", "onecycle"),
+    )
+    beta1: float = parameter(0.5, "of pix2pix's Adam (published: 0.5)", minimum=0, maximum=0.999)
     data: str = parameter("", "what it was trained on, written by the run itself")
 
     def __post_init__(self) -> None:

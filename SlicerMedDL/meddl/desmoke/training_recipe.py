@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from meddl.desmoke.training_parameters import DesmokeTraining
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
@@ -37,3 +39,17 @@ class Recipe:
     restore: Callable[[Module, Tensor], tuple[Tensor, Tensor | None]]
     arguments: dict[str, Any]
     input_range: str = "RGB 0..1"
+
+
+def make_schedule(optimizer: Optimizer, parameters: DesmokeTraining, steps: int) -> LRScheduler:
+    """The learning rate over ``steps``.
+
+    ``linear``: constant, in the second half down to 0 (pix2pix); ``onecycle``: up in a tenth of the
+    steps, then down (Smith and Topin, 2019).
+    """
+    from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+
+    if parameters.schedule == "onecycle":
+        return OneCycleLR(optimizer, parameters.learning_rate, steps + 1, pct_start=0.1)
+    rest = max(1, steps - steps // 2)
+    return LambdaLR(optimizer, lambda step: min(1.0, max(0.0, (steps - step) / rest)))
