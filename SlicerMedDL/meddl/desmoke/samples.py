@@ -37,9 +37,9 @@ class ClipSamples:
         smoky (T, 3, h, w), clear (T, 3, h, w), transmission (T, 1, h, w), airlight (T, 3, h, w)
 
     ``samples[n]`` is for validation: a frame that stands still, without augmentation, under smoke
-    that is the same whenever it is asked for. ``draw`` is for training: camera motion, augmentation, and a share of
-    clips without smoke. smoky = clear t + airlight (1 - t), rounded to 256 levels as a camera
-    rounds; the clear frames are what was blended, so that no target is ever recoloured.
+    that is the same whenever it is asked for. ``draw`` is for training: camera motion,
+    augmentation, and a share of clips without smoke. smoky = clear t + airlight (1 - t), rounded to
+    256 levels as a camera rounds; the clear frames are what was blended: no target is recoloured.
 
     Args:
         frames: N times (h, w, 3) uint8 RGB, clear.
