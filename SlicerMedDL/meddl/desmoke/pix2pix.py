@@ -34,7 +34,7 @@ def refined_guide(
         eps: variance of the guide below which the filter averages.
 
     Returns:
-        (B, 1, h, w).
+        (B, 1, h, w) 0..1.
     """
     dark = -functional.max_pool2d(-minimum_guide(pictures), patch, 1, patch // 2)
     weights = pictures.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)
@@ -43,7 +43,7 @@ def refined_guide(
     variance = _box(grey * grey, radius) - mean_grey * mean_grey
     slope = (_box(grey * dark, radius) - mean_grey * mean_dark) / (variance + eps)
     offset = mean_dark - slope * mean_grey
-    return _box(slope, radius) * grey + _box(offset, radius)
+    return (_box(slope, radius) * grey + _box(offset, radius)).clamp(0, 1)
 
 
 def _box(x: Tensor, radius: int) -> Tensor:

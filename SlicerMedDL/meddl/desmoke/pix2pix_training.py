@@ -104,7 +104,7 @@ def pix2pix_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         scheduler=make_schedule(optimizer, p, steps),
         training_step=step,
         restore=restore,
-        arguments={"network": arguments},
+        arguments={"network": arguments, "use": {"size": list(p.size)}},
     )
 
 
