@@ -146,11 +146,9 @@ def warp(picture: NDArray[Any], flow: Flow) -> NDArray[Any]:
     return result
 
 
-def _positions(flow: Flow) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return x, y
+def _positions(flow: Flow) -> tuple[Flow, Flow]:
+    rows, columns = np.indices(flow.shape[:2], dtype=np.float32)
+    return columns + flow[..., 0], rows + flow[..., 1]
 
 
 def _check(

@@ -100,8 +100,8 @@ def _similarity(image: Array, reference: Array) -> float:
     if one.shape[2] == 3:
         one, other = (picture @ YIQ.T.astype(np.float32) for picture in (one, other))
     first, second = (phase_congruency(picture[..., 0]) for picture in (one, other))
-    gradients = [_gradient(picture[..., 0]) for picture in (one, other)]
-    alike = _ratio(first, second, _PHASE) * _ratio(*gradients, _GRADIENT)
+    slopes, others = (_gradient(picture[..., 0]) for picture in (one, other))
+    alike = _ratio(first, second, _PHASE) * _ratio(slopes, others, _GRADIENT)
     if one.shape[2] == 3:
         i, q = (_ratio(one[..., n], other[..., n], _CHROMA) for n in (1, 2))
         # The real part of a negative number's power, as in the authors' program.

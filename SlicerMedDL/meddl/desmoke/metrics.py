@@ -113,8 +113,8 @@ def full_reference(image: Frame, reference: Frame) -> dict[str, float]:
 
 def luminance(frame: Frame) -> NDArray[np.float32]:
     """(H, W) float32, 0..1, of Rec. 601."""
-    result: NDArray[np.float32] = frame @ (np.array(LUMA, np.float32) / 255)
-    return result
+    weights = np.array(LUMA, np.float32) / 255
+    return np.dot(frame.astype(np.float32), weights)
 
 
 def contrast(frame: Frame, mask: Mask | None = None) -> float:
@@ -122,8 +122,8 @@ def contrast(frame: Frame, mask: Mask | None = None) -> float:
 
     Peli, JOSA A 7(10), 1990, equation (3).
     """
-    values = luminance(check_frame(frame))
-    values = values if mask is None else values[mask]
+    grey = luminance(check_frame(frame))
+    values: NDArray[Any] = grey if mask is None else grey[mask]
     return float(values.std(dtype=np.float64)) if values.size else 0.0
 
 
@@ -163,8 +163,8 @@ def change(image: Frame, before: Frame, mask: Mask | None = None) -> float:
     For the output on smoke-free frames: 0 where a filter leaves them alone.
     """
     _check_pair(image, before)
-    difference = np.abs(image.astype(np.int16) - before)
-    difference = difference if mask is None else difference[mask]
+    whole = np.abs(image.astype(np.int16) - before)
+    difference = whole if mask is None else whole[mask]
     return float(difference.mean(dtype=np.float64)) / 255 if difference.size else 0.0
 
 
