@@ -62,6 +62,8 @@ MAY_IMPORT = {
     "deepigeos/zoom.py": {"numba"},
     "desmoke/light_network.py": {"torch"},
     "desmoke/light_training.py": {"torch"},
+    "desmoke/noise.py": {"numba"},
+    "desmoke/smoke_kernels.py": {"numba"},
     "endodepth/augmentation.py": {"cv2"},
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},
