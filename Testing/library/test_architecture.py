@@ -72,6 +72,7 @@ MAY_IMPORT = {
     "desmoke/pix2pix_training.py": {"torch"},
     "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/recovery.py": {"numba"},
+    "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/temporal.py": {"cv2"},
     "endodepth/augmentation.py": {"cv2"},
     "endodepth/dense_block.py": {"torch"},
