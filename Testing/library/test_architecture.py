@@ -70,7 +70,6 @@ MAY_IMPORT = {
     "desmoke/patch_gan.py": {"torch"},
     "desmoke/pix2pix.py": {"torch"},
     "desmoke/pix2pix_training.py": {"torch"},
-    "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/recovery.py": {"numba"},
     "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/temporal.py": {"cv2"},
