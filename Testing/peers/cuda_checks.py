@@ -35,6 +35,7 @@ PARTS = {
     "automatic": "networks",
     "loop": "training",
     "batches": "radiographs",
+    "peers": "radiographs",
     "histories": "photons",
     "session": "networks",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -191,3 +192,61 @@ def batches(setting: Setting) -> Iterator[Row]:
         yield row
     except Exception as error:
         yield {**row, **failure(error)}
+
+
+def peers(setting: Setting) -> Iterator[Row]:
+    """DiffDRR's two renderers (package diffdrr; its file ``renderers`` is enough) on the same rays,
+    as many of them at a time as 10 GB of intermediate results allow."""
+    from diffdrr import renderers
+
+    device = setting.device
+    for name, ct, pixels in volumes(setting):
+        arm = view(ct, pixels, GENERAL)
+        exact = choose_backend("exact", "cpu", (*ct.array.shape, 1), pixels * pixels, 0)
+        expected = render_prepared(prepare(ct, RAW, backend=exact), arm, RAW).array[0]
+        values = np.clip(ct.array + 1000, 0, None).astype(np.float32)
+        density = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 1, 0))).to(device)
+        camera = arm.camera(ct.center)
+        u, v = np.meshgrid(np.arange(pixels), np.arange(pixels))
+        rays = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
+        beyond = camera.source + 2000 * np.stack([u, v, np.ones_like(u)], -1) @ rays.T  # mm
+        linear, shift = ct.ijk_from_ras[:3, :3], ct.ijk_from_ras[:3, 3]
+        lengths, source, targets = (
+            torch.from_numpy(array.astype(np.float32)).to(device)
+            for array in (
+                np.linalg.norm(beyond - camera.source, axis=-1).reshape(1, 1, -1),
+                (linear @ camera.source + shift).reshape(1, 1, 3),
+                (beyond @ linear.T + shift).reshape(1, -1, 3),
+            )
+        )
+        chunk = max(1, 2**28 // (3 * sum(ct.size)) // 2)
+        for kind, options in (("Siddon", {}), ("Trilinear", {"n_points": 2 * max(ct.size)})):
+            row: Row = {"work": name, "renderer": f"DiffDRR {kind}"}
+            try:
+                render = getattr(renderers, kind)(0.5)
+                picture = partial(_parts, render, density, source, targets, lengths, chunk, options)
+                with memory(row, device):
+                    found = picture().reshape(pixels, pixels)
+                row |= differences(found, expected)
+                row["ms"] = milliseconds(picture, device)
+                yield row
+            except Exception as error:
+                yield {**row, **failure(error)}
+
+
+def _parts(
+    render: torch.nn.Module,
+    density: torch.Tensor,
+    source: torch.Tensor,
+    targets: torch.Tensor,
+    lengths: torch.Tensor,
+    chunk: int,
+    options: dict[str, int],
+) -> torch.Tensor:
+    """(rays,) on the CPU: the integrals, so many rays at a time."""
+    with torch.no_grad():
+        parts = [
+            render(density, source, part, length, **options).reshape(-1)
+            for part, length in zip(targets.split(chunk, 1), lengths.split(chunk, 2), strict=True)
+        ]
+    return torch.cat(parts).cpu()
