@@ -9,9 +9,8 @@ from typing import Any
 
 from meddl.core.config_file import config_lines, read_config, read_names, read_record, read_share
 from meddl.core.errors import MedDLError
-from meddl.core.yaml_lines import Where, YamlFile
+from meddl.core.yaml_lines import YamlFile
 from meddl.desmoke.frame_sources import (
-    Ranges,
     RenderedFrames,
     Source,
     find_sources,
@@ -19,7 +18,7 @@ from meddl.desmoke.frame_sources import (
 )
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-DATA_KEYS = ("clear", "every", "rendered", "views", "validation")
+DATA_KEYS = ("clear", "judge", "every", "rendered", "views", "validation")
 HINT = "meddl desmoke train --print-config"
 VALIDATION = 0.1  # share
 
@@ -62,51 +61,36 @@ def read_plan(path: str | Path) -> TrainingPlan:
     held_out = _held_out(file, data, files, rendered, parameters.seed)
     training = [source for source in [*files, *rendered] if source not in held_out]
     if not training:
-        raise file.error(("data", "validation"), "no source is left to train on")
+        raise file.error(("data", "validation"), "no source is left to train on; add some")
     scenes = sum(source in training for source in rendered)
     described = f"{len(training) - scenes} source(s) of the user, {scenes} rendered abdomen(s)"
     return TrainingPlan(parameters, training, held_out, described)
 
 
 def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
-    """The sources of ``clear``; two patterns may name frames of one procedure, no file twice."""
-    table = data.get("clear", {})
-    if isinstance(table, str):
-        table = {table: "all"}
-    if not isinstance(table, Mapping):
-        raise file.error(("data", "clear"), f"is {table!r}, a table was expected; see: {HINT}")
+    """The sources of ``clear``; entries may name frames of one procedure, but no file twice."""
+    entries = data.get("clear", [])
+    entries = [entries] if isinstance(entries, str) else entries
+    if not isinstance(entries, list):
+        raise file.error(("data", "clear"), f"is {entries!r}, a list of files was expected")
     every = _count(file, data, "every", 1, least=1)
+    judge = data.get("judge", False)
+    if not isinstance(judge, bool):
+        raise file.error(("data", "judge"), f"is {judge!r}, on or off was expected")
     sources: list[Source] = []
     seen: set[Path] = set()
-    for pattern, value in table.items():
-        where: Where = ("data", "clear", str(pattern))
-        ranges = _ranges(file, where, value)
+    for n, entry in enumerate(entries):
+        where = ("data", "clear", n)
         try:
-            found = find_sources(file.path.resolve().parent, str(pattern), ranges, every)
+            found = find_sources(file.path.resolve().parent, str(entry), every, judge)
         except MedDLError as error:
             raise file.error(where, error) from error
-        for source in found:
-            for path in source.paths:
-                if path in seen:
-                    raise file.error(where, f"{path} belongs to another entry too")
-                seen.add(path)
+        for path in (path for source in found for path in source.paths):
+            if path in seen:
+                raise file.error(where, f"{path} belongs to another entry too")
+            seen.add(path)
         sources += found
     return sources
-
-
-def _ranges(file: YamlFile, where: Where, value: Any) -> Ranges | None:
-    """``all``, or a list of [first, end] with the end not included."""
-    if value == "all":
-        return None
-    good = isinstance(value, list) and value and all(_is_range(part) for part in value)
-    if not good:
-        raise file.error(where, f"is {value!r}, all or [[FIRST, END], …] was expected")
-    return tuple((first, end) for first, end in value)
-
-
-def _is_range(part: Any) -> bool:
-    whole = isinstance(part, list) and [type(number) for number in part] == [int, int]
-    return whole and 0 <= part[0] < part[1]
 
 
 def _count(file: YamlFile, data: Mapping[str, Any], key: str, default: int, least: int = 0) -> int:
@@ -140,9 +124,10 @@ DATA_EXAMPLE = """\
 # {procedure} in a pattern stands for what names the frames that belong together.
 data:
   clear:
-    "videos/*.avi": all                       # every frame is free of smoke
-    # videos/one.mp4: [[0, 120], [300, 420]]  # only frames 0 to 119 and 300 to 419 are
-    # "frames/{procedure}/*.png": all
+    - "videos/*.avi"
+    # - videos/one.mp4:0-119,300-419    # only these frames, from 0, are clear
+    # - "frames/{procedure}/*.png"
+  judge: off                   # on: leave out frames that seem to have smoke
   every: 1                     # take every so manyth frame
   rendered: 0                  # abdomens that are rendered beside
   views: 16                    # pictures of each
