@@ -7,6 +7,8 @@ from meddl._lazy import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
+        "classical": ["DarkChannelEstimator"],
+        "desmoker": ["VideoDesmoker"],
         "scattering": ["Veil", "blend", "mean_opacity", "recover"],
         "smoke": [
             "Smoke",
