@@ -16,9 +16,10 @@ from meddl.desmoke.frame_sources import (
     find_sources,
     share_of,
 )
+from meddl.desmoke.pair_frames import find_pairs
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-DATA_KEYS = ("clear", "judge", "every", "rendered", "views", "validation")
+DATA_KEYS = ("clear", "judge", "every", "rendered", "views", "pairs", "validation")
 HINT = "meddl desmoke train --print-config"
 VALIDATION = 0.1  # share
 
@@ -31,12 +32,14 @@ class TrainingPlan:
         parameters: see :class:`DesmokeTraining`.
         training, validation: sources of clear frames; none is in both. Validation may be empty.
         described: one line about the data.
+        paired: the sources are :class:`meddl.desmoke.pair_frames.PairFrames`.
     """
 
     parameters: DesmokeTraining
     training: list[Source]
     validation: list[Source]
     described: str
+    paired: bool = False
 
 
 def read_plan(path: str | Path) -> TrainingPlan:
@@ -56,15 +59,23 @@ def read_plan(path: str | Path) -> TrainingPlan:
         RenderedFrames(seed, _count(file, data, "views", 16, least=1))
         for seed in range(_count(file, data, "rendered", 0))
     ]
+    if "pairs" in data:
+        if files or rendered:
+            raise file.error(("data", "pairs"), "stands alone, without clear and rendered")
+        files = _pairs(file, data, parameters)
     if not files and not rendered:
-        raise file.error(("data",), "clear (files) or rendered (a number of scenes) was expected")
+        raise file.error(("data",), "clear (files), rendered (scenes) or pairs was expected")
     held_out = _held_out(file, data, files, rendered, parameters.seed)
     training = [source for source in [*files, *rendered] if source not in held_out]
     if not training:
         raise file.error(("data", "validation"), "no source is left to train on; add some")
     scenes = sum(source in training for source in rendered)
-    described = f"{len(training) - scenes} source(s) of the user, {scenes} rendered abdomen(s)"
-    return TrainingPlan(parameters, training, held_out, described)
+    described = f"{len(training) - scenes} source(s) of the user, {scenes} rendered abdomen(s), "
+    paired = "pairs" in data
+    described += (
+        "paired" if paired else f"synthetic smoke ({parameters.smoke}, {parameters.density})"
+    )
+    return TrainingPlan(parameters, training, held_out, described, paired)
 
 
 def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
@@ -91,6 +102,19 @@ def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
             seen.add(path)
         sources += found
     return sources
+
+
+def _pairs(file: YamlFile, data: Mapping[str, Any], parameters: DesmokeTraining) -> list[Source]:
+    if parameters.architecture != "pix2pix":
+        raise file.error(
+            ("data", "pairs"),
+            f"the architecture {parameters.architecture} learns the smoke too, which pairs do not "
+            "tell; give clear frames",
+        )
+    try:
+        return [*find_pairs(file.path.resolve().parent / str(data["pairs"]))]
+    except MedDLError as error:
+        raise file.error(("data", "pairs"), error) from error
 
 
 def _count(file: YamlFile, data: Mapping[str, Any], key: str, default: int, least: int = 0) -> int:
@@ -129,6 +153,7 @@ data:
     # - "frames/{procedure}/*.png"
   judge: off                   # on: leave out frames that seem to have smoke
   every: 1                     # take every so manyth frame
+  # pairs: DIR                 # instead, for pix2pix: a data set of meddl desmoke synthesize
   rendered: 0                  # abdomens that are rendered beside
   views: 16                    # pictures of each
   validation: 0.1              # a share of the procedures and scenes, or a list of their names

@@ -28,6 +28,7 @@ from meddl.core.pictures import read_rgb, write_picture  # noqa: E402
 from meddl.core.progress import CancelToken  # noqa: E402
 from meddl.desmoke.network_estimator import NetworkEstimator  # noqa: E402
 from meddl.desmoke.pix2pix_estimator import Pix2PixEstimator  # noqa: E402
+from meddl.desmoke.synthesis import SynthesisParameters, synthesize  # noqa: E402
 from meddl.desmoke.training import batch_figures, make_recipe, train_desmoker  # noqa: E402
 from meddl.desmoke.training_config import read_plan  # noqa: E402
 from meddl.desmoke.training_parameters import DesmokeTraining  # noqa: E402
@@ -137,6 +138,14 @@ def test_light_weights_can_be_used(folder, tmp_path):
     estimator = NetworkEstimator(tmp_path / "best/desmoke.safetensors", "cpu", "torch")
     veil = estimator(np.random.default_rng(0).random((32, 48, 3), np.float32))
     assert veil.transmission.min() >= 0 and veil.transmission.max() <= 1
+
+
+def test_pairs_are_trained_on(folder, tmp_path):
+    synthesize([folder / "frames"], tmp_path / "set", SynthesisParameters(density="medium"))
+    data = {"pairs": str(tmp_path / "set"), "validation": ["p1"]}
+    rows = train_desmoker(tmp_path / "run", plan(folder, "pix2pix", data=data, epochs=1))
+    assert np.isfinite(rows[0]["validation/psnr"])
+    assert rows[0]["train/l1"] > 0
 
 
 @pytest.mark.parametrize("loss", ["adversarial", "alternating", "l1"])

@@ -17,6 +17,8 @@ from meddl.core.progress import CancelToken
 from meddl.core.video import write_frames
 from meddl.desmoke.frame_cache import store_frames
 from meddl.desmoke.frame_sources import FileFrames, RenderedFrames, find_sources, share_of
+from meddl.desmoke.pair_frames import PairSamples
+from meddl.desmoke.synthesis import SynthesisParameters, synthesize
 from meddl.desmoke.training_config import print_config, read_plan
 from meddl.desmoke.training_parameters import DesmokeTraining
 
@@ -191,6 +193,7 @@ def test_the_printed_configuration_is_complete(folder, capsys):
         ("validation: [b]", "every: 0", r"line 5: data.every: is 0, a whole number of at least 1"),
         ("validation: [b]", "rendered: many", r"line 5: data.rendered: is 'many'"),
         ("validation: [b]", "judge: perhaps", r"line 5: data.judge: is 'perhaps', on or off"),
+        ("validation: [b]", "pairs: .", r"line 5: data.pairs: stands alone"),
         ("validation: [b]", "smoky: x", r"line 5: data.smoky: unknown entry; known are: clear"),
     ],
 )
@@ -204,3 +207,32 @@ def test_bad_configurations_name_line_value_and_remedy(folder, old, new, message
 def test_what_names_no_frames_is_refused(folder, text):
     with pytest.raises(InputError):
         read_plan(config(folder, text))
+
+
+def test_paired_data_sets_are_split_by_what_they_were_made_of(folder):
+    synthesize(
+        [folder / "frames", folder / "other.png"], folder / "set", SynthesisParameters(copies=2)
+    )
+    text = TEXT[TEXT.index("architecture") :].replace("size: [32, 64]", "size: [32, 32]")
+    data = "data:\n  pairs: set\n  validation: [a_1, b_2]\n"
+    plan = read_plan(config(folder, data + text))
+    assert plan.paired and [source.name for source in plan.training] == [
+        "a_10", "a_2", "b_1", "other",
+    ]  # fmt: skip
+    frames = store_frames(plan.training, (32, 32), folder / "cache")
+    samples = PairSamples(frames, plan.parameters)
+    assert len(samples) == 8
+    sample, drawn = samples[6], samples.draw(6, np.random.default_rng(2))
+    np.testing.assert_allclose(sample["clear"], 200 / 255, atol=1e-6)
+    assert np.abs(sample["smoky"] - sample["clear"]).max() > 0.02
+    gain = drawn["clear"].mean() / sample["clear"].mean()
+    assert abs(gain - 1) > 0.01
+    low, high = sample["smoky"].min() * gain, sample["smoky"].max() * gain
+    assert low - 1e-6 <= drawn["smoky"].min() and drawn["smoky"].max() <= max(high + 1e-6, 1)
+    with pytest.raises(InputError, match=r"line 2: data.pairs: the architecture light learns"):
+        read_plan(config(folder, data + "size: [32, 32]\n"))
+    (folder / "set/clear/a_1-0.png").unlink()
+    with pytest.raises(InputError, match="a_1-0 has no partner"):
+        read_plan(config(folder, data + text))
+    with pytest.raises(InputError, match="frames has no folder clear"):
+        read_plan(config(folder, data.replace("set", "frames") + text))
