@@ -45,7 +45,7 @@ CONFIG = {
 }
 SMALL = {
     "pix2pix": {"architecture": "pix2pix", "layers": 3, "filters": 4},
-    "light": {"architecture": "light"},
+    "light": {"architecture": "light", "size": [32, 64]},
 }
 
 

@@ -178,6 +178,7 @@ def test_the_printed_configuration_is_complete(folder, capsys):
         ("filters: 4", "guide: dark", r"line 9: guide: --guide is 'dark'"),
         ("filters: 4", "loss: gan", r"line 9: loss: --loss is 'gan'"),
         ("filters: 4", "clear_share: 2", r"line 9: clear_share: --clear-share is 2"),
+        ("pix2pix\nsize: [32, 64]", "light\nsize: [32, 48]", r"line 7: size: size is 32, 48; the"),
         ("pix2pix", "unet", r"line 6: architecture: --architecture is 'unet'"),
         ("    - other.png", "    - no.png", r"line 4: data.clear.1: no file matches no.png"),
         ("    - other.png", "    - c.yaml", r"line 4: data.clear.1: .*c.yaml is no video"),
@@ -230,7 +231,7 @@ def test_paired_data_sets_are_split_by_what_they_were_made_of(folder):
     low, high = sample["smoky"].min() * gain, sample["smoky"].max() * gain
     assert low - 1e-6 <= drawn["smoky"].min() and drawn["smoky"].max() <= max(high + 1e-6, 1)
     with pytest.raises(InputError, match=r"line 2: data.pairs: the architecture light learns"):
-        read_plan(config(folder, data + "size: [32, 32]\n"))
+        read_plan(config(folder, data))
     (folder / "set/clear/a_1-0.png").unlink()
     with pytest.raises(InputError, match="a_1-0 has no partner"):
         read_plan(config(folder, data + text))
