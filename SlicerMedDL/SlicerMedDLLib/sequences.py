@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
@@ -89,6 +90,27 @@ def frames_from_sequence(
         if data is None:
             raise InputError(f"{describe(node)} lost frame {number} of {count} while it was read")
         yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
+
+
+def views_of_frames(node: Any) -> list[Image]:
+    """The volumes of a sequence node as images that share their memory, for a worker.
+
+    Raises:
+        InputError: no sequence, an empty one, or one of something else than volumes.
+    """
+    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    items = [node.GetNthDataNode(n) for n in range(node.GetNumberOfDataNodes())]
+    if not items:
+        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
+        raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
+    return [Image(slicer.util.arrayFromVolume(item), _ras_from_ijk(item)) for item in items]
+
+
+def _ras_from_ijk(volume: Any) -> Any:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def frame_rate(node: Any) -> float:
