@@ -23,7 +23,9 @@ STANDARD = set(sys.stdlib_module_names)
 MAY_IMPORT = {
     "core/blocks.py": {"torch"},
     "core/checkpoint.py": {"safetensors", "torch"},
+    "core/light_unet.py": {"torch"},
     "core/seeding.py": {"torch"},
+    "core/ssim.py": {"torch"},
     "core/training_data.py": {"torch"},
     "core/training_loop.py": {"torch"},
     "core/video_opencv.py": {"cv2"},
@@ -58,6 +60,8 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "desmoke/light_network.py": {"torch"},
+    "desmoke/light_training.py": {"torch"},
     "endodepth/augmentation.py": {"cv2"},
     "endodepth/dense_block.py": {"torch"},
     "endodepth/fcdensenet.py": {"torch"},

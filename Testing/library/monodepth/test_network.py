@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from meddl.core.metrics import ssim
-from meddl.monodepth.losses import depth_loss, ssim_map
+from meddl.monodepth.losses import depth_loss
 from meddl.monodepth.network import DepthNetwork
 
 
@@ -31,15 +30,6 @@ def test_pictures_of_any_size_give_depths_above_0(shape):
         depth = network(torch.rand(2, 3, *shape) * 2 - 1)
     assert depth.shape == (2, 1, *shape)
     assert depth.min() > 0 and 0.5 < depth.mean() < 10
-
-
-def test_ssim_is_that_of_torchmetrics():
-    rng = np.random.default_rng(2)
-    first = rng.uniform(0, 10, (40, 50)).astype(np.float32)
-    second = (first + rng.normal(0, 1, first.shape)).astype(np.float32)
-    tensors = [torch.from_numpy(a)[None, None].double() for a in (first, second)]
-    found = ssim_map(*tensors, data_range=10.0).mean().item()
-    assert found == pytest.approx(ssim(first, second, 10.0), abs=1e-6)
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():

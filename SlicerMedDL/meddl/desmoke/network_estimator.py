@@ -1,0 +1,122 @@
+"""The veil by the light network, frame after frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.devices import choose_device
+from meddl.core.errors import InputError, MedDLError
+from meddl.core.inference import Engine, installed_engines, load_engine
+from meddl.core.weights import Card, find_weights, load_weights, read_card
+from meddl.desmoke.scattering import Array, Veil
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+WEIGHTS = "desmoke-light"
+ARCHITECTURE = "desmoke-light"
+SIDE = 256  # pixels: longer side of what the network sees, as in training
+MULTIPLE = 16  # of its sides; fewer shapes for the engines
+BYTES = 4000  # per pixel that the network sees, at most
+
+
+def make_light_network(card: Card) -> Module:
+    """The network that a card describes.
+
+    Raises:
+        InputError: weights of another architecture.
+    """
+    from meddl.desmoke.light_network import LightNetwork
+
+    if card.architecture != ARCHITECTURE:
+        raise InputError(
+            f"the weights {card.name} are of the architecture {card.architecture}, "
+            f"{ARCHITECTURE} was expected; choose weights that `meddl desmoke train` has made"
+        )
+    return LightNetwork(**card.arguments.get("network", {}))
+
+
+class NetworkEstimator:
+    """See :class:`meddl.desmoke.scattering.Estimator`.
+
+    Args:
+        weights: name or path, see :func:`meddl.core.weights.find_weights`.
+        device: see :func:`meddl.core.devices.choose_device`.
+        engine: ``"torch"``, ``"openvino"``, ``"onnxruntime"``, or ``"auto"``: ONNX Runtime, else
+            OpenVINO, else torch; torch on other devices than the CPU.
+
+    Attributes:
+        card: of the weights.
+
+    Raises:
+        FileError: no such weights, or damaged ones.
+        InputError: weights of another task.
+    """
+
+    def __init__(
+        self, weights: str | Path | None = None, device: str = "auto", engine: str = "auto"
+    ) -> None:
+        path = find_weights(weights or WEIGHTS)
+        self.card: Card = read_card(path)
+        self.network: Module = make_light_network(self.card).eval()
+        load_weights(self.network, path)
+        self.device = choose_device(device, BYTES * SIDE * SIDE).name
+        if engine == "auto":
+            # Measured order for this network, see Docs/validation.md.
+            there = installed_engines() if self.device == "cpu" else ["torch"]
+            engine = next(name for name in ("onnxruntime", "openvino", "torch") if name in there)
+        self._engine_name = engine
+        self._engine: Engine | None = None
+        self._state: NDArray[np.float32] | None = None
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self._engine_name
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Sides of about the picture's proportions, the longer one 256, multiples of 16."""
+        scale = SIDE / max(height, width)
+        rows, columns = (
+            max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (height, width)
+        )
+        return rows, columns
+
+    def __call__(self, picture: Array, mask: NDArray[np.bool_] | None = None) -> Veil:
+        """The veil of the next frame, (h, w, 3) float32 RGB 0..1 on :meth:`grid`.
+
+        Outside ``mask`` there is no smoke. A frame of another size than the one before begins anew.
+
+        Raises:
+            MedDLError: the network's output is not finite.
+        """
+        if mask is not None:
+            picture = picture * mask[..., None]
+        rgb = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
+        if self._state is None or self._state.shape[2:] != rgb.shape[2:]:
+            no_smoke = np.zeros_like(rgb)
+            self._state = np.concatenate([rgb, no_smoke[:, :1] + 1, no_smoke], 1)
+        smoke = np.asarray(self._run(np.concatenate([rgb, self._state], 1)))
+        if not np.isfinite(smoke).all():
+            raise MedDLError(
+                f"the network {self.card.name} gave values that are not finite; use other weights"
+            )
+        self._state = np.concatenate([rgb, smoke[:, :4]], 1)
+        t, airlight, residual = smoke[0, 0], smoke[0, 1:4], smoke[0, 4:]
+        if mask is not None:
+            t = np.where(mask, t, np.float32(1))
+            residual = residual * mask
+        return Veil(t, airlight.transpose(1, 2, 0), residual.transpose(1, 2, 0))
+
+    def reset(self) -> None:
+        """Forget the frames before."""
+        self._state = None
+
+    def _run(self, seen: Array) -> Any:
+        if self._engine is None:
+            self._engine = load_engine(self.network, seen, self._engine_name, self.device)
+        return self._engine(seen)

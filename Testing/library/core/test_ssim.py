@@ -1,0 +1,20 @@
+"""Structural similarity in torch against torchmetrics, channel by channel."""
+
+import numpy as np
+import pytest
+import torch
+
+from meddl.core.metrics import ssim
+from meddl.core.ssim import ssim_map
+
+
+def test_ssim_is_that_of_torchmetrics():
+    rng = np.random.default_rng(2)
+    first = rng.uniform(0, 10, (3, 40, 50)).astype(np.float32)
+    second = (first + rng.normal(0, 1, first.shape)).astype(np.float32)
+    tensors = [torch.from_numpy(a)[None].double() for a in (first, second)]
+    found = ssim_map(*tensors, data_range=10.0)
+    assert found.shape == (1, 3, 30, 40)
+    for channel in range(3):
+        expected = ssim(first[channel], second[channel], 10.0)
+        assert found[0, channel].mean().item() == pytest.approx(expected, abs=1e-6)

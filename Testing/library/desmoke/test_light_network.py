@@ -1,0 +1,144 @@
+"""The light network's maps, its memory of the frame before, and its loss."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from meddl.core.errors import InputError
+from meddl.core.weights import Card, save_weights
+from meddl.desmoke import scattering
+from meddl.desmoke.light_network import (
+    INPUTS,
+    LightNetwork,
+    first_state,
+    next_state,
+    recovered,
+)
+from meddl.desmoke.light_training import clip_loss, unrolled
+from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator
+
+
+def network(seed=0, **arguments):
+    torch.manual_seed(seed)
+    return LightNetwork(**arguments).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    arguments = {"widths": [8, 12], "blocks": [0, 1]}
+    card = Card(
+        name="small",
+        task="desmoking",
+        architecture=ARCHITECTURE,
+        arguments={"network": arguments},
+        input_range="RGB 0..1",
+        units="none",
+        training_data="none",
+        licence="Apache-2.0",
+    )
+    save_weights(network(**arguments), path, card)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (33, 47), (1, 1)])
+def test_maps_are_in_their_ranges_at_the_size_of_the_picture(shape):
+    with torch.no_grad():
+        smoke = network()(100 * torch.randn(2, INPUTS, *shape))
+    assert smoke.shape == (2, 7, *shape)
+    assert smoke[:, :4].min() >= 0 and smoke[:, :4].max() <= 1
+    assert smoke[:, 4:].abs().max() <= 0.1
+
+
+def test_recovered_is_the_scattering_models():
+    rng = np.random.default_rng(4)
+    t, airlight = rng.random((6, 5), np.float32), rng.random((6, 5, 3), np.float32)
+    residual = 0.1 * rng.random((6, 5, 3), np.float32)
+    smoky = rng.random((6, 5, 3), np.float32)
+    maps = np.concatenate([t[..., None], airlight, residual], 2).transpose(2, 0, 1)
+    found = recovered(
+        torch.from_numpy(smoky.transpose(2, 0, 1))[None], torch.from_numpy(maps)[None], 0.1
+    )
+    expected = scattering.recover(smoky, scattering.Veil(t, airlight, residual), 0.1)
+    np.testing.assert_allclose(found[0].clamp(0, 1).numpy().transpose(1, 2, 0), expected, atol=1e-5)
+
+
+def test_each_frame_sees_the_frame_before_and_its_smoke():
+    model = network()
+    clips = torch.rand(2, 3, 3, 16, 16)
+    with torch.no_grad():
+        maps = unrolled(model, clips)
+        first = model(torch.cat([clips[:, 0], first_state(clips[:, 0])], 1))
+        second = model(torch.cat([clips[:, 1], next_state(clips[:, 0], first)], 1))
+        changed = unrolled(model, clips.flip(1))[-1]
+    torch.testing.assert_close(maps[0], first)
+    torch.testing.assert_close(maps[1], second)
+    assert not torch.allclose(changed, maps[0], atol=1e-6)  # the same frame after another one
+
+
+def test_loss_of_the_true_smoke_is_that_of_its_residual_only():
+    """A model that tells the truth has no error in any term."""
+    rng = torch.Generator().manual_seed(1)
+    clear = torch.rand(2, 3, 3, 16, 16, generator=rng)
+    t = torch.rand(2, 3, 1, 16, 16, generator=rng) * 0.7 + 0.3
+    airlight = torch.rand(2, 3, 3, 16, 16, generator=rng)
+    clips = {
+        "clear": clear,
+        "transmission": t,
+        "airlight": airlight,
+        "smoky": clear * t + airlight * (1 - t),
+    }
+    answers = iter(torch.cat([t, airlight, torch.zeros_like(airlight)], 2).unbind(1))
+    exact = clip_loss(lambda seen: next(answers), clips)
+    assert exact["loss"].item() == pytest.approx(0, abs=1e-4)
+    assert exact["psnr"] > 60
+    silent = torch.cat([torch.ones_like(t), airlight, torch.zeros_like(airlight)], 2)
+    answers = iter(silent.unbind(1))
+    none = clip_loss(lambda seen: next(answers), clips)
+    error = (clips["smoky"] - clear).square().mean((1, 2, 3, 4))
+    assert none["psnr"].item() == pytest.approx(-10 * torch.log10(error).mean().item(), abs=1e-3)
+    assert none["loss"] > 0.1
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_the_estimator_steps_the_network_as_training_does(weights, engine):
+    estimator = NetworkEstimator(weights, "cpu", engine)
+    frames = np.random.default_rng(2).random((3, 32, 48, 3), np.float32)
+    with torch.no_grad():
+        clips = torch.from_numpy(frames.transpose(0, 3, 1, 2))[None]
+        maps = [m[0].numpy() for m in unrolled(estimator.network, clips)]
+    for frame, expected in zip(frames, maps, strict=True):
+        veil = estimator(frame)
+        np.testing.assert_allclose(veil.transmission, expected[0], atol=2e-4)
+        np.testing.assert_allclose(veil.airlight.transpose(2, 0, 1), expected[1:4], atol=2e-4)
+        np.testing.assert_allclose(veil.residual.transpose(2, 0, 1), expected[4:], atol=2e-4)
+    estimator.reset()
+    np.testing.assert_allclose(estimator(frames[0]).transmission, maps[0][0], atol=2e-4)
+    mask = np.zeros((32, 48), bool)
+    mask[8:24, 8:40] = True
+    veil = estimator(frames[1], mask)
+    assert (veil.transmission[~mask] == 1).all() and (veil.residual[~mask] == 0).all()
+    assert estimator(frames[0, :16]).transmission.shape == (16, 48)  # another size begins anew
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        ((480, 640), (192, 256)),
+        ((1080, 1920), (144, 256)),
+        ((1, 1), (256, 256)),
+        ((7, 900), (16, 256)),
+    ],
+)
+def test_grid_keeps_the_proportions(weights, size, grid):
+    assert NetworkEstimator(weights, "cpu").grid(*size) == grid
+
+
+def test_weights_of_another_system_are_refused(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    card = Card(**{**asdict(Card("other", "x", "monodepth")), "training_data": "none"})
+    save_weights(model, tmp_path / "other.safetensors", card)
+    with pytest.raises(InputError, match="architecture monodepth"):
+        NetworkEstimator(tmp_path / "other.safetensors")
