@@ -10,7 +10,13 @@ from slicer.util import VTKObservationMixin
 
 
 class Follower(VTKObservationMixin):
-    """Calls :meth:`changed` for each change of the nodes that it follows."""
+    """Calls :meth:`changed` for each change of the nodes that it follows.
+
+    Attributes:
+        events: that are changes.
+    """
+
+    events: tuple[int, ...] = (vtk.vtkCommand.ModifiedEvent,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,17 +28,19 @@ class Follower(VTKObservationMixin):
 
     def follow(self, node: Any) -> None:
         """Follow a node from now on."""
-        if not self.follows(node):
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        for event in self.events:
+            if not self.hasObserver(node, event, self._on_modified):
+                self.addObserver(node, event, self._on_modified)
 
     def follows(self, node: Any) -> bool:
         """Whether a node is followed."""
-        return bool(self.hasObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_modified))
+        return bool(self.hasObserver(node, self.events[0], self._on_modified))
 
     def unfollow(self, node: Any) -> None:
-        """Follow a node no longer; nothing happens if it is not followed."""
-        if self.follows(node):
-            self.removeObserver(node, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        """Follow a node no longer."""
+        for event in self.events:
+            if self.hasObserver(node, event, self._on_modified):
+                self.removeObserver(node, event, self._on_modified)
 
     # What a subclass defines
 

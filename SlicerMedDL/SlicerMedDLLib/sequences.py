@@ -18,16 +18,19 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
-from SlicerMedDLLib.nodes import describe, new_node, require_node
+from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, vtk_image
 
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
-    """A one-slice image as the picture (H, W, 3) that the axial slice view shows.
+def upright(image: Image, what: str = "frame") -> Image:
+    """A one-slice image as the axial slice view shows it, with the matrix that keeps its place.
 
     Grey pictures get three equal channels; an alpha channel is dropped.
+
+    Returns:
+        An image (1, H, W, 3), row 0 on top.
 
     Raises:
         InputError: several slices, another dtype than uint8, or 2 or more than 4 components.
@@ -39,13 +42,25 @@ def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
             f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
             f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
         )
-    picture = image.array[0]
+    picture = image.array
     picture = picture[..., :3] if image.components > 1 else np.stack([picture] * 3, axis=-1)
-    if image.ras_from_ijk[1, 1] > 0:  # rows run to anterior: the view shows the last row on top
-        picture = picture[::-1]
-    if image.ras_from_ijk[0, 0] > 0:  # columns run to the right: the view shows the last one first
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
+    old_from_new = np.eye(4)
+    # Columns to the right or rows to anterior: the view shows the last one first.
+    for axis in (0, 1):
+        if image.ras_from_ijk[axis, axis] > 0:
+            picture = np.flip(picture, 2 - axis)
+            old_from_new[axis, axis], old_from_new[axis, 3] = -1, image.size[axis] - 1
+    return Image(np.ascontiguousarray(picture), image.ras_from_ijk @ old_from_new)
+
+
+def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of :func:`upright`.
+
+    Raises:
+        InputError: as there.
+    """
+    picture: NDArray[np.uint8] = upright(image, what).array[0]
+    return picture
 
 
 def image_from_frame(frame: NDArray[np.uint8]) -> Image:
@@ -142,6 +157,23 @@ def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
         browser.AddSynchronizedSequenceNodeID(sequence.GetID())
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return browser
+
+
+def replace_sequence(browser: Any, role: str, sequence: Any) -> None:
+    """Play ``sequence`` in ``browser`` in place of the one that plays ``role`` for it so far."""
+    remove_sequence(browser, role)
+    browse(sequence, browser)
+    set_part(browser, role, sequence)
+
+
+def remove_sequence(browser: Any, role: str) -> None:
+    """Remove the sequence that plays ``role`` for ``browser``, and the node that shows it."""
+    old = part(browser, role)
+    if old is not None:
+        shown = browser.GetProxyNode(old)
+        browser.RemoveSynchronizedSequenceNode(old.GetID())
+        for node in (old, shown):
+            slicer.mrmlScene.RemoveNode(node)
 
 
 @contextmanager

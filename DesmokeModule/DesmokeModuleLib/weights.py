@@ -1,0 +1,27 @@
+"""Which trained weights remove smoke."""
+
+from __future__ import annotations
+
+from meddl.core.errors import InputError
+from meddl.core.weights import Card, find_weights, list_weights, read_card
+from meddl.desmoke.network_estimator import ARCHITECTURE
+
+
+def desmoke_weights() -> list[Card]:
+    """The cards of all installed weights that remove smoke."""
+    return [card for card in list_weights() if card.architecture == ARCHITECTURE]
+
+
+def card_of(weights: str) -> Card:
+    """The card of some weights.
+
+    Raises:
+        MedDLError: no such weights, or they do something else.
+    """
+    card = read_card(find_weights(weights))
+    if card.architecture != ARCHITECTURE:
+        raise InputError(
+            f"the weights {card.name} are for {card.task!r}; weights that remove smoke from video "
+            "were expected"
+        )
+    return card
