@@ -1,0 +1,203 @@
+"""Smoke removed from a video, frame after frame: uint8 in, uint8 out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.errors import InputError
+from meddl.core.optional import require
+from meddl.desmoke.scattering import Estimator, Veil, mean_opacity
+
+if TYPE_CHECKING:
+    from meddl.desmoke.field_of_view import Mask
+
+Frame = NDArray[np.uint8]
+Array = NDArray[np.float32]
+
+METHODS = ("auto", "classical", "network")
+# Of the guided filter that enlarges the transmission, in cells of the estimator's grid.
+RADIUS, EPS = 2, 1e-3
+
+
+def make_estimator(
+    method: str = "auto", weights: str | Path | None = None, device: str = "auto"
+) -> Estimator:
+    """The estimator of a method; ``auto`` takes the network if its weights are there.
+
+    Raises:
+        InputError: another method.
+        FileError, DependencyError, DeviceError: the network cannot be used.
+    """
+    if method not in METHODS:
+        raise InputError(f"the method is {method!r}, expected one of: {', '.join(METHODS)}")
+    require("cv2", "removing smoke")
+    if method == "network" or (method == "auto" and _has_network(weights)):
+        from meddl.desmoke.network_estimator import NetworkEstimator
+
+        return NetworkEstimator(weights, device)
+    from meddl.desmoke.classical import DarkChannelEstimator
+
+    return DarkChannelEstimator()
+
+
+def _has_network(weights: str | Path | None) -> bool:
+    from meddl.core.errors import FileError
+    from meddl.core.optional import is_installed
+    from meddl.core.weights import find_weights
+    from meddl.desmoke.network_estimator import WEIGHTS
+
+    if weights:
+        return True
+    try:
+        find_weights(WEIGHTS)
+    except FileError:
+        return False
+    return is_installed("torch")
+
+
+def check_frame(frame: Any) -> Frame:
+    """``frame`` if it is (H, W, 3) uint8.
+
+    Raises:
+        InputError: anything else.
+    """
+    array = np.asarray(frame)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+        raise InputError(
+            f"the frame is {array.shape} {array.dtype}, (H, W, 3) uint8 RGB was expected; "
+            "repeat grey three times, drop alpha, divide 16 bits by 257"
+        )
+    return array
+
+
+def check_strength(strength: float) -> float:
+    """``strength`` if it is a number from 0 to 1.
+
+    Raises:
+        InputError: anything else.
+    """
+    if not (isinstance(strength, (int, float)) and 0 <= strength <= 1):
+        raise InputError(f"the strength is {strength!r}, a number from 0 to 1 was expected")
+    return float(strength)
+
+
+class VideoDesmoker:
+    """Call it with the frames of a video, in order.
+
+    Args:
+        method: ``"classical"``, ``"network"``, or ``"auto"``: the network if its weights are there.
+        strength: 0 (the frame as it is, bit for bit) to 1 (all smoke that was found removed).
+        weights: name or path of a network's weights.
+        device: see :func:`meddl.core.devices.choose_device`.
+
+    Attributes:
+        estimator: what finds the smoke.
+        method: ``"classical"`` or ``"network"``, whichever it is.
+        veil: the :class:`Veil` of the last frame, on the estimator's grid; None before the first.
+        smoke_level: mean opacity 1 - t of the last frame in the field of view, 0..1.
+
+    Raises:
+        InputError, FileError, DependencyError, DeviceError: see :func:`make_estimator`.
+    """
+
+    def __init__(
+        self,
+        method: str = "auto",
+        strength: float = 1.0,
+        weights: str | Path | None = None,
+        device: str = "auto",
+    ) -> None:
+        from meddl.desmoke.field_of_view import FieldOfView
+
+        self.strength = strength
+        self.estimator = make_estimator(method, weights, device)
+        classical = type(self.estimator).__name__ == "DarkChannelEstimator"
+        self.method = "classical" if classical else "network"
+        self._field = FieldOfView()
+        self.reset()
+
+    @property
+    def strength(self) -> float:
+        """0..1; may be set between frames."""
+        return self._strength
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        self._strength = check_strength(value)
+
+    def reset(self) -> None:
+        """Forget the frames before, as another video begins."""
+        self.estimator.reset()
+        self._field.reset()
+        self.veil: Veil | None = None
+        self.smoke_level = 0.0
+        self._last: tuple[Frame, Array, Mask] | None = None
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The next frame without smoke.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB; another size than before begins anew.
+
+        Returns:
+            A new (H, W, 3) uint8; black surround is left as it is.
+
+        Raises:
+            InputError: another shape or type.
+        """
+        from meddl.desmoke.recovery import recover_frame
+
+        frame = check_frame(frame)
+        if self._last is not None and self._last[0].shape != frame.shape:
+            self.reset()
+        small = shrunk(frame, self.estimator.grid(*frame.shape[:2]))
+        mask = self._field(small)
+        self.veil = self.estimator(small, mask)
+        self.smoke_level = mean_opacity(self.veil.transmission, mask)
+        inside = np.ones(small.shape[:2], np.bool_) if mask is None else mask
+        self._last = frame, veil_maps(small, self.veil, inside), inside
+        if self.strength == 0:
+            return frame.copy()
+        return recover_frame(*self._last, self.strength)
+
+    @property
+    def transmission(self) -> Array:
+        """(H, W) float32 0..1 of the last frame at its full size.
+
+        Raises:
+            InputError: there was no frame.
+        """
+        from meddl.desmoke.recovery import enlarged_transmission
+
+        if self._last is None:
+            raise InputError("there is no transmission before the first frame")
+        return enlarged_transmission(*self._last)
+
+
+def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:
+    """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1: means of areas, or
+    bilinear where the grid is finer."""
+    import cv2
+
+    size = grid[::-1]
+    coarser = size[0] <= frame.shape[1] and size[1] <= frame.shape[0]
+    how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
+    small = cv2.resize(frame, size, interpolation=how).astype(np.float32)
+    return small * np.float32(1 / 255)
+
+
+def veil_maps(small: Array, veil: Veil, inside: Mask) -> Array:
+    """(h, w, 5) or (h, w, 8) float32 for :func:`meddl.desmoke.recovery.recover_frame`."""
+    from meddl.desmoke.dark_channel import grey_of
+    from meddl.desmoke.guided_filter import guided_lines
+
+    weight = inside.astype(np.float32)
+    lines = guided_lines(grey_of(small), veil.transmission, RADIUS, EPS, weight)
+    parts = [np.stack(lines, axis=-1), veil.airlight]
+    if veil.residual is not None:
+        parts.append(veil.residual)
+    return np.concatenate(parts, axis=-1)

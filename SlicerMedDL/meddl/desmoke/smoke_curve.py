@@ -1,0 +1,55 @@
+"""The smoke level over a video, as a table and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from meddl.core.errors import FileError
+from meddl.core.files import atomic_path, writable_parent
+from meddl.core.optional import require
+
+TABLE, PLOT = ".csv", ".png"
+
+
+def check_curve(path: str | Path) -> Path:
+    """``path``, if a curve can be written there.
+
+    Raises:
+        FileError: neither ``.csv`` nor ``.png``, or a folder that takes no file.
+        DependencyError: matplotlib is missing for a ``.png``.
+    """
+    path = writable_parent(path)
+    if path.suffix.lower() not in (TABLE, PLOT):
+        raise FileError(f"{path}: the smoke level is written as .csv (table) or .png (plot)")
+    if path.suffix.lower() == PLOT:
+        require("matplotlib", "drawing the smoke level")
+    return path
+
+
+def write_curve(path: str | Path, levels: Sequence[float], rate: float) -> None:
+    """Write a table (``.csv``: frame, seconds, smoke_level) or a plot (``.png``), atomically.
+
+    Args:
+        levels: 0..1 of each frame.
+        rate: frames per second.
+
+    Raises:
+        FileError, DependencyError: see :func:`check_curve`.
+    """
+    path = check_curve(path)
+    if path.suffix.lower() == TABLE:
+        rows = [f"{n},{n / rate:.6g},{level:.4f}" for n, level in enumerate(levels)]
+        text = "\n".join(["frame,seconds,smoke_level", *rows, ""])
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="ascii")
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    panel = figure.subplots()
+    panel.fill_between([n / rate for n in range(len(levels))], levels, alpha=0.5)
+    panel.set(xlabel="seconds", ylabel="smoke level", ylim=(0, 1), xmargin=0)
+    panel.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
