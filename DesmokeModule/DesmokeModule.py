@@ -102,14 +102,14 @@ class DesmokeModuleWidget(MedDLModuleWidget):
         super().initializeParameterNode()
 
     def settings(self) -> Settings:
-        """How to clear, as the panel says."""
+        """How to clear, as the panel says; at full strength, which a view may show a part of."""
         node = self.parameterNode
         return Settings(
-            node.method,
-            node.weights if node.method != "classical" else "",
-            self.device,
-            node.transmission,
-            node.darkChannel,
+            method=node.method,
+            weights=node.weights if node.method != "classical" else "",
+            device=self.device,
+            transmission=node.transmission,
+            dark_channel=node.darkChannel,
         )
 
     def _onStartClose(self, caller: Any, event: Any) -> None:

@@ -20,12 +20,10 @@ def output_of(path: str | Path, folder: str | Path) -> Path:
     return Path(folder) / f"{Path(path).stem}{SUFFIX}"
 
 
-def arguments(
-    path: str | Path, output: str | Path, settings: Settings, strength: float
-) -> list[str]:
+def arguments(path: str | Path, output: str | Path, settings: Settings) -> list[str]:
     """The command line after ``meddl`` that clears one file."""
     command = ["desmoke", "video", str(path), "--output", str(output), "--method", settings.method]
-    command += ["--strength", repr(float(strength)), "--device", settings.device]
+    command += ["--strength", repr(settings.strength), "--device", settings.device]
     return command + (["--weights", settings.weights] if settings.weights else [])
 
 

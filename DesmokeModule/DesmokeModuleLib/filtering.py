@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,29 +15,23 @@ from meddl.core.devices import require_memory
 from meddl.core.image import Image
 from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from SlicerMedDLLib.sequences import upright
 
 if TYPE_CHECKING:
     from meddl.desmoke.desmoker import VideoDesmoker
 
 Frame = NDArray[np.uint8]
-METHODS = ("auto", "classical", "network")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a video is cleared.
+@dataclass
+class Settings(DesmokeParameters):
+    """How a video is cleared: as the command line says it, and what is wanted besides.
 
     Attributes:
-        method: one of :data:`METHODS`.
-        weights: of the network, name or path; empty for the shipped ones.
-        device: as :func:`meddl.core.choose_device` takes it.
         transmission, dark_channel: whether these are wanted as well.
     """
 
-    method: str = METHODS[0]
-    weights: str = ""
-    device: str = "auto"
     transmission: bool = False
     dark_channel: bool = False
 
@@ -61,14 +55,12 @@ class Cleared:
 
 
 def make_desmoker(settings: Settings) -> VideoDesmoker:
-    """A new filter at full strength.
+    """A new filter at full strength: a part of the effect is mixed from it (:func:`mix`).
 
     Raises:
         MedDLError: no such weights, or packages are missing.
     """
-    from meddl.desmoke.desmoker import VideoDesmoker
-
-    return VideoDesmoker(settings.method, 1.0, settings.weights or None, settings.device)
+    return desmoker_of(replace(settings, strength=1.0))
 
 
 def clear(desmoker: VideoDesmoker, image: Image, settings: Settings, what: str) -> Cleared:

@@ -7,9 +7,9 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
-from DesmokeModuleLib.filtering import METHODS
 from DesmokeModuleLib.layouts import VIEWS
 from DesmokeModuleLib.training import TRAININGS
+from meddl.desmoke.desmoker import METHODS
 
 
 @parameterNodeWrapper

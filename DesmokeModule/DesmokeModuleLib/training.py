@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from meddl.core.errors import InputError
+from meddl.core.image_io import PICTURES
 
 LIGHT, PUBLISHED = "light network", "published"
 TRAININGS = (LIGHT, PUBLISHED)
@@ -30,9 +31,23 @@ def config_text(kind: str, clear: str | Path) -> str:
         raise InputError("choose the clear video, or the folder of clear videos or pictures")
     from meddl.desmoke.training_config import print_config
 
+    pattern, sources = _sources(Path(clear).absolute())
     text = _set(print_config(), "architecture", _ARCHITECTURES[kind])
-    place = json.dumps(Path(clear).absolute().as_posix())
-    return text.replace(EXAMPLE, place)
+    text = text.replace(EXAMPLE, json.dumps(pattern))
+    # A share of one video would be all of it.
+    return (
+        re.sub(r"^  validation: \S+", "  validation: 0", text, flags=re.M) if sources < 2 else text
+    )
+
+
+def _sources(path: Path) -> tuple[str, int]:
+    """The pattern of the clear frames in a configuration, and how many sources it names."""
+    if not path.is_dir():
+        return path.as_posix(), 1
+    files = [one for one in path.iterdir() if one.is_file()]
+    if any(one.suffix.lower() in PICTURES for one in files):
+        return path.as_posix(), 1
+    return f"{path.as_posix()}/*", len(files)
 
 
 def _set(text: str, key: str, value: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from meddl.core.errors import InputError
 from meddl.core.weights import Card, find_weights, list_weights, read_card
-from meddl.desmoke.network_estimator import ARCHITECTURE
+
+ARCHITECTURES = "desmoke-"  # how their names begin
 
 
 def desmoke_weights() -> list[Card]:
     """The cards of all installed weights that remove smoke."""
-    return [card for card in list_weights() if card.architecture == ARCHITECTURE]
+    return [card for card in list_weights() if card.architecture.startswith(ARCHITECTURES)]
 
 
 def card_of(weights: str) -> Card:
@@ -19,7 +20,7 @@ def card_of(weights: str) -> Card:
         MedDLError: no such weights, or they do something else.
     """
     card = read_card(find_weights(weights))
-    if card.architecture != ARCHITECTURE:
+    if not card.architecture.startswith(ARCHITECTURES):
         raise InputError(
             f"the weights {card.name} are for {card.task!r}; weights that remove smoke from video "
             "were expected"

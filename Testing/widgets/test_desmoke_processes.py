@@ -13,6 +13,8 @@ import host
 from DesmokeModuleLib import batch, training
 from DesmokeModuleLib.filtering import Settings
 from meddl.core.errors import FileError, InputError
+from meddl.core.parameters import from_arguments
+from meddl.desmoke.parameters import DesmokeParameters
 from waiting import until
 from widgets.desmoke_panel import module, status
 from widgets.processes import Process, started
@@ -125,11 +127,11 @@ def test_a_command_is_one_that_the_command_line_takes(tmp_path: Path) -> None:
     """The parser of ``meddl`` itself reads what the panel would start."""
     from meddl.cli.main import build_parser
 
-    settings = Settings("network", "some-weights", "cpu")
-    line = batch.arguments("in.avi", tmp_path / "out.mp4", settings, 0.25)
+    settings = Settings("network", 0.25, "some-weights", "cpu")
+    line = batch.arguments("in.avi", tmp_path / "out.mp4", settings)
     options = build_parser("desmoke").parse_args(line)
-    assert (options.method, options.strength) == ("network", 0.25)
-    assert (options.weights, options.device) == ("some-weights", "cpu")
+    parameters = DesmokeParameters("network", 0.25, "some-weights", "cpu")
+    assert from_arguments(DesmokeParameters, options) == parameters
 
 
 # Training
@@ -146,7 +148,7 @@ def test_a_written_configuration_is_one_that_trains(tmp_path: Path, kind: str) -
     Image.new("RGB", (320, 256), (150, 60, 50)).save(tmp_path / "clear frames" / "one.png")
     text = training.config_text(kind, tmp_path / "clear frames")
     plan = read_plan(write_config(tmp_path / "run", text))
-    assert len(plan.training) == 1
+    assert len(plan.training) == 1 and not plan.validation
     published = plan.parameters.architecture == "pix2pix"
     assert published == (kind == training.PUBLISHED)
     with pytest.raises(InputError, match="choose the clear"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slicer.i18n import tr as _
 
 from DesmokeModuleLib import batch
@@ -68,10 +70,7 @@ class BatchSection(Section):
         """
         folder = str(self.ui.outputEdit.currentPath).strip()
         files = batch.require_files(self.files, folder)
-        settings, strength = self.widget.settings(), self.node.strength
+        settings = replace(self.widget.settings(), strength=float(self.node.strength))
         self.batch.start(
-            [
-                batch.arguments(path, batch.output_of(path, folder), settings, strength)
-                for path in files
-            ]
+            [batch.arguments(path, batch.output_of(path, folder), settings) for path in files]
         )
