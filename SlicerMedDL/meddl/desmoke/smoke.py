@@ -33,7 +33,7 @@ Array = NDArray[np.float32]
 # Mean opacity, the mean of 1 - t.
 DENSITIES = {"light": (0.1, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 0.8)}
 KINDS = ("veil", "cloud", "plume", "published")
-_DRAWN = {"veil": 0.35, "cloud": 0.35, "plume": 0.25, "published": 0.05}
+_DRAWN = {"veil": 0.3, "cloud": 0.35, "plume": 0.2, "published": 0.15}
 # The opacity stays this far inside its class: the coarse grid, on which it is set, is not the
 # picture (measured: at most 0.006 off with a depth map of 256x256).
 _MARGIN = 0.02
