@@ -29,9 +29,13 @@ def require_frames(sequence: Any) -> Any:
     """Return ``sequence`` if it holds colour frames; the first one is looked at.
 
     Raises:
-        InputError: no sequence, an empty one, or one of something else.
+        InputError: no sequence, an empty one, one of something else, or one that was made here.
     """
     require_node(sequence, "vtkMRMLSequenceNode", "video")
+    for browser in clips():
+        if any(part(browser, role) is sequence for role in (OUTPUT, TRANSMISSION, DARK)):
+            source = describe(part(browser, INPUT))
+            raise InputError(f"{describe(sequence)} was made of {source}; choose that one")
     first = sequence.GetNthDataNode(0)
     if first is None:
         raise InputError(f"{describe(sequence)} has no frames; load or record a video first")
@@ -41,10 +45,14 @@ def require_frames(sequence: Any) -> Any:
     return sequence
 
 
+def player_of(sequence: Any) -> Any:
+    """The browser that plays a sequence; None without one."""
+    return slicer.modules.sequences.logic().GetFirstBrowserNodeForSequenceNode(sequence)
+
+
 def browser_of(sequence: Any) -> Any:
-    """The browser that plays a sequence; made if there is none."""
-    logic = slicer.modules.sequences.logic()
-    browser = logic.GetFirstBrowserNodeForSequenceNode(sequence)
+    """The browser that plays a sequence, which is its input; made if there is none."""
+    browser = player_of(sequence)
     if browser is None:
         browser = browse(sequence, rate=frame_rate(sequence) or 25.0)
     if part(browser, INPUT) is not sequence:

@@ -127,7 +127,9 @@ class Showing(Follower):
         """The browser shows another frame."""
         browser = self._browsers.get(proxy.GetID())
         if browser is not None and not self._writing:
-            self.refresh(browser)
+            whole = clips.number(browser, clips.STRENGTH, 1.0) >= 1
+            if not whole or part(browser, clips.DIVIDED) is not None:
+                self.refresh(browser)  # else the browser has shown it already
             smokecurve.mark_shown(browser)
             for listener in list(self.listeners):
                 listener(browser)

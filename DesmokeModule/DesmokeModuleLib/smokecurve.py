@@ -69,7 +69,8 @@ def levels_of(browser: Any) -> NDArray[np.float64]:
 def mark_shown(browser: Any) -> None:
     """Let the line in the chart stand at the shown frame."""
     now, item = part(browser, NOW), browser.GetSelectedItemNumber()
-    values = index_values(part(browser, clips.INPUT))
+    sequence = part(browser, clips.INPUT)
+    values = index_values(sequence) if sequence is not None else ()
     if now is not None and 0 <= item < len(values):
         axis = now.GetTable().GetColumnName(0)
         if not np.all(_column(now, axis) == values[item]):

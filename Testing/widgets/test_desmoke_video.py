@@ -245,6 +245,7 @@ def test_bad_input_is_named(module: Any) -> None:
     ui.videoPathEdit.currentPath = __file__
     ui.loadButton.click()
     until(lambda: idle(module), WAIT)
+    browsers = len(slicer.util.getNodesByClass(clips.BROWSER))
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "Empty")
     texts = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "Texts")
     texts.SetDataNodeAtValue(slicer.vtkMRMLTextNode(), "0")
@@ -259,10 +260,18 @@ def test_bad_input_is_named(module: Any) -> None:
         reasons.append(apply_button(module).toolTip)
     [message] = host.messages("error")
     assert "is no video" in str(message)
+    assert len(slicer.util.getNodesByClass(clips.BROWSER)) == browsers
     assert [
         word in reason
         for word, reason in zip(("no frames", "colour frames", "7x6x5"), reasons, strict=True)
     ] == [True] * 3
+
+
+def test_an_output_is_no_input(module: Any, browser: Any) -> None:
+    source = module.widget.parameterNode.frames
+    module.widget.parameterNode.frames = part(browser, clips.OUTPUT)
+    assert "was made of Sequence 'Laparoscopy'" in module.widget.ui.videoLabel.text
+    assert not apply_button(module).enabled and part(browser, clips.INPUT) is source
 
 
 def test_a_removed_video_or_a_closed_scene_leaves_nothing(module: Any, browser: Any) -> None:

@@ -23,8 +23,8 @@ class MethodSection(Section):
         fill_weights(ui.weightsSelector, [card.name for card in desmoke_weights()], node.weights)
         network = node.method != "classical"
         ui.weightsSelector.enabled = network
-        ui.cardLabel.visible = network
         ui.cardLabel.text = self._card() if network else ""
+        ui.cardLabel.visible = bool(ui.cardLabel.text)
 
     def _card(self) -> str:
         chosen = self.node.weights or next((card.name for card in desmoke_weights()), "")

@@ -45,9 +45,14 @@ class VideoSection(Section):
     def follow(self) -> None:
         """Play the chosen video and say what is known of it."""
         sequence = self.node.frames
-        self._show(None if sequence is None else clips.browser_of(sequence))
         self.ui.loadButton.enabled = bool(self._path())
-        self.ui.videoLabel.text = self._description(sequence)
+        try:
+            text = self._description(sequence)
+            self._show(None if sequence is None else clips.browser_of(sequence))
+        except MedDLError as error:
+            text = one_line(error)
+            self._show(None)
+        self.ui.videoLabel.text = text
 
     def _show(self, browser: Any) -> None:
         if browser is not getattr(self, "_browser", None):
@@ -58,10 +63,7 @@ class VideoSection(Section):
     def _description(self, sequence: Any) -> str:
         if sequence is None:
             return _("Load a video file, or choose a sequence of colour frames")
-        try:
-            clips.require_frames(sequence)
-        except MedDLError as error:
-            return one_line(error)
+        clips.require_frames(sequence)
         width, height, _depth = sequence.GetNthDataNode(0).GetImageData().GetDimensions()
         return _("{frames} frames of {width}x{height}").format(
             frames=sequence.GetNumberOfDataNodes(), width=width, height=height

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from DesmokeModuleLib import clips, smokecurve
-from DesmokeModuleLib.logic import owner_of
 from DesmokeModuleLib.plotclicks import PlotClicks
 from DesmokeModuleLib.showing import showing
 from SlicerMedDLLib.nodes import part
@@ -35,8 +34,8 @@ class ViewsSection(Section):
 
     def owner(self) -> Any:
         """The browser or live volume with an output; None without one."""
-        live = self.widget.live.live.volume
-        owner = live if live is not None else owner_of(self.node.frames)
+        live, frames = self.widget.live.live.volume, self.node.frames
+        owner = live if live is not None else frames and clips.player_of(frames)
         if owner is None or clips.shown(owner, clips.OUTPUT) is None:
             return None
         return owner
