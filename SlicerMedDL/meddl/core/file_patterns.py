@@ -23,6 +23,20 @@ def match_files(folder: Path, pattern: str, key: str = "case") -> dict[str, Path
     Raises:
         FileError: no file, or several for one name.
     """
+    result: dict[str, Path] = {}
+    for name, path in named_files(folder, pattern, key):
+        if name in result:
+            raise FileError(f"{pattern} has two files for one {key}: {result[name]} and {path}")
+        result[name] = path
+    return result
+
+
+def named_files(folder: Path, pattern: str, key: str = "case") -> list[tuple[str, Path]]:
+    """As :func:`match_files`, of names that may have several files; sorted by file.
+
+    Raises:
+        FileError: no file.
+    """
     braces = "{" + key + "}"
     paths = sorted(glob.glob(pattern.replace(braces, "*"), root_dir=folder))
     if not paths:
@@ -31,13 +45,10 @@ def match_files(folder: Path, pattern: str, key: str = "case") -> dict[str, Path
     special = {braces: "(?P=name)", "*": "[^/]*", "?": "[^/]"}
     expression = "".join(special.get(part) or re.escape(part) for part in parts)
     expression = expression.replace("(?P=name)", "(?P<name>[^/]+)", 1)
-    result: dict[str, Path] = {}
-    for path in paths:
-        match = re.fullmatch(expression, path.replace(os.sep, "/"))
-        if match is None:  # the braces stand for two different texts
-            continue
-        name = match["name"] if braces in pattern else ONLY
-        if name in result:
-            raise FileError(f"{pattern} has two files for one {key}: {result[name]} and {path}")
-        result[name] = folder / path
-    return result
+    matches = ((re.fullmatch(expression, path.replace(os.sep, "/")), path) for path in paths)
+    # No match where the braces stand for two different texts.
+    return [
+        (match["name"] if braces in pattern else ONLY, folder / path)
+        for match, path in matches
+        if match is not None
+    ]

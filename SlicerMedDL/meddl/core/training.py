@@ -79,6 +79,8 @@ class Trainer:
         folder: of the run.
         parameters: see :class:`TrainingParameters`.
         card: name, task, architecture, … of the weights that result.
+        result: the part of the model whose weights result; None: all of it. An adversary, for
+            example, is trained along and checkpointed, but only its opponent is kept.
         scheduler: torch learning-rate schedule, stepped after every optimiser step.
         validation_step: (network, batch) -> figures, each the mean over the batch.
         validation_data: the samples that it gets, in order, all of them.
@@ -97,6 +99,7 @@ class Trainer:
     folder: str | Path
     parameters: TrainingParameters
     card: Card
+    result: Module | None = None
     scheduler: LRScheduler | None = None
     validation_step: Callable[[Module, Any], Mapping[str, Tensor | float]] | None = None
     validation_data: Samples | None = None

@@ -323,7 +323,7 @@ class Run:
         if scores:
             card = replace(card, metrics={**card.metrics, "validation": scores})
         folder = run_record.make_folder(self.folder / "best")
-        save_weights(self.network, folder / f"{card.name}.safetensors", card)
+        save_weights(self.trainer.result or self.network, folder / f"{card.name}.safetensors", card)
 
     # Checkpoints
 

@@ -10,5 +10,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "classical": ["DarkChannelEstimator"],
         "desmoker": ["VideoDesmoker"],
         "scattering": ["Veil", "blend", "mean_opacity", "recover"],
+        "smoke": [
+            "Smoke",
+            "depth_from_brightness",
+            "published_smoke",
+            "smoke_clip",
+            "smoke_source",
+        ],
     },
 )

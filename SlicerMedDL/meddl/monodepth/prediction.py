@@ -18,13 +18,14 @@ from meddl.core.image import Image
 from meddl.core.image_io import PICTURES
 from meddl.core.optional import require
 from meddl.core.parameters import parameter
+from meddl.core.picture_size import resize_frame
 from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.pinhole import backproject
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.video import picture_files, probe_video, read_frames
 from meddl.core.weights import Card, find_weights, load_weights, read_card
 from meddl.monodepth.depth_colours import coloured
-from meddl.monodepth.samples import normalized, resize_colour
+from meddl.monodepth.samples import normalized
 from meddl.monodepth.training import ARCHITECTURE
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Predictor:
             raise InputError(
                 f"the frame is {frame.shape} {frame.dtype}, (H, W, 3) uint8 was expected"
             )
-        picture = normalized(resize_colour(frame, self._grid(frame.shape[:2])))
+        picture = normalized(resize_frame(frame, self._grid(frame.shape[:2])))
         depth = np.asarray(self.engine(picture[None]))[0, 0]
         enlarged = pillow.fromarray(depth).resize(frame.shape[1::-1], pillow.Resampling.BILINEAR)
         return np.array(enlarged)

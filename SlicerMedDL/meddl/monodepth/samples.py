@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.files import atomic_path
+from meddl.core.picture_size import middle, resize_frame
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
 from meddl.monodepth.pairs import Colour, Depth, Pairs
@@ -31,29 +32,7 @@ def shrink(colour: Colour, depth: Depth, size: tuple[int, int]) -> tuple[Colour,
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(size, depth.shape, strict=True)
     )
-    return resize_colour(colour, size), depth[np.ix_(y, x)]
-
-
-def middle(
-    shape: tuple[int, ...], size: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(first, end) of the rows and columns of the largest part in the middle of that aspect."""
-    height, width = shape
-    wide = min(width, max(1, round(height * size[1] / size[0])))
-    tall = min(height, max(1, round(width * size[0] / size[1])))
-    top, left = (height - tall) // 2, (width - wide) // 2
-    return (top, top + tall), (left, left + wide)
-
-
-def resize_colour(colour: Colour, size: tuple[int, int]) -> Colour:
-    """(H, W, 3) uint8 on a grid of ``size`` (rows, columns): area means, or bilinear if larger."""
-    from PIL import Image as pillow
-
-    if colour.shape[:2] == size:
-        return colour
-    smaller = size[0] <= colour.shape[0] and size[1] <= colour.shape[1]
-    method = pillow.Resampling.BOX if smaller else pillow.Resampling.BILINEAR
-    return np.asarray(pillow.fromarray(colour).resize(size[::-1], method))
+    return resize_frame(colour, size), depth[np.ix_(y, x)]
 
 
 def normalized(colour: Colour) -> NDArray[np.float32]:

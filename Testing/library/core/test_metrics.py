@@ -151,6 +151,22 @@ def test_psnr_and_ssim_equal_scikit_images(channels):
     assert ssim(image, reference, 1.0) == pytest.approx(expected, abs=1e-6)
 
 
+def test_ssim_equals_that_of_torchmetrics_inside_the_picture():
+    torch = pytest.importorskip("torch")
+    peer = pytest.importorskip("torchmetrics.functional.image")
+    generator = np.random.default_rng(3)
+    reference = generator.integers(0, 256, (17, 30, 3)).astype(np.float64)
+    image = np.clip(reference + generator.normal(0, 20, reference.shape), 0, 255)
+    batch = [
+        torch.from_numpy(array.transpose(2, 0, 1)[None].copy()) for array in (image, reference)
+    ]
+    _, pixels = peer.structural_similarity_index_measure(
+        *batch, data_range=255.0, sigma=1.5, kernel_size=11, return_full_image=True
+    )
+    expected = float(pixels[..., 5:-5, 5:-5].mean())
+    assert ssim(image, reference, 255) == pytest.approx(expected, abs=1e-9)
+
+
 def test_psnr_of_a_constant_error_and_of_none():
     zeros = np.zeros((11, 11), np.uint8)
     assert psnr(zeros + 255, zeros, 255) == pytest.approx(0.0)

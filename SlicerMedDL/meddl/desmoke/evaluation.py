@@ -1,0 +1,110 @@
+"""How good desmoked frames are: figures of every frame, of output, smoky input and their
+difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from meddl.core.errors import InputError
+from meddl.core.parameters import to_dict
+from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.desmoke.evaluation_parameters import EvaluationParameters
+from meddl.desmoke.evaluation_sets import FrameSets
+from meddl.desmoke.flicker import FlickerMeter
+from meddl.desmoke.metrics import (
+    FULL_REFERENCE,
+    Frame,
+    change,
+    contrast,
+    full_reference,
+    gradient_correlation,
+    smoke_density,
+)
+
+# Beside the reference, where more is better: the gain over the input is reported.
+COMPARED = (*FULL_REFERENCE, "gradient_correlation")
+# An input this near its reference holds no smoke: half a grey level is what JPEG and video add.
+SMOKE_FREE = 0.005
+
+
+def evaluate(
+    sets: FrameSets,
+    parameters: EvaluationParameters | None = None,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> dict[str, Any]:
+    """Judge every frame; the result is in plain JSON types.
+
+    Returns:
+        ``parameters``; ``frames``, a row each with ``name`` and ``ROLE_FIGURE``: PSNR in dB, SSIM,
+        UQI, FSIMc and the gradient correlation of ``output`` and ``input`` with the reference and
+        ``gain_FIGURE`` (output minus input), smoke density and contrast of every role, ``change``
+        (mean absolute difference of output and input, part of the range); ``summary``, the same
+        names with ``mean`` and ``median``; ``smoke_free``, the mean change of ``frames`` whose
+        input is its reference to within 0.5 % of the range, or None; ``flicker`` (see
+        :mod:`meddl.desmoke.flicker`, by the flow of the reference) of every role and the number of
+        ``pairs``, or None.
+
+    Raises:
+        InputError: no frame, frames of different or too small size, or no two frames that match
+            where flicker is asked for.
+        FileError: a frame that does not decode.
+        Cancelled: between two frames.
+    """
+    parameters = parameters or EvaluationParameters()
+    if not len(sets):
+        raise InputError("there are no frames to judge")
+    in_order = parameters.flicker == "on" or (parameters.flicker == "auto" and sets.in_order)
+    meter = FlickerMeter()
+    rows: list[dict[str, Any]] = []
+    for number in steps(range(len(sets)), len(sets), "judging frame", progress, cancel):
+        frames = sets[number]
+        rows.append({"name": sets.names[number], **judge(frames)})
+        if in_order:
+            meter.add(frames["reference"], frames)
+    if parameters.flicker == "on" and not meter.pairs:
+        raise InputError("no two successive references match, flicker cannot be judged")
+    unchanged = [row["change"] for row in rows if row.get("smoke", 1.0) < SMOKE_FREE]
+    return {
+        "parameters": to_dict(parameters),
+        "frames": rows,
+        "summary": summary(rows),
+        "smoke_free": {"frames": len(unchanged), "change": float(np.mean(unchanged))}
+        if unchanged
+        else None,
+        "flicker": {**meter.means(), "pairs": meter.pairs} if meter.pairs else None,
+    }
+
+
+def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
+    """The figures of one frame; ``frames`` is output, reference and perhaps input.
+
+    ``smoke`` is the mean absolute difference of input and reference, part of the range.
+    """
+    output, reference = frames["output"], frames["reference"]
+    row: dict[str, float] = {}
+    for role in [role for role in ("output", "input") if role in frames]:
+        found = full_reference(frames[role], reference)
+        found["gradient_correlation"] = gradient_correlation(frames[role], reference)
+        row |= {f"{role}_{name}": value for name, value in found.items()}
+    if "input" in frames:
+        row |= {f"gain_{n}": row[f"output_{n}"] - row[f"input_{n}"] for n in COMPARED}
+        row["change"] = change(output, frames["input"])
+        row["smoke"] = change(frames["input"], reference)
+    for role, frame in frames.items():
+        row[f"{role}_smoke_density"] = smoke_density(frame)
+        row[f"{role}_contrast"] = contrast(frame)
+    return row
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Figure -> its ``mean`` and ``median`` over the frames."""
+    names = [name for name in rows[0] if name != "name"]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return {
+        name: {"mean": float(np.mean(values)), "median": float(np.median(values))}
+        for name, values in columns.items()
+    }
