@@ -71,7 +71,7 @@ MAY_IMPORT = {
     "desmoke/patch_gan.py": {"torch"},
     "desmoke/pix2pix.py": {"torch"},
     "desmoke/pix2pix_training.py": {"torch"},
-    "desmoke/recovery.py": {"numba"},
+    "desmoke/recovery.py": {"cv2", "numba"},
     "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/temporal.py": {"cv2"},
     "endodepth/augmentation.py": {"cv2"},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.optional import require
+from meddl.desmoke.metrics import check_frame
 from meddl.desmoke.scattering import Estimator, Veil, mean_opacity
 
 if TYPE_CHECKING:
@@ -34,17 +35,18 @@ def make_estimator(
         raise InputError(f"the method is {method!r}, expected one of: {', '.join(METHODS)}")
     require("cv2", "removing smoke")
     if method == "network" or (method == "auto" and _has_network(weights)):
-        return _network(weights, device)
+        return _network_estimator(weights, device)
     from meddl.desmoke.classical import DarkChannelEstimator
 
     return DarkChannelEstimator()
 
 
-def _network(weights: str | Path | None, device: str) -> Estimator:
-    """The estimator of the architecture that the card of ``weights`` names."""
+def _network_estimator(weights: str | Path | None, device: str) -> Estimator:
+    """The estimator that the architecture on the weights' card asks for."""
     from meddl.core.weights import find_weights, read_card
     from meddl.desmoke import network_estimator, pix2pix_estimator
 
+    require("torch", "removing smoke by a network")
     path = find_weights(weights or network_estimator.WEIGHTS)
     if read_card(path).architecture == pix2pix_estimator.ARCHITECTURE:
         return pix2pix_estimator.Pix2PixEstimator(path, device)
@@ -64,21 +66,6 @@ def _has_network(weights: str | Path | None) -> bool:
     except FileError:
         return False
     return is_installed("torch")
-
-
-def check_frame(frame: Any) -> Frame:
-    """``frame`` if it is (H, W, 3) uint8.
-
-    Raises:
-        InputError: anything else.
-    """
-    array = np.asarray(frame)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
-        raise InputError(
-            f"the frame is {array.shape} {array.dtype}, (H, W, 3) uint8 RGB was expected; "
-            "repeat grey three times, drop alpha, divide 16 bits by 257"
-        )
-    return array
 
 
 def check_strength(strength: float) -> float:
@@ -142,7 +129,7 @@ class VideoDesmoker:
         self._field.reset()
         self.veil: Veil | None = None
         self.smoke_level = 0.0
-        self._last: tuple[tuple[int, ...], Mask] | None = None
+        self._last: tuple[tuple[int, int], Mask] | None = None
 
     def __call__(self, frame: Frame) -> Frame:
         """The next frame without smoke.
@@ -166,7 +153,7 @@ class VideoDesmoker:
         self.veil = self.estimator(small, mask)
         self.smoke_level = mean_opacity(self.veil.transmission, mask)
         inside = np.ones(small.shape[:2], np.bool_) if mask is None else mask
-        self._last = frame.shape[:2], inside
+        self._last = (frame.shape[0], frame.shape[1]), inside
         if self.strength == 0:
             return frame.copy()
         return recover_frame(frame, veil_maps(self.veil), inside, self.strength)
@@ -180,12 +167,14 @@ class VideoDesmoker:
         """
         import cv2
 
+        from meddl.desmoke.recovery import cells_of
+
         if self.veil is None or self._last is None:
             raise InputError("there is no transmission before the first frame")
-        size = self._last[0][::-1]
-        inside = cv2.resize(self._last[1].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        t = cv2.resize(self.veil.transmission, size, interpolation=cv2.INTER_LINEAR)
-        return np.where(inside > 0, t, np.float32(1))
+        (height, width), inside = self._last
+        t = cv2.resize(self.veil.transmission, (width, height), interpolation=cv2.INTER_LINEAR)
+        rows, columns = cells_of(height, len(inside)), cells_of(width, inside.shape[1])
+        return np.where(inside[np.ix_(rows, columns)], t, np.float32(1))
 
 
 def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.desmoke.dark_channel import brightest_channel
+
 Array = NDArray[np.float32]
 
 REST = 0.15  # weight of the new frame where nothing moves: a mean over about 12 frames
@@ -44,7 +46,7 @@ class Steady:
         if before is None or self.cut:
             return np.ones(picture.shape[:2], np.float32)
         side = 2 * int(max(picture.shape) * WINDOW / 2) + 1
-        change = cv2.blur(np.abs(smooth - before).max(axis=-1), (side, side))
+        change = cv2.blur(brightest_channel(np.abs(smooth - before)), (side, side))
         self.cut = float(change.mean()) > CUT
         if self.cut:
             return np.ones_like(change)

@@ -23,8 +23,8 @@ def enlarged(maps, height, width):
 def case(shape, grid, channels=7):
     rng = np.random.default_rng(7)
     frame = rng.integers(0, 256, (*shape, 3), np.uint8)
-    maps = rng.uniform(0.1, 0.9, (*grid, channels)).astype(np.float32)
-    maps[..., 4:] *= 0.2
+    maps = rng.uniform(0.1, 0.9, (channels, *grid)).astype(np.float32)
+    maps[4:] *= 0.2
     return frame, maps
 
 
@@ -34,7 +34,7 @@ def case(shape, grid, channels=7):
 @pytest.mark.parametrize("channels", [4, 7])
 def test_pass_is_the_scattering_model(shape, grid, channels):
     frame, maps = case(shape, grid, channels)
-    full = enlarged(maps.astype(np.float64), *shape)
+    full = enlarged(np.moveaxis(maps, 0, -1).astype(np.float64), *shape)
     seen = frame / 255
     veil = Veil(full[..., 0], full[..., 1:4], full[..., 4:] if channels == 7 else None)
     clear = recover(seen, veil)
@@ -61,6 +61,7 @@ def test_maps_hold_the_veil():
     rng = np.random.default_rng(2)
     t, airlight, residual = (rng.random((3, 4, *c), np.float32) for c in ((), (3,), (3,)))
     np.testing.assert_array_equal(
-        veil_maps(Veil(t, airlight, residual)), np.dstack([t, airlight, residual])
+        veil_maps(Veil(t, airlight, residual)),
+        np.dstack([t, airlight, residual]).transpose(2, 0, 1),
     )
-    assert veil_maps(Veil(t, airlight)).shape == (3, 4, 4)
+    assert veil_maps(Veil(t, airlight)).shape == (4, 3, 4)
