@@ -72,6 +72,7 @@ MAY_IMPORT = {
     "desmoke/pix2pix.py": {"torch"},
     "desmoke/pix2pix_training.py": {"torch"},
     "desmoke/recovery.py": {"cv2", "numba"},
+    "desmoke/recovery_torch.py": {"torch"},
     "desmoke/smoke_kernels.py": {"numba"},
     "desmoke/temporal.py": {"cv2"},
     "endodepth/augmentation.py": {"cv2"},

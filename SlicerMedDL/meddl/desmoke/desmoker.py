@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
 from meddl.core.optional import require
-from meddl.desmoke.metrics import check_frame
 from meddl.desmoke.scattering import Estimator, Veil, mean_opacity
 
 if TYPE_CHECKING:
     from meddl.desmoke.field_of_view import Mask
+    from meddl.desmoke.recovery import HostFrame
+    from meddl.desmoke.recovery_torch import TorchFrame
 
 Frame = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 METHODS = ("auto", "classical", "network")
+BYTES = 400_000_000  # on a device, for a frame of 1920x1080
 
 
 def make_estimator(
@@ -79,6 +82,17 @@ def check_strength(strength: float) -> float:
     return float(strength)
 
 
+def on_device(frame: Frame, device: str) -> HostFrame | TorchFrame:
+    """The frame where it is worked on: main memory for ``"cpu"``, else the torch device."""
+    if device == "cpu":
+        from meddl.desmoke.recovery import HostFrame
+
+        return HostFrame(frame)
+    from meddl.desmoke.recovery_torch import TorchFrame
+
+    return TorchFrame(frame, device)
+
+
 class VideoDesmoker:
     """Call it with the frames of a video, in order.
 
@@ -86,11 +100,12 @@ class VideoDesmoker:
         method: ``"classical"``, ``"network"``, or ``"auto"``: the network if its weights are there.
         strength: 0 (the frame as it is, bit for bit) to 1 (all smoke that was found removed).
         weights: name or path of a network's weights.
-        device: see :func:`meddl.core.devices.choose_device`.
+        device: of the network and of the frames, see :func:`meddl.core.devices.choose_device`.
 
     Attributes:
         estimator: what finds the smoke.
         method: ``"classical"`` or ``"network"``, whichever it is.
+        device: where the full frames are worked on.
         veil: the :class:`Veil` of the last frame, on the estimator's grid; None before the first.
         smoke_level: mean opacity 1 - t of the last frame in the field of view, 0..1.
 
@@ -111,6 +126,7 @@ class VideoDesmoker:
         self.estimator = make_estimator(method, weights, device)
         classical = type(self.estimator).__name__ == "DarkChannelEstimator"
         self.method = "classical" if classical else "network"
+        self.device = choose_device(device, BYTES).name
         self._field = FieldOfView()
         self.reset()
 
@@ -143,12 +159,14 @@ class VideoDesmoker:
         Raises:
             InputError: another shape or type.
         """
-        from meddl.desmoke.recovery import recover_frame, veil_maps
+        from meddl.desmoke.metrics import check_frame
+        from meddl.desmoke.recovery import veil_maps
 
         frame = check_frame(frame)
         if self._last is not None and self._last[0] != frame.shape[:2]:
             self.reset()
-        small = shrunk(frame, self.estimator.grid(*frame.shape[:2]))
+        full = on_device(frame, self.device)
+        small = full.shrunk(self.estimator.grid(*frame.shape[:2]))
         mask = self._field(small)
         self.veil = self.estimator(small, mask)
         self.smoke_level = mean_opacity(self.veil.transmission, mask)
@@ -156,7 +174,7 @@ class VideoDesmoker:
         self._last = (frame.shape[0], frame.shape[1]), inside
         if self.strength == 0:
             return frame.copy()
-        return recover_frame(frame, veil_maps(self.veil), inside, self.strength)
+        return full.recovered(veil_maps(self.veil), inside, self.strength)
 
     @property
     def transmission(self) -> Array:
@@ -175,15 +193,3 @@ class VideoDesmoker:
         t = cv2.resize(self.veil.transmission, (width, height), interpolation=cv2.INTER_LINEAR)
         rows, columns = cells_of(height, len(inside)), cells_of(width, inside.shape[1])
         return np.where(inside[np.ix_(rows, columns)], t, np.float32(1))
-
-
-def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:
-    """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1: means of areas, or
-    bilinear where the grid is finer."""
-    import cv2
-
-    size = grid[::-1]
-    coarser = size[0] <= frame.shape[1] and size[1] <= frame.shape[0]
-    how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
-    small = cv2.resize(frame, size, interpolation=how).astype(np.float32)
-    return small * np.float32(1 / 255)

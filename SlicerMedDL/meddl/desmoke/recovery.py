@@ -26,6 +26,31 @@ Mask = NDArray[np.bool_]
 _jit = numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
 
 
+class HostFrame:
+    """A frame in main memory; :class:`meddl.desmoke.recovery_torch.TorchFrame` is one on a device.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        # Numba compiles anew for every layout and for arrays that may not be written.
+        self.pixels = np.require(frame, np.uint8, ("C", "W"))
+
+    def shrunk(self, grid: tuple[int, int]) -> Array:
+        """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1: means of areas, or
+        bilinear where the grid is finer."""
+        height, width = self.pixels.shape[:2]
+        coarser = grid[0] <= height and grid[1] <= width
+        how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
+        small = cv2.resize(self.pixels, grid[::-1], interpolation=how)
+        return np.divide(small, 255, dtype=np.float32)
+
+    def recovered(self, maps: Array, inside: Mask, strength: float = 1.0) -> Frame:
+        """See :func:`recover_frame`."""
+        return recover_frame(self.pixels, maps, inside, strength)
+
+
 def veil_maps(veil: Veil) -> Array:
     """Transmission, airlight RGB and, if there is one, residual RGB: (4, h, w) or (7, h, w)."""
     parts = [veil.transmission[None], np.moveaxis(veil.airlight, -1, 0)]
@@ -54,7 +79,6 @@ def recover_frame(
         strength: 0..1.
         threads: by default :func:`meddl.core.devices.available_cores`.
     """
-    # Numba compiles anew for every layout and for arrays that may not be written.
     frame = np.require(frame, np.uint8, ("C", "W"))
     inside = np.require(inside, np.bool_, ("C", "W"))
     wide = np.empty((len(maps), maps.shape[1], frame.shape[1]), np.float32)

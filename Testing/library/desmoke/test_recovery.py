@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.desmoke.recovery import recover_frame, veil_maps
+from meddl.desmoke.recovery import HostFrame, recover_frame, veil_maps
 from meddl.desmoke.scattering import Veil, recover
 
 
@@ -65,3 +65,32 @@ def test_maps_hold_the_veil():
         np.dstack([t, airlight, residual]).transpose(2, 0, 1),
     )
     assert veil_maps(Veil(t, airlight)).shape == (4, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid"), [((108, 192), (36, 64)), ((101, 255), (14, 33)), ((7, 5), (16, 16))]
+)
+@pytest.mark.parametrize("channels", [4, 7])
+def test_torch_has_the_same_arithmetic(shape, grid, channels):
+    pytest.importorskip("torch")
+    from meddl.desmoke.recovery_torch import TorchFrame
+
+    frame, maps = case(shape, grid, channels)
+    host, there = HostFrame(frame), TorchFrame(frame, "cpu")
+    assert np.abs(host.shrunk(grid) - there.shrunk(grid)).max() <= 1.01 / 255
+    inside = np.random.default_rng(3).random(grid) > 0.2
+    for strength in (1.0, 0.4):
+        ours, theirs = (f.recovered(maps, inside, strength).astype(int) for f in (host, there))
+        assert np.abs(ours - theirs).max() <= 1 and (ours != theirs).mean() < 0.01
+
+
+def test_area_means_are_the_integral_over_cells():
+    pytest.importorskip("torch")
+    from meddl.desmoke.recovery_torch import area_means
+
+    values = np.random.default_rng(4).random(13)
+    integral = np.concatenate([[0], np.cumsum(values)])
+    edges = np.interp(np.linspace(0, 13, 6), np.arange(14), integral)
+    np.testing.assert_allclose(
+        area_means(5, 13).numpy() @ values, np.diff(edges) * 5 / 13, rtol=1e-5
+    )
