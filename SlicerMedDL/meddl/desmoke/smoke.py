@@ -2,9 +2,10 @@
 
 Layers of smoke lie between camera and tissue. Their density is log-normal noise that drifts, swirls
 and renews itself, or a plume of puffs that rise from an instrument's tip, slow down and spread; a
-layer counts up to the depth of the tissue. The lamp sits beside the lens: near smoke is bright and
-white, far smoke dim and tinted by the tissue around. From that follow t = exp(-beta integral of the
-density) and the airlight A of I = J t + A (1 - t) (:mod:`meddl.desmoke.scattering`).
+layer counts up to the depth of the tissue. The lamp sits beside the lens: it lights near smoke more
+than far smoke and most on its axis; the tissue around adds reddish light from everywhere. From that
+follow t = exp(-beta integral of the density) and the airlight A of I = J t + A (1 - t)
+(:mod:`meddl.desmoke.scattering`).
 
 A clip is a function of its seed and of time: frame n is what the smoke is at n / rate, however many
 frames are asked for, and at any rate. Its pattern does not depend on the number of pixels.
@@ -44,7 +45,7 @@ _DEPTHS = (0.3, 3.0)  # the same; nearer or farther counts as this
 _BRIGHTNESS_SIZE = 64  # pixels of the longer side, where brightness is looked at
 _OCTAVES = (2, 3, 4)  # near smoke is out of focus
 # How much of the smoke a plume is: when all is full of smoke, it adds little.
-_PLUME_SHARES = {"light": (0.5, 0.95), "medium": (0.3, 0.8), "heavy": (0.1, 0.5)}
+_PLUME_SHARES = {"light": (0.3, 0.85), "medium": (0.2, 0.6), "heavy": (0.1, 0.4)}
 _MOST_PUBLISHED = 0.6  # mean opacity; its fade leaves 2 / pi
 _LIFE = 4.0  # s, of a puff
 _PUFFS = 14  # alive at a time
@@ -97,10 +98,10 @@ class SmokeSource:
         transmission = np.empty(self.shape, np.float32)
         airlight = np.empty((*self.shape, 3), np.float32)
         height, width = self.shape
-        x, y, radius, rim = p["beam"]
-        beam = np.array([x * width, y * height, radius * max(self.shape), rim], np.float32)
-        light = np.array(p["light"], np.float32)
-        render(transmission, airlight, extinction, self._depth, _LAYERS, light, beam)
+        x, y, radius = p["beam"]
+        beam = np.array([x * width, y * height, radius * max(self.shape)], np.float32)
+        strength, light = (np.array(p[name], np.float32) for name in ("strength", "light"))
+        render(transmission, airlight, extinction, self._depth, _LAYERS, strength, light, beam)
         return transmission, airlight
 
     def with_depth(self, depth: ArrayLike) -> SmokeSource:
@@ -325,7 +326,7 @@ def _draw(
         high = min(high, _MOST_PUBLISHED)
     opacity = uniform(low, high)
     layers = len(_LAYERS)
-    contrast = {"veil": (0.3, 1.5), "cloud": (2.0, 5.0)}.get(kind, (0.5, 2.0))
+    contrast = {"veil": (0.3, 1.5), "cloud": (1.5, 4.0)}.get(kind, (0.5, 2.0))
     speed = uniform(0.0, 0.25)
     course = uniform(0, 2 * np.pi) + np.array(uniform(-0.6, 0.6, layers))
     p: dict[str, Any] = {
@@ -334,20 +335,22 @@ def _draw(
         "swell": round(min(opacity - low, high - opacity) * uniform(0, 1), 5),
         "swell_rate": uniform(0.1, 0.5),
         "scale": (uniform(0.7, 1.4) * np.array([0.8, 1.4, 2.0])).round(5).tolist(),
-        "contrast": uniform(*contrast, layers),
+        # Thick smoke is mixed: what is left of its patches shows less.
+        "contrast": ((1.1 - opacity) * np.array(uniform(*contrast, layers))).round(5).tolist(),
         "drift": (speed * np.stack([np.cos(course), np.sin(course)], 1)).round(5).tolist(),
         "change": uniform(0.05, 0.4),
-        "swirl": uniform(0.0, 0.25),
+        "swirl": uniform(0.0, 0.15),
         "amount": uniform(0.1, 1.0, layers),
-        "beam": [uniform(0.0, 1.0), uniform(0.0, 1.0), uniform(0.4, 1.2), uniform(0.5, 0.9)],
+        "beam": [uniform(0.0, 1.0), uniform(0.0, 1.0), uniform(0.4, 1.5)],
+        "strength": np.power(uniform(0.6, 1.0), np.arange(layers)).round(5).tolist(),
         "light": _draw_light(rng),
     }
     if kind == "plume":
         p["tip"] = [uniform(0.15, 0.85) * width, uniform(0.3, 0.95) * height]
         p["velocity"] = [uniform(-0.12, 0.12), -uniform(0.08, 0.4)]
-        p["nozzle"] = uniform(0.02, 0.05)
-        p["diffusion"] = uniform(0.001, 0.008)
-        p["plume_scale"], p["plume_contrast"] = uniform(2.0, 4.0), uniform(1.0, 4.0)
+        p["nozzle"] = uniform(0.02, 0.06)
+        p["diffusion"] = uniform(0.002, 0.015)
+        p["plume_scale"], p["plume_contrast"] = uniform(2.0, 4.0), uniform(1.0, 3.0)
         p["plume_layer"] = int(rng.integers(layers - 1))
         share = uniform(*_PLUME_SHARES[density])
         # A puff of mass m and radius s weighs 2 pi m over the picture.
@@ -357,19 +360,13 @@ def _draw(
 
 
 def _draw_light(rng: np.random.Generator) -> list[list[float]]:
-    """RGB of the light that each layer sends back on the lamp's axis, from near to far.
+    """RGB of the lamp's light in near smoke on its axis, and of the light from the tissue around.
 
     Dense smoke in four hysterectomies is brown-grey (0.58, 0.44, 0.40), pink-white (0.80, 0.65,
-    0.63) and blue-white (0.83, 0.82, 0.84): green lies at 0.7 to 1 of red, blue at 0.87 to 1.04 of
-    green.
+    0.63) and blue-white (0.83, 0.82, 0.84; 1, 0.98, 1 beside the lens): little or much of the
+    lamp's light, more or less of the tissue's.
     """
-    power = rng.uniform(0.6, 1.1)
-    fall = rng.uniform(0.8, 1.0)  # from layer to layer
-    tint = rng.uniform(0, 1)  # 0: white as the lamp, 1: as the tissue around
-    colours = []
-    for k in range(len(_LAYERS)):
-        far = rng.uniform(0.0, 0.12) * k
-        green = (1 - 0.3 * tint) * (1 - far)
-        blue = green * (1.03 - 0.14 * tint) * (1 - far / 2)
-        colours.append((power * fall**k * np.array([1.0, green, blue])).round(5).tolist())
-    return colours
+    lamp = rng.uniform(0.05, 0.7) * np.array([1.0, *rng.uniform((0.95, 0.95), (1.0, 1.05))])
+    green = rng.uniform(0.55, 0.85)
+    tissue = rng.uniform(0.3, 0.65) * np.array([1.0, green, green * rng.uniform(0.85, 1.0)])
+    return [lamp.round(5).tolist(), tissue.round(5).tolist()]
