@@ -39,7 +39,7 @@ _DRAWN = {"veil": 0.3, "cloud": 0.35, "plume": 0.2, "published": 0.15}
 # picture (measured: at most 0.006 off with a depth map of 256x256).
 _MARGIN = 0.02
 # Nodes of the coarse grid: one per this many pixels, and so many on the longer side.
-_SPACING, _FEWEST, _MOST = 4, 16, 128
+_SPACING, _FEWEST, _MOST = 5, 16, 128
 _LAYERS = np.array([(0.0, 0.45), (0.35, 0.8), (0.7, 1.2)], np.float32)  # in median depths
 _DEPTHS = (0.3, 3.0)  # the same; nearer or farther counts as this
 _BRIGHTNESS_SIZE = 64  # pixels of the longer side, where brightness is looked at
@@ -151,7 +151,7 @@ class SmokeSource:
         density[0] = -np.log1p(-np.minimum(published_opacity(noise, fade, offset), 0.9999))
         return density
 
-    def _puffs(self, time: float) -> NDArray[np.float64]:
+    def _puffs(self, time: float) -> Array:
         """(N, 4) position, radius and mass of the puffs that are in the air."""
         p = self.parameters
         newest = int(np.floor(time * _PUFFS / _LIFE))
@@ -167,7 +167,7 @@ class SmokeSource:
         pulse = np.exp(1.5 * fractal_noise(born * 0.7, 3.0, 0.7, p["seed"] + 13, 2))
         grown = np.minimum(age / 0.3, 1) * np.minimum((_LIFE - age) / 1.5, 1)
         mass = p["plume_mass"] * pulse * grown
-        return np.column_stack([place, radius, mass])
+        return np.column_stack([place, radius, mass]).astype(np.float32)
 
 
 def _grid(
