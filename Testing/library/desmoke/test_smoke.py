@@ -100,7 +100,7 @@ def test_the_veil_is_brightest_at_the_lamp():
     for seed in range(5):
         source = smoke_source((64, 64), rng(seed), "heavy", kind="veil")
         light = source(0.0)[1].sum(axis=2)
-        x, y = (min(int(64 * p), 63) for p in source.parameters["beam"][:2])
+        x, y = (min(int(64 * p), 63) for p in source.drawn.beam[:2])
         assert light[y, x] > 1.05 * light.min()
 
 
@@ -141,6 +141,12 @@ def test_brightness_gives_depth_by_the_inverse_square():
     assert ratio[:, 30:210] == pytest.approx(1, abs=0.06)
     black = depth_from_brightness(np.zeros((5, 3, 3), np.uint8))
     assert (black == 1).all()
+
+
+def test_published_smoke_is_of_one_colour():
+    airlight = smoke_source((40, 60), rng(3), "medium", kind="published")(0.0)[1]
+    t = smoke_source((40, 60), rng(3), "medium", kind="published")(0.0)[0]
+    assert np.ptp(airlight[t < 0.99], axis=0).max() < 1e-3
 
 
 def test_the_published_smoke_is_a_clipped_fractal_with_two_faded_edges():
