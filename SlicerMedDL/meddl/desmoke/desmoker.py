@@ -36,12 +36,21 @@ def make_estimator(
         raise InputError(f"the method is {method!r}, expected one of: {', '.join(METHODS)}")
     require("cv2", "removing smoke")
     if method == "network" or (method == "auto" and _has_network(weights)):
-        from meddl.desmoke.network_estimator import NetworkEstimator
-
-        return NetworkEstimator(weights, device)
+        return _network(weights, device)
     from meddl.desmoke.classical import DarkChannelEstimator
 
     return DarkChannelEstimator()
+
+
+def _network(weights: str | Path | None, device: str) -> Estimator:
+    """The estimator of the architecture that the card of ``weights`` names."""
+    from meddl.core.weights import find_weights, read_card
+    from meddl.desmoke import network_estimator, pix2pix_estimator
+
+    path = find_weights(weights or network_estimator.WEIGHTS)
+    if read_card(path).architecture == pix2pix_estimator.ARCHITECTURE:
+        return pix2pix_estimator.Pix2PixEstimator(path, device)
+    return network_estimator.NetworkEstimator(path, device)
 
 
 def _has_network(weights: str | Path | None) -> bool:

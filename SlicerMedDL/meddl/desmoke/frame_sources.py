@@ -6,6 +6,7 @@ procedure, one picture, one scene.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,9 @@ from meddl.core.file_patterns import ONLY, named_files
 from meddl.core.image_io import PICTURES
 from meddl.core.pictures import read_rgb
 from meddl.core.video import picture_files, probe_video, read_frames
+from meddl.desmoke.clear_frames import clarity, parse_numbers
 
 Frame = NDArray[np.uint8]
-Ranges = tuple[tuple[int, int], ...]  # (first, end) of frames, end not included
 
 FIELD = (60.0, 95.0)  # range of the rendered camera's angle across, degrees
 RENDERED_SIDE = 320  # pixels: larger than the network's grid, as video is
@@ -51,43 +52,57 @@ class FileFrames:
     Attributes:
         name: see :class:`Source`.
         paths: one video, or pictures.
-        ranges: which of its frames; None: all.
+        numbers: of its frames, from 0; None: all.
         every: of these every so manyth.
+        judge: leave out frames that seem to have smoke, see
+            :func:`meddl.desmoke.clear_frames.clarity`; those of ``numbers`` are taken as they are.
     """
 
     name: str
     paths: tuple[Path, ...]
-    ranges: Ranges | None = None
+    numbers: frozenset[int] | None = None
     every: int = 1
+    judge: bool = False
 
     def frames(self) -> Iterator[Frame]:
         """See :class:`Source`.
 
         Raises:
             FileError: damaged files.
-            InputError: a range behind the last frame.
+            InputError: a number behind the last frame.
         """
-        numbered: Iterator[Frame]
+        chosen = self._chosen(self._all())
+        if self.judge and self.numbers is None:
+            return (frame for frame in chosen if clarity(frame).is_clear)
+        return chosen
+
+    def _all(self) -> Iterator[Frame]:
         if _is_picture(self.paths[0]):
-            numbered = (read_rgb(path) for path in self.paths)
-        else:
-            stop = None if self.ranges is None else max(end for _, end in self.ranges)
-            numbered = read_frames(self.paths[0], stop=stop)
+            return (read_rgb(path) for path in self.paths)
+        return read_frames(self.paths[0], stop=None if self.numbers is None else self._stop())
+
+    def _stop(self) -> int:
+        return max(self.numbers or (), default=-1) + 1
+
+    def _chosen(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         count = taken = 0
-        for count, frame in enumerate(numbered, 1):
-            if self.ranges is None or any(a < count <= end for a, end in self.ranges):
+        for number, frame in enumerate(frames):
+            count = number + 1
+            if self.numbers is None or number in self.numbers:
                 if taken % self.every == 0:
                     yield frame
                 taken += 1
-        for first, end in self.ranges or ():
-            if end > count:
-                raise InputError(f"{self.paths[0]} has {count} frames, no {first}:{end}")
+        if count < self._stop():
+            raise InputError(
+                f"{self.paths[0]} has {count} frames, number {self._stop() - 1} was asked for"
+            )
 
     def identity(self) -> Any:
         """See :class:`Source`."""
         stats = [(path, path.stat()) for path in self.paths]
         files = [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-        return [files, self.ranges, self.every]
+        numbers = None if self.numbers is None else sorted(self.numbers)
+        return [files, numbers, self.every, self.judge]
 
 
 @dataclass(frozen=True)
@@ -131,42 +146,46 @@ class RenderedFrames:
         return ["rendered", self.seed, self.views, RENDERED_SIDE]
 
 
-def find_sources(
-    folder: Path, pattern: str, ranges: Ranges | None = None, every: int = 1
-) -> list[FileFrames]:
-    """The sources of a pattern, sorted by name.
+def find_sources(folder: Path, entry: str, every: int = 1, judge: bool = False) -> list[FileFrames]:
+    """The sources of an entry, sorted by name.
 
     Args:
-        folder: that the pattern is relative to.
-        pattern: a video, a picture, a folder of either, or several by ``*`` and ``?``.
-            ``{procedure}`` stands for the name of what belongs together; without it every file is
-            a source of its own, named as the file without suffix.
-        ranges, every: see :class:`FileFrames`; of the pictures of a folder, in natural order.
+        folder: that the entry is relative to.
+        entry: a video, a picture, a folder of pictures, or several by ``*`` and ``?``.
+            ``{procedure}`` stands for the name of what belongs together; without it every file or
+            folder is a source of its own, named as itself without suffix. ``FILE:0-6,8`` takes
+            these frames only, of the pictures of a folder in natural order.
+        every, judge: see :class:`FileFrames`.
 
     Raises:
-        FileError: nothing of that name, or a folder without pictures.
+        FileError: nothing of that name, no video, or a folder without pictures.
+        InputError: numbers that are none.
     """
+    match = re.fullmatch(r"(.+):([\d,\s-]+)", entry)
+    pattern = match[1] if match else entry
+    numbers = frozenset(parse_numbers(match[2])) if match else None
     found: dict[str, list[Path]] = {}
     for name, path in named_files(folder, pattern, "procedure"):
         files = picture_files(path) if path.is_dir() else [path]
-        key = path.stem if name == ONLY else name
-        found.setdefault(key, []).extend(files)
+        found.setdefault(path.stem if name == ONLY else name, []).extend(files)
     sources = []
     for name, paths in sorted(found.items()):
         videos = [path for path in paths if not _is_picture(path)]
         if videos:
-            probe_video(videos[0])  # before any work: that it is one
+            probe_video(videos[0])  # that it is one
         if videos and len(paths) > 1:
             raise FileError(f"{pattern} has several videos for {name}: {paths[0]} and {paths[1]}")
-        sources.append(FileFrames(name, tuple(paths), ranges, every))
+        sources.append(FileFrames(name, tuple(paths), numbers, every, judge))
     return sources
 
 
 def share_of(sources: Sequence[Source], share: float, seed: int) -> list[Source]:
-    """A share of the sources, drawn by the seed, at least one unless the share is 0."""
-    count = max(1, round(share * len(sources))) if share and sources else 0
-    order = np.random.default_rng(seed).permutation(len(sources))
-    return [sources[n] for n in sorted(order[:count])]
+    """The sources of a share of the names, drawn by the seed; at least one unless it is 0."""
+    names = sorted({source.name for source in sources})
+    count = max(1, round(share * len(names))) if share and names else 0
+    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
+    chosen = {names[n] for n in drawn}
+    return [source for source in sources if source.name in chosen]
 
 
 def _is_picture(path: Path) -> bool:

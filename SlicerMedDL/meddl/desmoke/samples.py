@@ -145,12 +145,13 @@ def smoked(clear: Array, density: str | None, kind: str, generator: np.random.Ge
         transmission, airlight = smoke.transmission, smoke.airlight
         smoky = np.round(blend(clear, transmission, airlight) * 255) / np.float32(255)
     return {
-        "smoky": _channels_first(smoky),
-        "clear": _channels_first(clear),
+        "smoky": channels_first(smoky),
+        "clear": channels_first(clear),
         "transmission": transmission[:, np.newaxis],
-        "airlight": _channels_first(airlight),
+        "airlight": channels_first(airlight),
     }
 
 
-def _channels_first(clip: Array) -> Array:
+def channels_first(clip: Array) -> Array:
+    """(T, h, w, C) -> (T, C, h, w) float32."""
     return np.ascontiguousarray(np.moveaxis(clip, -1, 1), np.float32)

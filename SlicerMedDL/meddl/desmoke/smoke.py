@@ -13,7 +13,7 @@ frames are asked for, and at any rate. Its pattern does not depend on the number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,12 @@ class SmokeSource:
         light = np.array(p["light"], np.float32)
         render(transmission, airlight, extinction, self._depth, _LAYERS, light, beam)
         return transmission, airlight
+
+    def with_depth(self, depth: ArrayLike) -> SmokeSource:
+        """The same smoke before tissue at other depths, (H, W)."""
+        if self.kind == "published":  # it lies over the picture, not in the scene
+            return self
+        return replace(self, _depth=_relative_depth(depth, self.shape))
 
     def _layers(self, time: float) -> Array:
         """(3, h, w) extinction over the thickness of each layer, for the opacity of the moment."""
@@ -220,11 +226,11 @@ def smoke_source(
         density = str(rng.choice(list(DENSITIES)))
     if kind == "random":
         kind = str(rng.choice(list(_DRAWN), p=list(_DRAWN.values())))
-    relative = _relative_depth(depth, (height, width))
-    parameters = _draw(rng, kind, density, height / max(height, width), width / max(height, width))
-    if kind == "published":
-        relative = np.full_like(relative, _DEPTHS[1])  # it lies over the picture, not in the scene
-    return SmokeSource((height, width), kind, density, parameters, relative)
+    longest = max(height, width)
+    parameters = _draw(rng, kind, density, height / longest, width / longest)
+    far = np.full((height, width), _DEPTHS[1] if kind == "published" else 1, np.float32)
+    source = SmokeSource((height, width), kind, density, parameters, far)
+    return source if depth is None else source.with_depth(depth)
 
 
 def smoke_clip(
@@ -295,10 +301,8 @@ def depth_from_brightness(picture: ArrayLike) -> Array:
     return np.clip(np.asarray(full), *_DEPTHS)
 
 
-def _relative_depth(depth: ArrayLike | None, shape: tuple[int, int]) -> Array:
+def _relative_depth(depth: ArrayLike, shape: tuple[int, int]) -> Array:
     """The depth over its median, within bounds."""
-    if depth is None:
-        return np.ones(shape, np.float32)
     array = np.asarray(depth, np.float32)
     if array.shape != shape:
         raise InputError(f"the depth is {array.shape}, the pictures are {shape}")

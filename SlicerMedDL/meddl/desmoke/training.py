@@ -16,6 +16,7 @@ from meddl.desmoke.training_parameters import DesmokeTraining
 
 if TYPE_CHECKING:
     from meddl.core.weights import Card
+    from meddl.desmoke.frame_sources import Source
     from meddl.desmoke.training_recipe import Recipe
 
 PREPARING = 0.1  # share of the progress
@@ -71,17 +72,20 @@ def _trainer(
     from meddl.core.seeding import seed_everything
     from meddl.core.training import Trainer
     from meddl.desmoke.frame_cache import store_frames
+    from meddl.desmoke.pair_frames import PairSamples
     from meddl.desmoke.samples import ClipSamples, Repeated
 
     p = plan.parameters
     cache = folder / "cache"
     share = len(plan.training) / (len(plan.training) + len(plan.validation))
-    frames = store_frames(plan.training, p.size, cache, subprogress(progress, 0, share), cancel)
-    training = Repeated(ClipSamples(frames, p), p.clips_per_frame)
-    held_out = None
-    if plan.validation:
-        rest = subprogress(progress, share, 1)
-        held_out = ClipSamples(store_frames(plan.validation, p.size, cache, rest, cancel), p)
+    kind = PairSamples if plan.paired else ClipSamples
+
+    def samples(sources: list[Source], part: Progress) -> Any:
+        return kind(store_frames(sources, p.size, cache, part, cancel), p)
+
+    training = Repeated(samples(plan.training, subprogress(progress, 0, share)), p.clips_per_frame)
+    rest = subprogress(progress, share, 1)
+    held_out = samples(plan.validation, rest) if plan.validation else None
     seed_everything(p.seed)
     recipe = make_recipe(p, _steps(p, len(training)))
 
@@ -139,7 +143,7 @@ def batch_figures(recipe: Recipe, smoky: Any, clear: Any) -> dict[str, Any]:
 
 def _pictures_of(recipe: Recipe, samples: Any) -> Any:
     """For TensorBoard, a row per held-out clip: its last frame smoky, restored and clear, and the
-    true transmission, with the estimated one where there is one.
+    true and the estimated transmission where there are such.
     """
     import numpy as np
     import torch
@@ -152,7 +156,8 @@ def _pictures_of(recipe: Recipe, samples: Any) -> Any:
             with torch.inference_mode():
                 smoky = torch.from_numpy(sample["smoky"])[None].to(device)
                 clear, transmission = recipe.restore(recipe.result, smoky)
-            shown = [sample["smoky"], clear[0], sample["clear"], sample["transmission"]]
+            shown = [sample["smoky"], clear[0], sample["clear"]]
+            shown += [sample["transmission"]] if "transmission" in sample else []
             shown += [] if transmission is None else [transmission[0]]
             rows.append(np.hstack([_picture(clip[-1]) for clip in shown]))
         return {"smoky, restored, clear, transmission": np.vstack(rows)}
@@ -189,6 +194,6 @@ def _card(plan: TrainingPlan, recipe: Recipe) -> Card:
         arguments=recipe.arguments,
         input_range=recipe.input_range,
         units="RGB in, RGB out" if p.architecture == "pix2pix" else "RGB in, scattering model out",
-        training_data=f"{plan.described}, synthetic smoke of density {p.density}",
+        training_data=plan.described,
         licence="that of whoever trained it; mind that of the training data",
     )

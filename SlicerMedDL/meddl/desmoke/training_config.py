@@ -9,17 +9,17 @@ from typing import Any
 
 from meddl.core.config_file import config_lines, read_config, read_names, read_record, read_share
 from meddl.core.errors import MedDLError
-from meddl.core.yaml_lines import Where, YamlFile
+from meddl.core.yaml_lines import YamlFile
 from meddl.desmoke.frame_sources import (
-    Ranges,
     RenderedFrames,
     Source,
     find_sources,
     share_of,
 )
+from meddl.desmoke.pair_frames import find_pairs
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-DATA_KEYS = ("clear", "every", "rendered", "views", "validation")
+DATA_KEYS = ("clear", "judge", "every", "rendered", "views", "pairs", "validation")
 HINT = "meddl desmoke train --print-config"
 VALIDATION = 0.1  # share
 
@@ -32,12 +32,14 @@ class TrainingPlan:
         parameters: see :class:`DesmokeTraining`.
         training, validation: sources of clear frames; none is in both. Validation may be empty.
         described: one line about the data.
+        paired: the sources are :class:`meddl.desmoke.pair_frames.PairFrames`.
     """
 
     parameters: DesmokeTraining
     training: list[Source]
     validation: list[Source]
     described: str
+    paired: bool = False
 
 
 def read_plan(path: str | Path) -> TrainingPlan:
@@ -57,56 +59,62 @@ def read_plan(path: str | Path) -> TrainingPlan:
         RenderedFrames(seed, _count(file, data, "views", 16, least=1))
         for seed in range(_count(file, data, "rendered", 0))
     ]
+    if "pairs" in data:
+        if files or rendered:
+            raise file.error(("data", "pairs"), "stands alone, without clear and rendered")
+        files = _pairs(file, data, parameters)
     if not files and not rendered:
-        raise file.error(("data",), "clear (files) or rendered (a number of scenes) was expected")
+        raise file.error(("data",), "clear (files), rendered (scenes) or pairs was expected")
     held_out = _held_out(file, data, files, rendered, parameters.seed)
     training = [source for source in [*files, *rendered] if source not in held_out]
     if not training:
-        raise file.error(("data", "validation"), "no source is left to train on")
+        raise file.error(("data", "validation"), "no source is left to train on; add some")
     scenes = sum(source in training for source in rendered)
-    described = f"{len(training) - scenes} source(s) of the user, {scenes} rendered abdomen(s)"
-    return TrainingPlan(parameters, training, held_out, described)
+    described = f"{len(training) - scenes} source(s) of the user, {scenes} rendered abdomen(s), "
+    paired = "pairs" in data
+    described += (
+        "paired" if paired else f"synthetic smoke ({parameters.smoke}, {parameters.density})"
+    )
+    return TrainingPlan(parameters, training, held_out, described, paired)
 
 
 def _file_sources(file: YamlFile, data: Mapping[str, Any]) -> list[Source]:
-    """The sources of ``clear``; two patterns may name frames of one procedure, no file twice."""
-    table = data.get("clear", {})
-    if isinstance(table, str):
-        table = {table: "all"}
-    if not isinstance(table, Mapping):
-        raise file.error(("data", "clear"), f"is {table!r}, a table was expected; see: {HINT}")
+    """The sources of ``clear``; entries may name frames of one procedure, but no file twice."""
+    entries = data.get("clear", [])
+    entries = [entries] if isinstance(entries, str) else entries
+    if not isinstance(entries, list):
+        raise file.error(("data", "clear"), f"is {entries!r}, a list of files was expected")
     every = _count(file, data, "every", 1, least=1)
+    judge = data.get("judge", False)
+    if not isinstance(judge, bool):
+        raise file.error(("data", "judge"), f"is {judge!r}, on or off was expected")
     sources: list[Source] = []
     seen: set[Path] = set()
-    for pattern, value in table.items():
-        where: Where = ("data", "clear", str(pattern))
-        ranges = _ranges(file, where, value)
+    for n, entry in enumerate(entries):
+        where = ("data", "clear", n)
         try:
-            found = find_sources(file.path.resolve().parent, str(pattern), ranges, every)
+            found = find_sources(file.path.resolve().parent, str(entry), every, judge)
         except MedDLError as error:
             raise file.error(where, error) from error
-        for source in found:
-            for path in source.paths:
-                if path in seen:
-                    raise file.error(where, f"{path} belongs to another entry too")
-                seen.add(path)
+        for path in (path for source in found for path in source.paths):
+            if path in seen:
+                raise file.error(where, f"{path} belongs to another entry too")
+            seen.add(path)
         sources += found
     return sources
 
 
-def _ranges(file: YamlFile, where: Where, value: Any) -> Ranges | None:
-    """``all``, or a list of [first, end] with the end not included."""
-    if value == "all":
-        return None
-    good = isinstance(value, list) and value and all(_is_range(part) for part in value)
-    if not good:
-        raise file.error(where, f"is {value!r}, all or [[FIRST, END], …] was expected")
-    return tuple((first, end) for first, end in value)
-
-
-def _is_range(part: Any) -> bool:
-    whole = isinstance(part, list) and [type(number) for number in part] == [int, int]
-    return whole and 0 <= part[0] < part[1]
+def _pairs(file: YamlFile, data: Mapping[str, Any], parameters: DesmokeTraining) -> list[Source]:
+    if parameters.architecture != "pix2pix":
+        raise file.error(
+            ("data", "pairs"),
+            f"the architecture {parameters.architecture} learns the smoke too, which pairs do not "
+            "tell; give clear frames",
+        )
+    try:
+        return [*find_pairs(file.path.resolve().parent / str(data["pairs"]))]
+    except MedDLError as error:
+        raise file.error(("data", "pairs"), error) from error
 
 
 def _count(file: YamlFile, data: Mapping[str, Any], key: str, default: int, least: int = 0) -> int:
@@ -140,10 +148,12 @@ DATA_EXAMPLE = """\
 # {procedure} in a pattern stands for what names the frames that belong together.
 data:
   clear:
-    "videos/*.avi": all                       # every frame is free of smoke
-    # videos/one.mp4: [[0, 120], [300, 420]]  # only frames 0 to 119 and 300 to 419 are
-    # "frames/{procedure}/*.png": all
+    - "videos/*.avi"
+    # - videos/one.mp4:0-119,300-419    # only these frames, from 0, are clear
+    # - "frames/{procedure}/*.png"
+  judge: off                   # on: leave out frames that seem to have smoke
   every: 1                     # take every so manyth frame
+  # pairs: DIR                 # instead, for pix2pix: a data set of meddl desmoke synthesize
   rendered: 0                  # abdomens that are rendered beside
   views: 16                    # pictures of each
   validation: 0.1              # a share of the procedures and scenes, or a list of their names

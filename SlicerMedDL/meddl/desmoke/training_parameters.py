@@ -83,3 +83,9 @@ class DesmokeTraining(TrainingParameters):
                 f"size is {self.size[0]}, {self.size[1]}; {self.layers} layers take multiples of "
                 f"{multiple}"
             )
+        if self.architecture == "light" and max(self.size) < 64:
+            # Batch normalisation at 1/32 of the picture needs more than one pixel.
+            raise InputError(
+                f"size is {self.size[0]}, {self.size[1]}; the architecture light takes 64 and more "
+                "on the longer side"
+            )

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("cv2")
 
 from meddl.core.errors import InputError  # noqa: E402
 from meddl.core.weights import Card, save_weights  # noqa: E402
 from meddl.desmoke import scattering  # noqa: E402
+from meddl.desmoke.dark_channel import guide_of  # noqa: E402
+from meddl.desmoke.desmoker import VideoDesmoker  # noqa: E402
 from meddl.desmoke.patch_gan import PatchGAN, adversarial_loss, discriminator_loss  # noqa: E402
 from meddl.desmoke.pix2pix import Generator, minimum_guide, refined_guide  # noqa: E402
 from meddl.desmoke.pix2pix_estimator import (  # noqa: E402
@@ -235,6 +238,26 @@ def test_the_smoke_between_two_pictures_is_found():
     )
     assert (masked.transmission[:, :20] == 1).all() and not masked.residual[:, :20].any()
     np.testing.assert_allclose(masked.transmission[:, 20:], 0.5, atol=1e-3)
+
+
+def test_the_video_filter_paints_with_it(weights):
+    desmoker = VideoDesmoker("network", weights=weights, device="cpu")
+    rng = np.random.default_rng(2)
+    small = rng.integers(60, 200, (8, 8, 3), np.uint8)
+    frame = np.kron(small, np.ones((8, 8, 1), np.uint8))
+    painted = Pix2PixEstimator(weights, "cpu").paint(frame.astype(np.float32) / 255)
+    # The filter enlarges the transmission along edges; what it makes is the network's picture.
+    assert np.abs(desmoker(frame) / 255 - painted).mean() < 0.01
+    assert desmoker(np.repeat(frame, 3, axis=1)).shape == (64, 192, 3)
+    desmoker.strength = 0
+    np.testing.assert_array_equal(desmoker(frame), frame)
+
+
+def test_the_guides_are_those_of_the_classical_method():
+    rgb = np.random.default_rng(9).random((50, 70, 3), np.float32)
+    tensor = torch.from_numpy(rgb.transpose(2, 0, 1))[None]
+    for guide, found in (("refined", refined_guide(tensor)), ("minimum", minimum_guide(tensor))):
+        np.testing.assert_allclose(found[0, 0].numpy(), guide_of(rgb, guide), atol=2e-5)
 
 
 def test_other_weights_are_refused(tmp_path):

@@ -1,0 +1,248 @@
+"""Pairs of clear and smoky frames from clear ones: a data set with its seeds.
+
+``DIR/clear`` and ``DIR/smoky`` hold pictures of the same names, ``DIR/transmission`` t as 16-bit
+grey (65535: no smoke). ``DIR/index.csv`` has a row per pair, ``DIR/dataset.json`` the parameters
+and what was drawn for each clip. Nothing but the smoke is changed: a clear picture is the frame
+itself, or with ``motion`` a part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.image import Image
+from meddl.core.parameters import parameter, to_dict, validate
+from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
+from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
+from meddl.core.tables import write_csv
+from meddl.core.video import probe_video
+from meddl.desmoke.clear_frames import ClearFrames, Frame, find_clear_frames
+from meddl.desmoke.dataset_folder import INDEX, begin_dataset, write_record
+from meddl.desmoke.noise import fractal_noise
+from meddl.desmoke.scattering import blend
+from meddl.desmoke.smoke import DENSITIES, KINDS, SmokeSource, depth_from_brightness, smoke_source
+
+
+@dataclass(frozen=True)
+class SynthesisParameters:
+    """How pairs are made; the command line, the module and ``dataset.json`` share it."""
+
+    density: str = parameter(
+        "random",
+        "mean opacity: light 0.1-0.3, medium 0.3-0.5, heavy 0.5-0.8",
+        choices=(*DENSITIES, "random"),
+    )
+    kind: str = parameter("random", "of smoke", choices=(*KINDS, "random"))
+    seed: int = parameter(0, "of all that is random", minimum=0)
+    copies: int = parameter(1, "smokes per frame or clip", minimum=1)
+    clip: int = parameter(1, "frames that a still picture becomes", unit="frames", minimum=1)
+    motion: float = parameter(
+        0.02, "how far the camera moves in such a clip, of the picture", minimum=0.0, maximum=0.2
+    )
+    rate: float = parameter(
+        25.0,
+        "of clips of stills and of videos that do not say theirs",
+        unit="frames/s",
+        minimum=0.1,
+        maximum=1000,
+    )
+    depth: str = parameter(
+        "brightness",
+        "far tissue lies behind more smoke; flat: all alike",
+        choices=("brightness", "flat"),
+    )
+    judge: bool = parameter(False, "leave out frames that seem to have smoke already")
+    transmission: bool = parameter(False, "write the transmission too")
+    format: str = parameter("png", "of clear and smoky pictures", choices=("png", "jpg"))
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """Frames that share a smoke: indices of clear frames, one each or one for all."""
+
+    number: int
+    copy: int
+    indices: Sequence[int]
+    rate: float
+    moving: bool
+
+
+def synthesize(
+    sources: Sequence[str | Path],
+    output: str | Path,
+    parameters: SynthesisParameters | None = None,
+    resume: bool = False,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> dict[str, Any]:
+    """Write a data set of pairs; the same seed makes the same one, however often interrupted.
+
+    Args:
+        sources: see :func:`meddl.desmoke.clear_frames.find_clear_frames`.
+        output: folder; new, empty, or with ``resume`` one that was begun.
+
+    Returns:
+        ``pairs``, ``written`` (by this run), ``clips`` and ``densities`` (pairs per class).
+
+    Raises:
+        InputError, FileError: sources, parameters or a folder that do not fit; before any work.
+        Cancelled: what is written stays, whole, and ``resume`` goes on.
+    """
+    parameters = validate(parameters or SynthesisParameters())
+    output = Path(output)
+    frames = find_clear_frames(
+        sources, ".", parameters.judge, subprogress(progress, 0.0, 0.1), cancel
+    )
+    content = _content(parameters, frames)
+    folders = ["clear", "smoky", *(["transmission"] if parameters.transmission else [])]
+    begin_dataset(output, content, folders, resume)
+    clips = list(_clips(frames, parameters))
+    total = sum(len(clip.indices) for clip in clips)
+    work = steps(
+        _pairs(frames, clips, output, parameters, resume),
+        total,
+        "writing pair",
+        subprogress(progress, 0.1, 1.0),
+        cancel,
+    )
+    rows, smokes, written = [], {}, 0
+    try:
+        for row, source, new in work:
+            rows.append(row)
+            smokes[row["clip"], row["copy"]] = source.parameters
+            written += new
+    finally:
+        frames.close()
+    write_csv(output / INDEX, rows)
+    drawn = [{"clip": clip, "copy": copy, **drawn} for (clip, copy), drawn in smokes.items()]
+    write_record(output, {**content, "smoke": drawn})
+    densities = {name: sum(row["density"] == name for row in rows) for name in DENSITIES}
+    return {"pairs": len(rows), "written": written, "clips": len(clips), "densities": densities}
+
+
+def _content(parameters: SynthesisParameters, frames: ClearFrames) -> dict[str, Any]:
+    files = [[str(file.path), file.number] for file in frames.files]
+    return {"parameters": to_dict(parameters), "frames": files}
+
+
+def _clips(frames: ClearFrames, parameters: SynthesisParameters) -> Iterator[_Clip]:
+    for number, run in enumerate(frames.runs()):
+        file = frames.files[run[0]]
+        still = len(run) == 1
+        indices = [run[0]] * parameters.clip if still else run
+        rate = parameters.rate
+        if file.number is not None and not still:
+            rate = probe_video(file.path).rate or rate
+        for copy in range(parameters.copies):
+            yield _Clip(number, copy, indices, rate, still and parameters.clip > 1)
+
+
+def _pairs(
+    frames: ClearFrames,
+    clips: Sequence[_Clip],
+    output: Path,
+    parameters: SynthesisParameters,
+    resume: bool,
+) -> Iterator[tuple[dict[str, Any], SmokeSource, bool]]:
+    """Row, smoke and whether it was written, of every pair."""
+    stems = _stems(frames)
+    for clip in clips:
+        seed = [parameters.seed, clip.number, clip.copy]
+        shape = frames[clip.indices[0]].shape[:2]
+        source = smoke_source(
+            shape, np.random.default_rng(seed), parameters.density, None, parameters.kind
+        )
+        for n, index in enumerate(clip.indices):
+            name = stems[index]
+            name += f"-{n:04d}" if clip.moving else ""
+            name += f"-{clip.copy}" if parameters.copies > 1 else ""
+            time = n / clip.rate
+            files = {
+                part: output / part / f"{name}.{parameters.format}" for part in ("clear", "smoky")
+            }
+            if parameters.transmission:
+                files["transmission"] = output / "transmission" / f"{name}.png"
+            new = not (resume and all(file.exists() for file in files.values()))
+            if new:
+                clear = frames[index]
+                if clip.moving:
+                    clear = moved(clear, time, parameters.motion, source.parameters["seed"])
+                _write_pair(files, clear, source, time, parameters.depth == "flat")
+            file = frames.files[index]
+            row = {
+                "name": name,
+                "source": file.path,
+                "frame": "" if file.number is None else file.number,
+                "clip": clip.number,
+                "copy": clip.copy,
+                "time": round(time, 5),
+                "density": source.density,
+                "kind": source.kind,
+                "opacity": round(source.opacity(time), 4),
+                "seed": "-".join(map(str, seed)),
+            }
+            yield row, source, new
+
+
+def _stems(frames: ClearFrames) -> list[str]:
+    """A name per frame; files of the same name in several folders get a number."""
+    used: dict[str, int] = {}
+    names = []
+    for file in frames.files:
+        count = used[file.name] = used.get(file.name, 0) + 1
+        names.append(file.name if count == 1 else f"{file.name}_{count}")
+    return names
+
+
+def _write_pair(
+    files: dict[str, Path], clear: Frame, source: SmokeSource, time: float, flat: bool
+) -> None:
+    """The smoky picture last: what has it is whole."""
+    smoke = source if flat else source.with_depth(depth_from_brightness(clear))
+    transmission, airlight = smoke(time)
+    smoky = blend(clear.astype(np.float32) / np.float32(255), transmission, airlight)
+    if "transmission" in files:
+        write_picture(files["transmission"], _picture((transmission * 65535 + 0.5).astype("u2")))
+    write_picture(files["clear"], _picture(clear))
+    write_picture(files["smoky"], _picture((smoky * 255 + 0.5).astype(np.uint8)))
+
+
+def _picture(array: NDArray[Any]) -> Image:
+    return Image(array[None], RAS_FROM_PICTURE)
+
+
+def moved(frame: Frame, time: float, motion: float, seed: int) -> Frame:
+    """A frame (H, W, 3) as a hand-held camera sees it at ``time`` s, without a border.
+
+    It is shifted by up to ``motion``, zoomed and turned (by up to ``motion`` / 2 rad) along smooth
+    random paths. Colours are interpolated, nothing else is done to them; with ``motion`` 0 the
+    frame is returned as it is.
+    """
+    if motion == 0:
+        return frame
+    from PIL import Image as pillow
+
+    height, width = frame.shape[:2]
+    x, y, zoom, angle = (
+        float(fractal_noise(time * 0.5, 5.0 * n, 0.5, seed + 50, octaves=2)) for n in range(4)
+    )
+    # The part of the frame that is seen, so small that shift and turn stay inside.
+    size = (1 - motion * (1 + 0.5 * zoom)) / (1 + motion)
+    room = (1 - size * (1 + 0.5 * motion * max(height, width) / min(height, width))) / 2
+    x, y, angle = x * room * width, y * room * height, angle * motion / 2
+    cosine, sine = size * np.cos(angle), size * np.sin(angle)
+    cx, cy = width / 2, height / 2
+    inverse = (
+        cosine, -sine, cx + x - cosine * cx + sine * cy,
+        sine, cosine, cy + y - sine * cx - cosine * cy,
+    )  # fmt: skip
+    picture = pillow.fromarray(frame).transform(
+        (width, height), pillow.Transform.AFFINE, inverse, pillow.Resampling.BICUBIC
+    )
+    return np.asarray(picture)
