@@ -60,6 +60,7 @@ MAY_IMPORT = {
     "deepigeos/trained_method.py": {"scipy"},
     "deepigeos/training_scores.py": {"torch"},
     "deepigeos/zoom.py": {"numba"},
+    "desmoke/classical.py": {"cv2"},
     "desmoke/dark_channel.py": {"cv2"},
     "desmoke/field_of_view.py": {"cv2"},
     "desmoke/guided_filter.py": {"cv2"},

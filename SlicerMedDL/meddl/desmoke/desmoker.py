@@ -19,8 +19,6 @@ Frame = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 METHODS = ("auto", "classical", "network")
-# Of the guided filter that enlarges the transmission, in cells of the estimator's grid.
-RADIUS, EPS = 2, 1e-3
 
 
 def make_estimator(
@@ -144,7 +142,7 @@ class VideoDesmoker:
         self._field.reset()
         self.veil: Veil | None = None
         self.smoke_level = 0.0
-        self._last: tuple[Frame, Array, Mask] | None = None
+        self._last: tuple[tuple[int, ...], Mask] | None = None
 
     def __call__(self, frame: Frame) -> Frame:
         """The next frame without smoke.
@@ -158,33 +156,36 @@ class VideoDesmoker:
         Raises:
             InputError: another shape or type.
         """
-        from meddl.desmoke.recovery import recover_frame
+        from meddl.desmoke.recovery import recover_frame, veil_maps
 
         frame = check_frame(frame)
-        if self._last is not None and self._last[0].shape != frame.shape:
+        if self._last is not None and self._last[0] != frame.shape[:2]:
             self.reset()
         small = shrunk(frame, self.estimator.grid(*frame.shape[:2]))
         mask = self._field(small)
         self.veil = self.estimator(small, mask)
         self.smoke_level = mean_opacity(self.veil.transmission, mask)
         inside = np.ones(small.shape[:2], np.bool_) if mask is None else mask
-        self._last = frame, veil_maps(small, self.veil, inside), inside
+        self._last = frame.shape[:2], inside
         if self.strength == 0:
             return frame.copy()
-        return recover_frame(*self._last, self.strength)
+        return recover_frame(frame, veil_maps(self.veil), inside, self.strength)
 
     @property
     def transmission(self) -> Array:
-        """(H, W) float32 0..1 of the last frame at its full size.
+        """(H, W) float32 0..1 of the last frame at its full size; 1 outside the field of view.
 
         Raises:
             InputError: there was no frame.
         """
-        from meddl.desmoke.recovery import enlarged_transmission
+        import cv2
 
-        if self._last is None:
+        if self.veil is None or self._last is None:
             raise InputError("there is no transmission before the first frame")
-        return enlarged_transmission(*self._last)
+        size = self._last[0][::-1]
+        inside = cv2.resize(self._last[1].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        t = cv2.resize(self.veil.transmission, size, interpolation=cv2.INTER_LINEAR)
+        return np.where(inside > 0, t, np.float32(1))
 
 
 def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:
@@ -197,16 +198,3 @@ def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:
     how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
     small = cv2.resize(frame, size, interpolation=how).astype(np.float32)
     return small * np.float32(1 / 255)
-
-
-def veil_maps(small: Array, veil: Veil, inside: Mask) -> Array:
-    """(h, w, 5) or (h, w, 8) float32 for :func:`meddl.desmoke.recovery.recover_frame`."""
-    from meddl.desmoke.dark_channel import grey_of
-    from meddl.desmoke.guided_filter import guided_lines
-
-    weight = inside.astype(np.float32)
-    lines = guided_lines(grey_of(small), veil.transmission, RADIUS, EPS, weight)
-    parts = [np.stack(lines, axis=-1), veil.airlight]
-    if veil.residual is not None:
-        parts.append(veil.residual)
-    return np.concatenate(parts, axis=-1)
