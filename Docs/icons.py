@@ -146,10 +146,24 @@ def deepigeos() -> Canvas:
     return canvas
 
 
+def desmoke() -> Canvas:
+    """Desmoke: an instrument in the round field of view, smoke at the left, a clear right half."""
+    canvas = Canvas()
+    canvas.dot(64, 64, 46, BRICK, 235)
+    canvas.stroke([(74, 50), (106, 92)], WHITE, 8)
+    canvas.stroke([(64, 46), (74, 50), (70, 60)], WHITE, 6)
+    for x, y, radius in ((32, 50, 20), (46, 74, 22), (38, 88, 16), (52, 40, 16), (24, 70, 15)):
+        canvas.dot(x, y, radius, WHITE, 150)
+    canvas.stroke([(64, 12), (64, 116)], SIGNAL, 4)
+    canvas.dot(64, 64, 7, SIGNAL)
+    return canvas
+
+
 if __name__ == "__main__":
     extension().save(ROOT / "SlicerMedDL/Resources/Icons/MedDL.png")
     hub().save(ROOT / "SlicerMedDL/Resources/Icons/SlicerMedDL.png")
     deepdrr().save(ROOT / "DeepDRRModule/Resources/Icons/DeepDRRModule.png")
     endodepth().save(ROOT / "EndoDepthModule/Resources/Icons/EndoDepthModule.png")
+    desmoke().save(ROOT / "DesmokeModule/Resources/Icons/DesmokeModule.png")
     for name in ("DeepIGeoSModule", "SegmentEditorDeepIGeoS"):
         deepigeos().save(ROOT / f"DeepIGeoSModule/Resources/Icons/{name}.png")

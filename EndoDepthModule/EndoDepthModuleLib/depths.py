@@ -34,7 +34,7 @@ from meddl.core.errors import FileError, InputError
 from meddl.core.geometry import Matrix
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node
-from SlicerMedDLLib.sequences import RAS_FROM_FRAME, browse
+from SlicerMedDLLib.sequences import RAS_FROM_FRAME, replace_sequence
 from SlicerMedDLLib.volumes import vtk_image
 
 DEPTHS = "MedDL.EndoDepth.depths"  # the sequence
@@ -133,7 +133,8 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     finally:
         if not whole:
             slicer.mrmlScene.RemoveNode(node)
-    _replace(browser, node)
+    replace_sequence(browser, DEPTHS, node)
+    name_unit(depth_volume(browser), node.GetAttribute(UNIT))
     show_range(depth_volume(browser), *((low, high) if high > low else (0.0, 1.0)))
 
 
@@ -258,14 +259,3 @@ def name_unit(volume: Any, unit: str) -> None:
     entry = slicer.vtkCodedEntry()
     entry.SetValueSchemeMeaning(code, "UCUM", meaning)
     volume.SetVoxelValueUnits(entry)
-
-
-def _replace(browser: Any, node: Any) -> None:
-    old, shown = video.part(browser, DEPTHS), depth_volume(browser)
-    if old is not None:
-        browser.RemoveSynchronizedSequenceNode(old.GetID())
-        for one in (old, shown):
-            slicer.mrmlScene.RemoveNode(one)
-    browse(node, browser)
-    video.set_part(browser, DEPTHS, node)
-    name_unit(depth_volume(browser), node.GetAttribute(UNIT))

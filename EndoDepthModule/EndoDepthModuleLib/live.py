@@ -10,23 +10,20 @@ from numpy.typing import NDArray
 
 from EndoDepthModuleLib import depths, placing, predicting, video
 from EndoDepthModuleLib.player import player
+from SlicerMedDLLib.newest import NewestWins
 from SlicerMedDLLib.volumes import SCALAR, volume_from_image
 
 LIVE = "MedDL.EndoDepth.liveDepth"  # the volume
-POLL = 5  # ms
 STEADY = 0.2  # colours stay as they are while the range changes by less than this part of it
 
 
-class LiveDepth:
-    """Predicts the newest requested frame on the runner's worker, one after the other.
-
-    A running prediction is not interrupted: it takes some ten milliseconds, and its picture is
-    better than none.
+class LiveDepth(NewestWins):
+    """Predicts the newest requested frame.
 
     Args:
-        runner: a :class:`SlicerMedDLLib.tasks.TaskRunner` of its own, polled every :data:`POLL` ms.
+        runner: as for :class:`NewestWins`.
         on_shown: called with the browser after a depth map has entered the scene.
-        on_failed: called after a prediction has failed; the next frame would fail in the same way.
+        on_failed: called after a prediction has failed.
     """
 
     def __init__(
@@ -35,60 +32,22 @@ class LiveDepth:
         on_shown: Callable[[Any], None] = lambda browser: None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._runner, self._on_shown, self._on_failed = runner, on_shown, on_failed
-        self._wanted: predicting.FrameRequest | None = None
+        def show(request: predicting.FrameRequest, found: tuple[NDArray[np.float32], str]) -> None:
+            show_live_depth(request.browser, *found)
+            on_shown(request.browser)
 
-    @property
-    def busy(self) -> bool:
-        """Whether a depth map is on its way."""
-        return self._runner.busy or self._wanted is not None
+        super().__init__(runner, predicting.predict_frame, show, on_failed)
 
-    def request(self, browser: Any, weights: str, device: str) -> None:
+    def predict(self, browser: Any, weights: str, device: str) -> None:
         """Predict the shown frame of a video soon; what waits is dropped.
 
         Raises:
             MedDLError: the frame cannot be read.
         """
         number = video.frame_number(browser)
-        self._wanted = predicting.FrameRequest(
-            browser,
-            number,
-            player().frame(browser, number),
-            player().sequence(browser),
-            weights,
-            device,
-        )
-        self._advance()
-
-    def stop(self) -> None:
-        """Drop everything."""
-        self._wanted = None
-        if self._runner.busy:
-            self._runner.cancel()
-
-    def _advance(self) -> None:
-        request = self._wanted
-        if request is None or self._runner.busy:
-            return
-        self._wanted = None
-
-        def done(found: tuple[NDArray[np.float32], str]) -> None:
-            show_live_depth(request.browser, *found)
-            self._on_shown(request.browser)
-            self._advance()
-
-        def failed(message: str) -> None:
-            self._wanted = None
-            self._on_failed()
-
-        self._runner.run(
-            predicting.predict_frame,
-            request,
-            on_done=done,
-            on_error=failed,
-            on_cancelled=self._advance,
-            watch=[request.browser],
-        )
+        frame, sequence = player().frame(browser, number), player().sequence(browser)
+        request = predicting.FrameRequest(browser, number, frame, sequence, weights, device)
+        self.request(request, browser)
 
 
 def show_live_depth(browser: Any, depth: NDArray[np.float32], unit: str) -> Any:

@@ -5,46 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import slicer
-import vtk
-
-from meddl.core.errors import InputError
 from meddl.core.files import writable_parent
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.endodepth.frames import FramesParameters, FramesReport, extract_frames
 from meddl.endodepth.lens import Lens
 from meddl.endodepth.sequence_files import FRAMES
-from SlicerMedDLLib.nodes import describe, require_node
 from SlicerMedDLLib.sequences import frame_from_image
 
 
 def is_sequence_folder(path: str | Path) -> bool:
     """Whether ``path`` is a folder in the published format, which is shown as it is."""
     return (Path(path) / FRAMES).is_file()
-
-
-def views_of_frames(node: Any) -> list[Image]:
-    """The volumes of a sequence node as images that share their memory.
-
-    Raises:
-        InputError: no sequence, an empty one, or one of something else than volumes.
-    """
-    require_node(node, "vtkMRMLSequenceNode", "sequence")
-    items = [node.GetNthDataNode(n) for n in range(node.GetNumberOfDataNodes())]
-    if not items:
-        raise InputError(f"{describe(node)} has no frames; load or record a video first")
-    if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
-        raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
-    return [Image(slicer.util.arrayFromVolume(item), _ras_from_ijk(item)) for item in items]
-
-
-def _ras_from_ijk(volume: Any) -> Any:
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def extract_images(

@@ -27,6 +27,7 @@ from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.lens import read_lens
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib.display import show_picture
+from SlicerMedDLLib.sequences import views_of_frames
 from SlicerMedDLLib.tasks import SynchronousRunner
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         """
         source: tuple[Any, ...] = (extract_frames, path)
         if not isinstance(path, (str, Path)):
-            source = (loading.extract_images, loading.views_of_frames(path))
+            source = (loading.extract_images, views_of_frames(path))
         extract, frames = source
         optics = read_lens(lens) if lens else None
         extract(frames, folder, parameters, lens=optics, progress=progress, cancel=cancel)
@@ -157,7 +158,7 @@ class EndoDepthLogic(ScriptedLoadableModuleLogic):
         """
         live = LiveDepth(SynchronousRunner())
         weights = predicting.require_weights(weights)
-        live.request(video.require_video(browser), weights, device)
+        live.predict(video.require_video(browser), weights, device)
         return self.showLive(browser)
 
     def showLive(self, browser: Any) -> Any:

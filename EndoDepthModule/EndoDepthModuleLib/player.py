@@ -8,21 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import slicer
-import vtk
 from numpy.typing import NDArray
-from slicer.util import VTKObservationMixin
 
 from EndoDepthModuleLib import video
 from meddl.core.errors import FileError, MedDLError, one_line
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
+from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.sequences import image_from_frame
 from SlicerMedDLLib.volumes import volume_from_image
 
 KEPT_FRAMES = 8  # decoded ones; 50 MB of full HD
 
 
-class Player(VTKObservationMixin):
+class Player(Follower):
     """Follows the browsers of the scene's videos; :func:`player` gives the only one.
 
     Frames are decoded in the main thread, so that the picture is always that of the slider: a JPEG
@@ -35,23 +33,17 @@ class Player(VTKObservationMixin):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.listeners: list[Callable[[Any], None]] = []
         self.decorators: list[Callable[..., NDArray[Any]]] = []
         self._sequences: OrderedDict[Path, tuple[int, EndoscopicSequence]] = OrderedDict()
         self._frames: OrderedDict[tuple[Path, int], NDArray[Any]] = OrderedDict()
         self._shown: dict[str, tuple[Path, int]] = {}
         self._problems: dict[str, str] = {}
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.EndImportEvent, self._on_import)
-        self.addObserver(scene, scene.EndCloseEvent, self._on_close)
-        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_removed)
-        self._on_import()
+        super().__init__()
 
     def follow(self, browser: Any) -> None:
         """Show the frames of a video from now on."""
-        if not self.hasObserver(browser, vtk.vtkCommand.ModifiedEvent, self._on_modified):
-            self.addObserver(browser, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        super().follow(browser)
         self.refresh(browser)
 
     def sequence(self, browser: Any) -> EndoscopicSequence:
@@ -112,29 +104,29 @@ class Player(VTKObservationMixin):
         self._frames.clear()
         self._sequences.clear()
 
-    def _on_modified(self, browser: Any, event: Any) -> None:
+    def changed(self, browser: Any) -> None:
+        """Show another frame if another one is selected."""
         if browser.GetMasterSequenceNode() is None or not browser.GetAttribute(video.FOLDER):
             return
         seen = (video.folder_of(browser), video.frame_number(browser))
         if seen != self._shown.get(browser.GetID()):
             self.refresh(browser)
 
-    def _on_import(self, caller: Any = None, event: Any = None) -> None:
+    def arrived(self) -> None:
+        """Show the videos of a loaded scene."""
         for browser in video.videos():
             self.follow(browser)
 
-    def _on_close(self, caller: Any, event: Any) -> None:
+    def closed(self) -> None:
+        """Drop what belonged to the closed scene."""
         self.forget()
         self._shown.clear()
         self._problems.clear()
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _on_removed(self, caller: Any, event: Any, node: Any) -> None:
-        modified = vtk.vtkCommand.ModifiedEvent
-        if node is not None and self.hasObserver(node, modified, self._on_modified):
-            self.removeObserver(node, modified, self._on_modified)
-            self._shown.pop(node.GetID(), None)
-            self._problems.pop(node.GetID(), None)
+    def removed(self, browser: Any) -> None:
+        """Drop what belonged to a removed video."""
+        self._shown.pop(browser.GetID(), None)
+        self._problems.pop(browser.GetID(), None)
 
 
 @cache

@@ -18,7 +18,7 @@ import slicer
 
 from meddl.core.errors import InputError
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
-from SlicerMedDLLib.nodes import describe, new_node, require_node
+from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
 from SlicerMedDLLib.sequences import browse, image_from_frame
 from SlicerMedDLLib.volumes import VECTOR, volume_from_image
 
@@ -74,16 +74,6 @@ def require_video(browser: Any) -> Any:
     if not browser.GetAttribute(FOLDER):
         raise InputError(f"{describe(browser)} shows no video of this module; load one in step 1")
     return browser
-
-
-def part(browser: Any, role: str) -> Any:
-    """The node that plays ``role`` for a video; None without one."""
-    return browser.GetNodeReference(role)
-
-
-def set_part(browser: Any, role: str, node: Any) -> None:
-    """Let ``node`` play ``role`` for a video."""
-    browser.SetNodeReferenceID(role, node.GetID() if node is not None else None)
 
 
 def frame_number(browser: Any) -> int:

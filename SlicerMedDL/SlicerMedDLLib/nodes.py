@@ -41,3 +41,13 @@ def new_node(class_name: str, name: str) -> Any:
     if node.IsA("vtkMRMLDisplayableNode"):
         node.CreateDefaultDisplayNodes()
     return node
+
+
+def part(owner: Any, role: str) -> Any:
+    """The node that plays ``role`` for ``owner``, kept with the scene; None without one."""
+    return owner.GetNodeReference(role)
+
+
+def set_part(owner: Any, role: str, node: Any) -> None:
+    """Let ``node`` play ``role`` for ``owner``; None ends it."""
+    owner.SetNodeReferenceID(role, node.GetID() if node is not None else None)

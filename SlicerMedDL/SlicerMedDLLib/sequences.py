@@ -13,20 +13,24 @@ from typing import Any
 
 import numpy as np
 import slicer
+import vtk
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
-from SlicerMedDLLib.nodes import describe, new_node, require_node
+from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, vtk_image
 
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
-    """A one-slice image as the picture (H, W, 3) that the axial slice view shows.
+def upright(image: Image, what: str = "frame") -> Image:
+    """A one-slice image as the axial slice view shows it, with the matrix that keeps its place.
 
     Grey pictures get three equal channels; an alpha channel is dropped.
+
+    Returns:
+        An image (1, H, W, 3), row 0 on top.
 
     Raises:
         InputError: several slices, another dtype than uint8, or 2 or more than 4 components.
@@ -38,13 +42,25 @@ def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
             f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
             f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
         )
-    picture = image.array[0]
+    picture = image.array
     picture = picture[..., :3] if image.components > 1 else np.stack([picture] * 3, axis=-1)
-    if image.ras_from_ijk[1, 1] > 0:  # rows run to anterior: the view shows the last row on top
-        picture = picture[::-1]
-    if image.ras_from_ijk[0, 0] > 0:  # columns run to the right: the view shows the last one first
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
+    old_from_new = np.eye(4)
+    # Columns to the right or rows to anterior: the view shows the last one first.
+    for axis in (0, 1):
+        if image.ras_from_ijk[axis, axis] > 0:
+            picture = np.flip(picture, 2 - axis)
+            old_from_new[axis, axis], old_from_new[axis, 3] = -1, image.size[axis] - 1
+    return Image(np.ascontiguousarray(picture), image.ras_from_ijk @ old_from_new)
+
+
+def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of :func:`upright`.
+
+    Raises:
+        InputError: as there.
+    """
+    picture: NDArray[np.uint8] = upright(image, what).array[0]
+    return picture
 
 
 def image_from_frame(frame: NDArray[np.uint8]) -> Image:
@@ -91,6 +107,27 @@ def frames_from_sequence(
         yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
 
 
+def views_of_frames(node: Any) -> list[Image]:
+    """The volumes of a sequence node as images that share their memory, for a worker.
+
+    Raises:
+        InputError: no sequence, an empty one, or one of something else than volumes.
+    """
+    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    items = [node.GetNthDataNode(n) for n in range(node.GetNumberOfDataNodes())]
+    if not items:
+        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
+        raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
+    return [Image(slicer.util.arrayFromVolume(item), _ras_from_ijk(item)) for item in items]
+
+
+def _ras_from_ijk(volume: Any) -> Any:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
 def frame_rate(node: Any) -> float:
     """Frames per second by the median step of a sequence's index in seconds; 0 if unknown."""
     count = min(node.GetNumberOfDataNodes(), 100)
@@ -120,6 +157,23 @@ def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
         browser.AddSynchronizedSequenceNodeID(sequence.GetID())
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return browser
+
+
+def replace_sequence(browser: Any, role: str, sequence: Any) -> None:
+    """Play ``sequence`` in ``browser`` in place of the one that plays ``role`` for it so far."""
+    remove_sequence(browser, role)
+    browse(sequence, browser)
+    set_part(browser, role, sequence)
+
+
+def remove_sequence(browser: Any, role: str) -> None:
+    """Remove the sequence that plays ``role`` for ``browser``, and the node that shows it."""
+    old = part(browser, role)
+    if old is not None:
+        shown = browser.GetProxyNode(old)
+        browser.RemoveSynchronizedSequenceNode(old.GetID())
+        for node in (old, shown):
+            slicer.mrmlScene.RemoveNode(node)
 
 
 @contextmanager

@@ -14,7 +14,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # The modules as Slicer finds them, the library, and this package under its own name.
-FOLDERS = ("Testing", "SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule")
+FOLDERS = (
+    "Testing",
+    "SlicerMedDL",
+    "DeepDRRModule",
+    "DeepIGeoSModule",
+    "EndoDepthModule",
+    "DesmokeModule",
+)
 sys.path[:0] = [str(ROOT / folder) for folder in FOLDERS]
 
 from demo.chapters import CHAPTERS, Context  # noqa: E402

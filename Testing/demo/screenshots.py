@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 import host
-from demo.views import slice_view, three_d_view
+from demo.views import plot_view, slice_view, three_d_view
 from meddl.core.files import atomic_path
 from meddl.core.geometry import apply
 
@@ -23,7 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SIZE, BAR = (1600, 900), 20  # pixels
 PAGE, BAR_TEXT = "#efefef", "#1d1d1d"
 # The bars of Slicer's views.
-BARS = {"1": "#9797d6", "2": "#9797d6", "R": "#f34a33", "G": "#6eb04b", "Y": "#edd54c"}
+BARS = {
+    "1": "#9797d6",
+    "2": "#9797d6",
+    "R": "#f34a33",
+    "G": "#6eb04b",
+    "Y": "#edd54c",
+    "P": "#a8a8a8",
+}
 
 
 class Pane(NamedTuple):
@@ -167,6 +174,29 @@ def endodepth(panel_width: int = 460) -> Picture.Image:
     return four_up(panel, panes)
 
 
+def desmoke(panel_width: int = 460) -> Picture.Image:
+    """DesmokeModule on the scene that its chapter left: before, after, divider, smoke level."""
+    from DesmokeModuleLib import clips
+
+    module = host.load_module(ROOT / "DesmokeModule" / "DesmokeModule.py")
+    [browser] = clips.clips()
+    module.enter()
+    module.widget.parameterNode.view = "divider"
+    panel = panel_picture(module, panel_width)
+    size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
+    smoky, clear = clips.before(browser), clips.shown(browser, clips.OUTPUT)
+    divided = browser.GetNodeReference(clips.DIVIDED)
+    chart = browser.GetNodeReference(clips.CHART)
+    panes = [
+        Pane("R", smoky.GetName(), slice_view(smoky, "Axial", size).picture),
+        Pane("G", clear.GetName(), slice_view(clear, "Axial", size).picture),
+        Pane("Y", divided.GetName(), slice_view(divided, "Axial", size).picture),
+        Pane("P", chart.GetName(), plot_view(chart, size)),
+    ]
+    module.exit()
+    return four_up(panel, panes)
+
+
 def _middle(segmentation: Any, name: str, volume: Any) -> NDArray[np.float64]:
     """RAS position (mm) of the middle of a segment."""
     from DeepIGeoSModuleLib.writing import segment_masks
@@ -198,6 +228,7 @@ SCREENSHOTS: dict[str, dict[str, Callable[[], Picture.Image]]] = {
     "deepdrr": {"DeepDRRModule": deepdrr, "SlicerMedDL": hub},
     "deepigeos": {"DeepIGeoSModule": deepigeos},
     "endodepth": {"EndoDepthModule": endodepth},
+    "desmoke": {"DesmokeModule": desmoke},
 }
 
 

@@ -178,6 +178,39 @@ def three_d_view(
     return View(pixels, pixel_from_clip @ clip_from_ras)
 
 
+def plot_view(chart: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Draw the series of a chart node, (H, W, 3) uint8.
+
+    Args:
+        chart: a plot chart node.
+        size: (W, H) pixels.
+    """
+    drawn = vtk.vtkChartXY()
+    for number in range(chart.GetNumberOfPlotSeriesNodes()):
+        series = chart.GetNthPlotSeriesNode(number)
+        plot = vtk.vtkPlotLine()
+        table = series.GetTableNode().GetTable()
+        plot.SetInputData(table, series.GetXColumnName(), series.GetYColumnName())
+        plot.SetColorF(*series.GetColor())
+        plot.SetWidth(series.GetLineWidth())
+        drawn.AddPlot(plot)
+    drawn.SetTitle(chart.GetTitle())
+    drawn.GetAxis(vtk.vtkAxis.BOTTOM).SetTitle(chart.GetXAxisTitle())
+    left = drawn.GetAxis(vtk.vtkAxis.LEFT)
+    left.SetTitle(chart.GetYAxisTitle())
+    if not chart.GetYAxisRangeAuto():
+        left.SetBehavior(vtk.vtkAxis.FIXED)
+        left.SetRange(*chart.GetYAxisRange())
+    with _window(size) as window:
+        renderer, actor = vtk.vtkRenderer(), vtk.vtkContextActor()
+        renderer.SetBackground(1, 1, 1)
+        window.AddRenderer(renderer)
+        actor.GetScene().AddItem(drawn)
+        actor.GetScene().SetRenderer(renderer)
+        renderer.AddViewProp(actor)
+        return _grab(window)
+
+
 @contextmanager
 def _window(size: Sequence[int]) -> Iterator[Any]:
     window = vtk.vtkRenderWindow()

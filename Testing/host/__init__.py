@@ -26,6 +26,7 @@ __all__ = [
     "answer",
     "clear",
     "clear_scene",
+    "click_plot",
     "drag",
     "errors",
     "finish_startup",
@@ -114,6 +115,13 @@ def hide_views() -> None:
     from . import layout
 
     layout.hide_views()
+
+
+def click_plot(widget: Any, value: float, **options: Any) -> None:
+    """Click in a plot widget at a value of its x axis."""
+    from . import plots
+
+    plots.click_plot(widget, value, **options)
 
 
 def drag(view: Any, positions: Any, button: str = "left", **modifiers: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Slice views: real slice nodes, logics and interactors; nothing is drawn.
+"""The layout, its slice and plot views: real nodes, logics and interactors; nothing is drawn.
 
 Desktop Slicer has them from the start, a Slicer without main window has none: `host.show_views`
 makes them.
@@ -14,8 +14,9 @@ import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .classes import standin
+from .plots import qMRMLPlotWidget
 from .properties import computed
-from .qmrml_nodes import qMRMLWidget
+from .qmrml_nodes import Observers, qMRMLWidget
 
 ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 SIZE = (256, 256)  # pixels of a view
@@ -114,7 +115,10 @@ class qMRMLSliceWidget(qMRMLWidget):
 
 @standin("slicer")
 class qMRMLLayoutManager(QtCore.QObject):
-    """The three slice views of Slicer's default layout; no 3-D view."""
+    """The three slice views of Slicer's default layout, and plot views where a layout has them.
+
+    The layout node is real, with the views of the chosen layout; no 3-D view is shown.
+    """
 
     layoutChanged = QtCore.Signal(int)
 
@@ -126,6 +130,40 @@ class qMRMLLayoutManager(QtCore.QObject):
             logics.AddItem(widget.sliceLogic())
         self._logics = logics
         slicer.app.applicationLogic().SetSliceLogics(logics)
+        self._layout_logic = slicer.vtkMRMLLayoutLogic()
+        self._layout_logic.SetMRMLScene(scene)
+        self._plots: dict[str, qMRMLPlotWidget] = {}
+        self._observers = Observers(self)
+        self._observers.add(self._layout_logic.GetLayoutNode(), "ModifiedEvent", "_on_layout")
+        self._arrangement = 0
+        self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+    def _on_layout(self) -> None:
+        if self.layout == self._arrangement:
+            return
+        self._arrangement = self.layout
+        views = self._layout_logic.GetViewNodes()
+        nodes = [views.GetItemAsObject(n) for n in range(views.GetNumberOfItems())]
+        plots = [node for node in nodes if node.IsA("vtkMRMLPlotViewNode")]
+        for node in plots:
+            self._plots.setdefault(node.GetID(), qMRMLPlotWidget(node))
+        self._visible_plots = [node.GetID() for node in plots]
+        self.layoutChanged.emit(self.layout)
+
+    def layoutLogic(self) -> Any:
+        return self._layout_logic
+
+    def setLayout(self, number: int) -> None:
+        self._layout_logic.GetLayoutNode().SetViewArrangement(number)
+
+    layout = computed(
+        int, lambda self: self._layout_logic.GetLayoutNode().GetViewArrangement(), setLayout
+    )
+    plotViewCount = computed(int, lambda self: len(self._visible_plots))
+
+    def plotWidget(self, number: int) -> qMRMLPlotWidget | None:
+        shown = self._visible_plots
+        return self._plots[shown[number]] if 0 <= number < len(shown) else None
 
     threeDViewCount = computed(int, lambda self: 0)
 
@@ -159,6 +197,11 @@ def hide_views() -> None:
     if layout is None:
         return
     slicer.app.applicationLogic().SetSliceLogics(None)
+    layout._observers.clear()
+    layout.layoutLogic().SetMRMLScene(None)
+    for kind in ("vtkMRMLLayoutNode", "vtkMRMLPlotViewNode"):
+        for node in slicer.util.getNodesByClass(kind):
+            slicer.mrmlScene.RemoveNode(node)
     for name in layout.sliceViewNames():
         layout.sliceWidget(name).sliceLogic().SetMRMLScene(None)
         # By their name: a scene that was loaded may have brought nodes of its own.

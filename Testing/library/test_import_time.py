@@ -32,6 +32,7 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
                 "DeepDRRModule",
                 "DeepIGeoSModule",
                 "EndoDepthModule",
+                "DesmokeModule",
                 "Testing",
             )
         ),

@@ -37,7 +37,8 @@ def test_description():
 
 def test_root_cmake():
     assert index.check_cmake(CMAKE, ENTRY, "MedDL") == []
-    assert MODULES == ["SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule"]
+    systems = ("DeepDRR", "DeepIGeoS", "EndoDepth", "Desmoke")
+    assert ["SlicerMedDL", *(f"{system}Module" for system in systems)] == MODULES
     assert {p.parent.name for p in ROOT.glob("*Module/CMakeLists.txt")} < set(MODULES)
 
 
@@ -68,7 +69,8 @@ def test_tests_run_inside_slicer(module):
 
 
 def test_readme_and_size():
-    assert index.check_readme(README, ["DeepDRR", "DeepIGeoS", "EndoDepth", "MedDL Home"]) == []
+    names = ["DeepDRR", "DeepIGeoS", "EndoDepth", "Desmoke", "MedDL Home"]
+    assert index.check_readme(README, names) == []
     assert index.clone_size(ROOT) < index.LARGEST_CLONE
 
 

@@ -24,9 +24,10 @@ FIGURES = [
     ),
     *(f"deepigeos/{name}.png" for name in ("rounds", "organs", "dice")),
     *(f"endodepth/{name}.png" for name in ("depths", "surface")),
+    *(f"desmoke/{name}.png" for name in ("frames", "synthetic", "levels")),
 ]
-SCENES = {f"{name}/{name}.mrb" for name in ("deepdrr", "deepigeos", "endodepth")}
-NUMBERS = {"deepdrr": 7, "deepigeos": 9, "endodepth": 5}
+SCENES = {f"{name}/{name}.mrb" for name in ("deepdrr", "deepigeos", "endodepth", "desmoke")}
+NUMBERS = {"deepdrr": 7, "deepigeos": 9, "endodepth": 5, "desmoke": 5}
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -90,7 +91,10 @@ def test_report_shows_every_figure_and_says_what_it_is_not(output: Path) -> None
     "name",
     [
         *FIGURES,
-        *(f"../screenshots/{name}Module.png" for name in ("DeepDRR", "DeepIGeoS", "EndoDepth")),
+        *(
+            f"../screenshots/{name}Module.png"
+            for name in ("DeepDRR", "DeepIGeoS", "EndoDepth", "Desmoke")
+        ),
     ],
 )
 def test_figures_are_not_blank(output: Path, name: str) -> None:

@@ -17,12 +17,15 @@ from DeepIGeoSModuleLib.livesession import LiveSession
 from DeepIGeoSModuleLib.parameternode import TRAININGS
 from meddl.core.image import Image
 from meddl.deepigeos.methods import METHODS
-from SlicerMedDLLib import curves, tasks
+from SlicerMedDLLib import curves
 from SlicerMedDLLib.runs import CONFIG, train_arguments
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import volume_from_image
 from waiting import until
 from widgets.deepigeos_editor import METHOD, ROOT, Editing, editing
+from widgets.processes import Process, started
+
+__all__ = ["started"]  # a fixture
 
 INSIDE = ((14, 18, 10), (18, 18, 10))
 
@@ -195,24 +198,7 @@ def slicer_checked() -> Any:
 # Training
 
 
-class Process:
-    """Stands for the process of a training."""
-
-    def __init__(self) -> None:
-        self.busy, self.cancelled = True, False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-def test_training_runs_in_a_process(work: Any, tmp_path: Any, monkeypatch: Any) -> None:
-    started: list[Any] = []
-
-    def run_process(arguments: Any, on_output: Any, on_done: Any) -> Process:
-        started.append((arguments, on_output, on_done, Process()))
-        return started[-1][3]
-
-    monkeypatch.setattr(tasks, "run_process", run_process)
+def test_training_runs_in_a_process(work: Any, tmp_path: Any, started: list[Process]) -> None:
     ui = work.panel_ui
     ui.trainingButton.collapsed = False
     assert not ui.trainButton.enabled
@@ -222,19 +208,25 @@ def test_training_runs_in_a_process(work: Any, tmp_path: Any, monkeypatch: Any) 
     ui.runFolderEdit.currentPath = str(run)
     assert ui.trainButton.text == "Start training"
     ui.trainButton.click()
-    arguments, on_output, on_done, process = started[0]
-    assert arguments == ["deepigeos", "train", str(run / "config.yaml"), "--output", str(run)]
-    on_output("  42 %  epoch 3 of 7\n")
+    process = started[0]
+    assert process.arguments == [
+        "deepigeos",
+        "train",
+        str(run / "config.yaml"),
+        "--output",
+        str(run),
+    ]
+    process.on_output("  42 %  epoch 3 of 7\n")
     assert text(work) == "epoch 3 of 7" and ui.trainButton.text == "Stop"
     (run / "run.json").write_text("{}")
     ui.trainButton.click()
     assert process.cancelled
-    on_done(130)
+    process.on_done(130)
     assert ui.trainButton.text == "Continue" and "Stopped" in text(work)
     assert train_arguments("deepigeos", run)[-1] == "--resume"
     ui.trainButton.click()
-    started[1][1]("the file a.nii.gz is missing\n")
-    started[1][2](2)
+    started[1].on_output("the file a.nii.gz is missing\n")
+    started[1].on_done(2)
     assert text(work) == "the file a.nii.gz is missing"
     assert host.messages("error")
     host.clear()

@@ -188,7 +188,7 @@ def test_the_newest_frame_wins(
         time.sleep(0.1)
         return np.full(phantom.SIZE, float(request.number), np.float32), predicting.SFM
 
-    monkeypatch.setattr(predicting, "predict_frame", predict)
+    monkeypatch.setattr(module.widget.surface.live, "_function", predict)
     module.widget.parameterNode.weights = weights
     module.widget.ui.liveCheckBox.checked = True
     for item in range(8):

@@ -14,7 +14,6 @@ import host
 from EndoDepthModuleLib import phantom, training, video
 from meddl.core.errors import MedDLError
 from meddl.endodepth.sequence import read_sequence
-from SlicerMedDLLib import tasks
 from SlicerMedDLLib.runs import write_config
 from SlicerMedDLLib.sequences import recording
 from waiting import until
@@ -27,33 +26,10 @@ from widgets.endodepth_panel import (
     shown,
     status,
 )
+from widgets.processes import Process, started
 
-__all__ = ["browser", "folder", "module", "original"]  # fixtures
+__all__ = ["browser", "folder", "module", "original", "started"]  # fixtures
 WAIT = 600  # s; of a machine that does other work too
-
-
-class Process:
-    """Stands for a process that the test ends."""
-
-    def __init__(self, arguments: Any, on_output: Any, on_done: Any) -> None:
-        self.arguments, self.on_output, self.on_done = list(arguments), on_output, on_done
-        self.busy, self.cancelled = True, False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
-    """The processes that the panel has started; none of them runs."""
-    processes: list[Process] = []
-
-    def run_process(arguments: Any, on_output: Any, on_done: Any) -> Process:
-        processes.append(Process(arguments, on_output, on_done))
-        return processes[-1]
-
-    monkeypatch.setattr(tasks, "run_process", run_process)
-    return processes
 
 
 # Loading

@@ -7,6 +7,7 @@ from pathlib import Path
 from EndoDepthModuleLib import predicting, training, video
 from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.runs import RunSection, weights_of_run, write_config
+from SlicerMedDLLib.weightlist import card_text, fill_weights
 
 
 class NetworkSection(RunSection):
@@ -34,35 +35,19 @@ class NetworkSection(RunSection):
         """The list of weights, the card, and whether there is something to train on."""
         super().follow()
         ui, node = self.ui, self.node
-        self._list_weights()
+        names = [card.name for card in predicting.depth_weights()]
+        fill_weights(ui.weightsSelector, names, node.weights)
         ui.cardLabel.text = self._card()
         pairs = node.training == training.PAIRS
         ui.dataEdit.enabled = pairs
         if not (ui.dataEdit.currentPath.strip() if pairs else node.video is not None):
             ui.writeConfigButton.enabled = False
 
-    def _list_weights(self) -> None:
-        selector, node = self.ui.weightsSelector, self.node
-        names = [card.name for card in predicting.depth_weights()]
-        if node.weights and node.weights not in names:
-            names.append(node.weights)
-        if names != [selector.itemData(index) for index in range(selector.count)]:
-            selector.clear()
-            for name in names:
-                path = Path(name)
-                selector.addItem(path.stem if path.suffix == ".safetensors" else name, name)
-        selector.currentIndex = max(selector.findData(node.weights), 0) if names else -1
-
     def _card(self) -> str:
         try:
-            card = predicting.card_of(self.weights)
+            return card_text(predicting.card_of(self.weights))
         except MedDLError as error:
             return one_line(error)
-        lines = [f"<b>{card.name}</b>: {card.task}", card.training_data]
-        for data, values in card.metrics.items():
-            figures = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
-            lines.append(f"{data}: {figures}")
-        return "<br>".join(line for line in lines if line)
 
     def onWeights(self, index: int) -> None:
         """Predict with these from now on."""

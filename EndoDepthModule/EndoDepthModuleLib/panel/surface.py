@@ -7,9 +7,10 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import clouds, depths, placing, predicting, registering, video
-from EndoDepthModuleLib.live import POLL, LiveDepth
+from EndoDepthModuleLib.live import LiveDepth
 from EndoDepthModuleLib.player import player
 from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.newest import POLL
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner
@@ -85,7 +86,7 @@ class SurfaceSection(Section):
 
     def _requestLive(self) -> None:
         try:
-            self.live.request(self.node.video, self.widget.network.weights, self.widget.device)
+            self.live.predict(self.node.video, self.widget.network.weights, self.widget.device)
         except MedDLError as error:
             self.endLive()
             self.widget.showError(one_line(error))

@@ -14,6 +14,7 @@ from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.sequences import views_of_frames
 
 
 class VideoSection(Section):
@@ -140,7 +141,7 @@ class VideoSection(Section):
         if frames is None:
             source: tuple[Any, ...] = (extract_frames, path)
         else:
-            source = (loading.extract_images, loading.views_of_frames(frames))
+            source = (loading.extract_images, views_of_frames(frames))
 
         def done(report: Any) -> None:
             self.show(folder)

@@ -29,15 +29,13 @@ from meddl.core.image_io import PICTURES
 from meddl.core.pictures import read_rgb
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.video import picture_files, probe_video, read_frames
-
-Frame = NDArray[np.uint8]
+from meddl.desmoke.frame_quality import Frame, reduced
 
 LEAST_CONTRAST, MOST_DARK_CHANNEL = 0.12, 0.25  # of a picture on its own
 # In a video: at least so much of the contrast that a fifth of the frames exceed, at most so much
 # above the dark channel that a fifth remain below.
 RELATIVE_CONTRAST, DARK_CHANNEL_ABOVE = 0.9, 0.16
 _SMOKE_CONTRAST, _SMOKE_DARK_CHANNEL = 0.05, 0.45  # nothing clear was beyond
-_SIZE = 256  # pixels of the longer side, at which a frame is judged
 _DARK_WINDOW, _CONTRAST_WINDOW = 15, 17
 _BLACK = 0.06  # mean brightness of a window that lies outside the field of view
 
@@ -68,18 +66,10 @@ def clarity(frame: Frame) -> Clarity:
     Raises:
         InputError: another shape or type.
     """
-    from PIL import Image as pillow
     from scipy.ndimage import minimum_filter, uniform_filter
 
-    frame = np.asarray(frame)
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-        raise InputError(f"a frame is (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
-    height, width = frame.shape[:2]
-    factor = _SIZE / max(height, width)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    small = pillow.fromarray(frame).resize(size, pillow.Resampling.BOX)
-    rgb = np.asarray(small, np.float32) / 255
-    luma = np.asarray(small.convert("L"), np.float32) / 255
+    rgb = reduced(frame).astype(np.float32) / np.float32(255)
+    luma = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
     mean = uniform_filter(luma, _CONTRAST_WINDOW)
     deviation = np.sqrt(np.maximum(uniform_filter(luma**2, _CONTRAST_WINDOW) - mean**2, 0))
     dark = minimum_filter(rgb.min(axis=2), _DARK_WINDOW)

@@ -32,10 +32,22 @@ class CudaDevice:
 
     def __init__(self, driver: Any, kernel: Any) -> None:
         self._driver, self._kernel = driver, kernel
+        self._held: list[Any] = []
 
     def upload(self, array: NDArray[Any]) -> Any:
-        """A copy in the device's memory."""
-        return self._driver.to_device(array)
+        """A copy in the device's memory, there until :meth:`free`."""
+        memory = self._driver.to_device(array)
+        self._held.append(memory)
+        return memory
+
+    def free(self) -> None:
+        """Give the memory back.
+
+        PyCUDA gives none back once the context is detached, and where PyTorch holds the same
+        context nobody else does either.
+        """
+        while self._held:
+            self._held.pop().free()
 
     def download(self, memory: Any, like: NDArray[Any]) -> NDArray[Any]:
         """A copy in main memory, of the shape and dtype of ``like``."""
@@ -84,7 +96,11 @@ def open_device(name: str, needed_bytes: int) -> Iterator[CudaDevice]:
             no_extern_c=True,
             include_dirs=[str(SOURCES)],
         )
-        yield CudaDevice(driver, module.get_function("sweep_plane"))
+        device = CudaDevice(driver, module.get_function("sweep_plane"))
+        try:
+            yield device
+        finally:
+            device.free()
     except (driver.CompileError, OSError) as error:
         raise DependencyError(
             f"{PURPOSE} compiles its kernel with nvcc of NVIDIA's CUDA toolkit, which fails: "

@@ -12,6 +12,7 @@ CHAPTERS = {
     "deepdrr": "demo.chapters.deepdrr",
     "deepigeos": "demo.chapters.deepigeos",
     "endodepth": "demo.chapters.endodepth",
+    "desmoke": "demo.chapters.desmoke",
 }
 
 

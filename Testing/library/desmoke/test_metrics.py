@@ -137,31 +137,46 @@ def test_gradient_correlation_ignores_strength_and_sees_displacement():
     assert metrics.gradient_correlation(np.zeros_like(picture), picture) == 0
 
 
+def density_of(colour):
+    """The documented rule for a picture of one colour."""
+    return np.clip((min(colour) / np.mean(colour) - 0.285) / (0.896 - 0.285), 0, 1)
+
+
 @pytest.mark.parametrize("shape", [(96, 128), (300, 400)])
 def test_smoke_density_follows_the_opacity(shape):
-    clear = tissue(shape)
-    opacities = np.linspace(0, 0.9, 7)
+    found, expected = [], []
+    for opacity in (0.0, 0.3, 0.6, 0.9):
+        colour = np.rint(np.array([200, 60, 50]) * (1 - opacity) + 190 * opacity).astype(np.uint8)
+        found.append(metrics.smoke_density(np.tile(colour, (*shape, 1))))
+        expected.append(density_of(colour.astype(float)))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found == sorted(found) and found[0] < 0.35 and found[-1] > 0.95
+
+
+def test_smoke_density_rises_when_smoke_covers_tissue():
+    clear = tissue() / np.float32(255)
+    airlight = np.array([0.7, 0.6, 0.58], np.float32)
     found = []
-    for opacity in opacities:
-        transmission = np.full(shape, 1 - opacity, np.float32)
-        smoky = blend(
-            clear / np.float32(255), transmission, np.array([0.8, 0.78, 0.76], np.float32)
-        )
+    for opacity in (0.0, 0.2, 0.4, 0.6, 0.8):
+        smoky = blend(clear, np.full(clear.shape[:2], 1 - opacity, np.float32), airlight)
         found.append(metrics.smoke_density((smoky * 255).astype(np.uint8)))
-    assert (np.diff(found) > 0.05).all()
-    np.testing.assert_allclose(found, opacities, atol=0.15)
+    assert found[0] < 0.1 and found[-1] > 0.6 and (np.diff(found) > 0.05).all()
 
 
 def test_smoke_density_looks_inside_the_mask_only():
-    picture = np.zeros((100, 100, 3), np.uint8)
-    round_field = np.hypot(*(np.indices((100, 100)) - 49.5)) < 40
-    picture[round_field] = 140
-    assert metrics.smoke_density(picture) < 0.3
-    assert metrics.smoke_density(picture, round_field) == pytest.approx(
-        (140 / 255 - 0.055) / 0.69, abs=1e-3
-    )
-    assert metrics.smoke_density(picture, np.zeros((100, 100), bool)) == 0
-    assert metrics.smoke_density(np.full((1, 1, 3), 255, np.uint8)) == 1
+    picture = np.zeros((300, 300, 3), np.uint8)
+    field = np.hypot(*(np.indices((300, 300)) - 149.5)) < 120
+    colour = np.array([150, 120, 100])
+    picture[field] = colour
+    assert metrics.smoke_density(picture, field) == pytest.approx(density_of(colour), abs=1e-6)
+    assert metrics.smoke_density(picture) < density_of(colour) - 0.1
+    assert metrics.smoke_density(picture, np.zeros((300, 300), bool)) == 0
+
+
+@pytest.mark.parametrize(("value", "density"), [(0, 0), (90, 1), (255, 1)])
+def test_smoke_density_of_one_colour(value, density):
+    assert metrics.smoke_density(np.full((7, 5, 3), value, np.uint8)) == density
+    assert metrics.smoke_density(np.full((1, 1, 3), value, np.uint8)) == density
 
 
 @pytest.mark.parametrize(

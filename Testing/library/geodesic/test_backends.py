@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +136,50 @@ def test_devices_that_do_not_fit_are_refused():
     ):
         with pytest.raises(kind):
             geodesic_distance(image, seeds, SPACING, backend=backend, device=device)
+
+
+class FakeMemory:
+    """An allocation that counts itself among those of a device."""
+
+    def __init__(self, alive: list[FakeMemory]) -> None:
+        self.alive = alive
+        alive.append(self)
+
+    def free(self) -> None:
+        self.alive.remove(self)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_device_gets_its_memory_back_before_the_context_is_detached(monkeypatch, fails):
+    alive: list[FakeMemory] = []
+    left = []
+    context = SimpleNamespace(
+        push=lambda: None, pop=lambda: None, detach=lambda: left.append(len(alive))
+    )
+    device = SimpleNamespace(retain_primary_context=lambda: context)
+    driver = SimpleNamespace(
+        Error=RuntimeError,
+        CompileError=ImportError,
+        init=lambda: None,
+        Device=type("Device", (), {"count": staticmethod(lambda: 1), "__new__": lambda *_: device}),
+        mem_get_info=lambda: (10**9, 10**9),
+        to_device=lambda array: FakeMemory(alive),
+    )
+    module = SimpleNamespace(get_function=lambda name: None)
+    compiler = SimpleNamespace(SourceModule=lambda *_, **__: module)
+    monkeypatch.setitem(sys.modules, "pycuda", SimpleNamespace(driver=driver, compiler=compiler))
+    monkeypatch.setitem(sys.modules, "pycuda.driver", driver)
+    monkeypatch.setitem(sys.modules, "pycuda.compiler", compiler)
+    with (
+        pytest.raises(DeviceError, match="launch failed") if fails else nullcontext(),
+        sweeps_cuda.open_device("cuda:0", 100) as opened,
+    ):
+        for size in (3, 4):
+            opened.upload(np.zeros(size))
+        assert len(alive) == 2
+        if fails:
+            raise RuntimeError("launch failed")
+    assert left == [0]
 
 
 def test_nvcc_compiles_the_kernel(tmp_path):

@@ -1,0 +1,106 @@
+"""Many video files, one after the other, by ``meddl desmoke video`` in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from DesmokeModuleLib.filtering import Settings
+from meddl.core.errors import FileError, InputError
+from SlicerMedDLLib.processes import PanelProcess
+
+SUFFIX = "-desmoked.mp4"
+
+
+def output_of(path: str | Path, folder: str | Path) -> Path:
+    """Where the output of a video goes."""
+    return Path(folder) / f"{Path(path).stem}{SUFFIX}"
+
+
+def arguments(path: str | Path, output: str | Path, settings: Settings) -> list[str]:
+    """The command line after ``meddl`` that clears one file."""
+    command = ["desmoke", "video", str(path), "--output", str(output), "--method", settings.method]
+    command += ["--strength", repr(settings.strength), "--device", settings.device]
+    return command + (["--weights", settings.weights] if settings.weights else [])
+
+
+def require_files(paths: Sequence[str | Path], folder: str | Path) -> list[Path]:
+    """The files as paths, if they can be cleared into a folder.
+
+    Raises:
+        FileError: one is missing, or the folder is.
+        InputError: no files, no folder, or two of one name.
+    """
+    files = [Path(path) for path in paths]
+    if not files:
+        raise InputError("choose the videos first")
+    if not str(folder).strip():
+        raise InputError("choose a folder for the output")
+    if not Path(folder).is_dir():
+        raise FileError(f"the folder {folder} does not exist; make it or choose another")
+    for path in files:
+        if not path.is_file():
+            raise FileError(f"{path} does not exist; choose the videos again")
+    names = [path.stem for path in files]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two of the videos are called {name}; clear them into two folders")
+    return files
+
+
+class Batch:
+    """Clears files one by one; a file that fails does not stop the others.
+
+    Args:
+        widget: the module's widget, which shows progress, log and errors.
+        on_change: called after a file has begun or ended.
+    """
+
+    def __init__(self, widget: Any, on_change: Callable[[], None]) -> None:
+        self._process = PanelProcess(widget, self._on_end)
+        self._on_change = on_change
+        self._waiting: list[list[str]] = []
+        self._total = self._failed = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a file is being cleared."""
+        return self._process.busy
+
+    def start(self, commands: Sequence[list[str]]) -> None:
+        """Run the commands one after the other.
+
+        Raises:
+            InputError: others run already.
+        """
+        if self.busy:
+            raise InputError("videos are being cleared already; stop that or wait")
+        self._waiting, self._total, self._failed = list(commands), len(commands), 0
+        self._next()
+
+    def stop(self) -> None:
+        """End the running command; what it has not finished leaves no file."""
+        self._waiting.clear()
+        self._process.stop()
+
+    def _next(self) -> None:
+        self._process.start(self._waiting.pop(0))
+        self._on_change()
+
+    def _on_end(self, code: int | None) -> str:
+        import qt
+
+        self._failed += bool(code)
+        done = self._total - len(self._waiting)
+        if code is not None and self._waiting:
+            qt.QTimer.singleShot(0, self._next)  # once this end has been shown
+            return _("{done} of {total} videos").format(done=done, total=self._total)
+        self._waiting.clear()
+        qt.QTimer.singleShot(0, self._on_change)
+        if code is None:
+            return _("Stopped; finished videos stay")
+        good = self._total - self._failed
+        return _("{good} of {total} videos cleared").format(good=good, total=self._total)

@@ -1,0 +1,146 @@
+"""The work on a worker: frames in, cleared frames and what was found on the way out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meddl.core.devices import require_memory
+from meddl.core.image import Image
+from meddl.core.optional import require
+from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
+from SlicerMedDLLib.sequences import upright
+
+if TYPE_CHECKING:
+    from meddl.desmoke.desmoker import VideoDesmoker
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass
+class Settings(DesmokeParameters):
+    """How a video is cleared: as the command line says it, and what is wanted besides.
+
+    Attributes:
+        transmission, dark_channel: whether these are wanted as well.
+    """
+
+    transmission: bool = False
+    dark_channel: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """One frame, all of it upright and of its size (H, W).
+
+    Attributes:
+        frame: the smoky picture (1, H, W, 3) uint8, with its place.
+        clear: (H, W, 3) uint8 at full strength.
+        level: mean opacity of the smoke, 0..1.
+        transmission, dark_channel: (H, W) float32 0..1, where wanted.
+    """
+
+    frame: Image
+    clear: Frame
+    level: float
+    transmission: NDArray[np.float32] | None
+    dark_channel: NDArray[np.float32] | None
+
+
+def make_desmoker(settings: Settings) -> VideoDesmoker:
+    """A new filter at full strength: a part of the effect is mixed from it (:func:`mix`).
+
+    Raises:
+        MedDLError: no such weights, or packages are missing.
+    """
+    return desmoker_of(replace(settings, strength=1.0))
+
+
+def clear(desmoker: VideoDesmoker, image: Image, settings: Settings, what: str) -> Cleared:
+    """Clear the next frame of a video.
+
+    Raises:
+        InputError: the image is no frame.
+    """
+    frame = upright(image, what)
+    picture = frame.array[0]
+    output = desmoker(picture)
+    return Cleared(
+        frame,
+        output,
+        float(desmoker.smoke_level),
+        desmoker.transmission if settings.transmission else None,
+        dark_channel_of(picture) if settings.dark_channel else None,
+    )
+
+
+def dark_channel_of(picture: Frame) -> NDArray[np.float32]:
+    """The dark channel (H, W) float32 0..1 of a picture, of which smoke is bright."""
+    from meddl.desmoke.dark_channel import dark_channel
+
+    return np.asarray(dark_channel(picture.astype(np.float32) / 255), np.float32)
+
+
+def clear_frames(
+    images: Iterable[Image],
+    total: int,
+    settings: Settings,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> deque[Cleared]:
+    """Clear all frames of a video, in order.
+
+    Raises:
+        MedDLError: as :func:`make_desmoker`, an image that is no frame, more than the memory
+            takes, or cancelled.
+    """
+    progress(0.0, "preparing")
+    desmoker = make_desmoker(settings)
+    done: deque[Cleared] = deque()
+    for image in steps(images, total, "clearing frame", progress, cancel):
+        done.append(clear(desmoker, image, settings, f"frame {len(done)}"))
+        if len(done) == 1:
+            one = done[0]
+            parts = (one.clear, one.transmission, one.dark_channel)
+            size = sum(part.nbytes for part in parts if part is not None)
+            require_memory(2 * size * total, f"clearing {total} frames")
+    return done
+
+
+def read_video(
+    path: str | Path, progress: Progress = no_progress, cancel: CancelToken | None = None
+) -> tuple[deque[Frame], float]:
+    """All frames of a video file or a folder of pictures, and their rate.
+
+    Raises:
+        MedDLError: no video, more than the memory takes, or cancelled.
+    """
+    from meddl.core.video import probe_video, read_frames
+
+    info = probe_video(path)
+    # Frames, output, and a copy of one of them while it goes into the scene.
+    size = 3 * info.width * info.height
+    require_memory(3 * size * info.frames, f"{info.frames} frames of {path} in the scene")
+    frames = steps(read_frames(path), info.frames, "reading frame", progress, cancel)
+    return deque(frames), info.rate or 25.0
+
+
+def mix(picture: Frame, output: Frame, strength: float) -> Frame:
+    """The output (H, W, 3) uint8 at a strength 0..1: 0 gives the picture, 1 the full output.
+
+    As :class:`VideoDesmoker` does it, but for the rounding of the full output before.
+    """
+    if strength >= 1:
+        return output
+    if strength <= 0:
+        return picture
+    cv2 = require("cv2", "showing a part of the effect")
+    mixed: Frame = cv2.addWeighted(output, strength, picture, 1 - strength, 0)
+    return mixed

@@ -1,0 +1,83 @@
+"""Views for before and after: two pictures side by side, or one with a divider, above the curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+
+from SlicerMedDLLib.display import show_picture
+
+AS_BEFORE, SIDE_BY_SIDE, DIVIDER = "unchanged", "side by side", "divider"
+VIEWS = (AS_BEFORE, SIDE_BY_SIDE, DIVIDER)
+FORMER = "MedDL.Desmoke.FormerLayout"  # attribute of the layout node
+PLOT = "PlotView1"
+
+_SLICE = """
+   <item><view class="vtkMRMLSliceNode" singletontag="{name}">
+    <property name="orientation" action="default">Axial</property>
+    <property name="viewlabel" action="default">{letter}</property>
+    <property name="viewcolor" action="default">{color}</property>
+   </view></item>"""
+_PAGE = """
+<layout type="vertical" split="true">
+ <item splitSize="720"><layout type="horizontal">{slices}
+ </layout></item>
+ <item splitSize="280"><view class="vtkMRMLPlotViewNode" singletontag="PlotView1">
+  <property name="viewlabel" action="default">P</property>
+ </view></item>
+</layout>"""
+_RED = _SLICE.format(name="Red", letter="R", color="#F34A33")
+_GREEN = _SLICE.format(name="Green", letter="G", color="#6EB04B")
+# Numbers of custom layouts are free above 500; these are unlikely to be another extension's.
+_LAYOUTS = {
+    SIDE_BY_SIDE: (57301, _PAGE.format(slices=_RED + _GREEN)),
+    DIVIDER: (57302, _PAGE.format(slices=_RED)),
+}
+
+
+def layout_node() -> Any:
+    """The node of the application's layout; None without a main window."""
+    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+
+
+def register() -> None:
+    """Tell the layout node of the layouts; scenes keep only their numbers."""
+    node = layout_node()
+    if node is not None:
+        for number, description in _LAYOUTS.values():
+            if not node.IsLayoutDescription(number):
+                node.AddLayoutDescription(number, description)
+
+
+def arrange(view: str) -> None:
+    """Choose the layout for one of :data:`VIEWS`; the first brings back what there was before."""
+    node = layout_node()
+    if node is None:
+        return
+    register()
+    ours = [number for number, _description in _LAYOUTS.values()]
+    if view == AS_BEFORE:
+        if node.GetViewArrangement() in ours:
+            node.SetViewArrangement(int(node.GetAttribute(FORMER) or node.SlicerLayoutFourUpView))
+        return
+    if node.GetViewArrangement() not in ours:
+        node.SetAttribute(FORMER, str(node.GetViewArrangement()))
+    node.SetViewArrangement(_LAYOUTS[view][0])
+
+
+def show_pair(before: Any, after: Any) -> None:
+    """Show two pictures in the red and the green view, which pan and zoom together."""
+    show_picture(before, "Red")
+    show_picture(after, "Green")
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if composite.GetLayoutName() in ("Red", "Green"):
+            composite.SetLinkedControl(True)
+            composite.SetHotLinkedControl(True)
+
+
+def show_chart(chart: Any) -> None:
+    """Show a chart in the layout's plot view; a click in it is followed where there are views."""
+    node = slicer.mrmlScene.GetSingletonNode(PLOT, "vtkMRMLPlotViewNode")
+    if node is not None and chart is not None:
+        node.SetPlotChartNodeID(chart.GetID())

@@ -1,0 +1,40 @@
+"""Section *Method*: how smoke is found, and what is made besides the cleared picture."""
+
+from __future__ import annotations
+
+from DesmokeModuleLib.weights import card_of, desmoke_weights
+from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.weightlist import card_text, fill_weights
+
+
+class MethodSection(Section):
+    """Chooses method and weights; the rest is bound to the parameter node."""
+
+    button = "methodButton"
+
+    def connect(self) -> None:
+        """The list holds what is installed now."""
+        self.ui.weightsSelector.connect("activated(int)", self.onWeights)
+
+    def follow(self) -> None:
+        """Weights and their card, where a network may be used."""
+        ui, node = self.ui, self.node
+        fill_weights(ui.weightsSelector, [card.name for card in desmoke_weights()], node.weights)
+        network = node.method != "classical"
+        ui.weightsSelector.enabled = network
+        ui.cardLabel.text = self._card() if network else ""
+        ui.cardLabel.visible = bool(ui.cardLabel.text)
+
+    def _card(self) -> str:
+        chosen = self.node.weights or next((card.name for card in desmoke_weights()), "")
+        if not chosen:
+            return ""
+        try:
+            return card_text(card_of(chosen))
+        except MedDLError as error:
+            return one_line(error)
+
+    def onWeights(self, index: int) -> None:
+        """Clear with these from now on."""
+        self.node.weights = str(self.ui.weightsSelector.itemData(index))

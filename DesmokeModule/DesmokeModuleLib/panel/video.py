@@ -1,0 +1,127 @@
+"""Section *Video*: frames from a file or of the scene, and their player."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from DesmokeModuleLib import clips
+from DesmokeModuleLib.filtering import clear_frames, read_video
+from DesmokeModuleLib.logic import newest_sequence
+from DesmokeModuleLib.recorded import adding_frames, adding_results
+from meddl.core.errors import InputError, MedDLError, one_line
+from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.sequences import views_of_frames
+from SlicerMedDLLib.slices import SlicedWork
+
+
+class VideoSection(Section):
+    """Loads, plays and clears the frames of a video."""
+
+    button = "videoButton"
+
+    def connect(self) -> None:
+        """Paths are this machine's, not the scene's."""
+        self._adding = SlicedWork(self.widget)
+        self.ui.videoPathEdit.connect("currentPathChanged(QString)", self.onPath)
+        self.ui.loadButton.connect("clicked(bool)", self.onLoad)
+
+    def bind(self) -> None:
+        """The browser's widgets follow the node that :meth:`follow` gives them."""
+        self._browser: Any = None
+
+    def leave(self) -> None:
+        """The scene closes: let go of its browser, and of what is half in it."""
+        self._adding.stop()
+        self._show(None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether frames are being put into the scene."""
+        return self._adding.busy
+
+    def follow(self) -> None:
+        """Play the chosen video and say what is known of it."""
+        sequence = self.node.frames
+        self.ui.loadButton.enabled = bool(self._path())
+        try:
+            text = self._description(sequence)
+            self._show(None if sequence is None else clips.browser_of(sequence))
+        except MedDLError as error:
+            text = one_line(error)
+            self._show(None)
+        self.ui.videoLabel.text = text
+
+    def _show(self, browser: Any) -> None:
+        if browser is not getattr(self, "_browser", None):
+            self._browser = browser
+            self.ui.seekWidget.setMRMLSequenceBrowserNode(browser)
+            self.ui.playWidget.setMRMLSequenceBrowserNode(browser)
+
+    def _description(self, sequence: Any) -> str:
+        if sequence is None:
+            return _("Load a video file, or choose a sequence of colour frames")
+        clips.require_frames(sequence)
+        width, height, _depth = sequence.GetNthDataNode(0).GetImageData().GetDimensions()
+        return _("{frames} frames of {width}x{height}").format(
+            frames=sequence.GetNumberOfDataNodes(), width=width, height=height
+        )
+
+    def _path(self) -> str:
+        return str(self.ui.videoPathEdit.currentPath).strip()
+
+    def onPath(self, path: Any) -> None:
+        """The button needs a path."""
+        if self.node is not None:
+            self.follow()
+            self.widget.updateApply()
+
+    def onLoad(self, checked: bool = False) -> None:
+        """Decode in the worker, then show."""
+        self.attempt(self.load)
+
+    def load(self, then: Any = lambda: None) -> None:
+        """Put the frames of the chosen file into the scene, then call ``then``.
+
+        Raises:
+            InputError: no file is chosen, or a task is running.
+        """
+        path = self._path()
+        if not path:
+            raise InputError(_("choose a video file first"))
+
+        def done(read: Any) -> None:
+            self._adding.start(adding_frames(read[0], Path(path).stem, read[1]), added)
+
+        def added() -> None:
+            self.node.frames = self.logic.showFrames(newest_sequence())
+            then()
+
+        self.widget.start(read_video, path, on_done=done)
+
+    def clear(self) -> None:
+        """Clear the chosen sequence in the worker; the chosen file is loaded first without one.
+
+        Raises:
+            MedDLError: no frames, or a task is running.
+        """
+        if self.node.frames is None:
+            self.load(then=lambda: self.attempt(self.clear))
+            return
+        sequence = clips.require_frames(self.node.frames)
+        images = views_of_frames(sequence)
+
+        def done(results: Any) -> None:
+            self._adding.start(adding_results(sequence, results), added)
+
+        def added() -> None:
+            self.logic.showOutput(sequence)
+            self.widget.views.showStrength()
+            self.widget.views.arrange()
+
+        settings = self.widget.settings()
+        self.widget.start(
+            clear_frames, images, len(images), settings, on_done=done, watch=[sequence]
+        )

@@ -1,0 +1,85 @@
+"""Section *Before and after*: strength, views, divider, the click in the curve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from DesmokeModuleLib import clips, smokecurve
+from DesmokeModuleLib.plotclicks import PlotClicks
+from DesmokeModuleLib.showing import showing
+from SlicerMedDLLib.nodes import part
+from SlicerMedDLLib.section import Section
+
+
+class ViewsSection(Section):
+    """What the views show of the owner that is worked on: the live volume or the video."""
+
+    button = "viewsButton"
+
+    def connect(self) -> None:
+        """Sliders and choices are bound to the parameter node; the plot is Slicer's."""
+        self._shown: tuple[Any, ...] = ()
+        self._clicks = PlotClicks(self.onClick)
+        showing().listeners.append(self.onShown)
+
+    def disconnect(self) -> None:
+        """The panel is gone for good."""
+        self._clicks.stop()
+        if self.onShown in showing().listeners:
+            showing().listeners.remove(self.onShown)
+
+    def bind(self) -> None:
+        """Nothing has been shown of this scene."""
+        self._shown = ()
+
+    def owner(self) -> Any:
+        """The browser or live volume with an output; None without one."""
+        live, frames = self.widget.live.live.volume, self.node.frames
+        owner = live if live is not None else frames and clips.player_of(frames)
+        if owner is None or clips.shown(owner, clips.OUTPUT) is None:
+            return None
+        return owner
+
+    def follow(self) -> None:
+        """Show what has changed: it is a matter of milliseconds."""
+        node = self.node
+        now = (node.view, node.strength, node.divider)
+        before, self._shown = self._shown, now
+        if before and now != before:
+            if node.view != before[0]:
+                self.arrange()
+            self.showStrength()
+        self.showLevel()
+        self.ui.dividerSlider.enabled = node.view == "divider"
+
+    def arrange(self) -> None:
+        """The chosen views of the owner."""
+        live = self.widget.live.live.volume
+        self.logic.showViews(live if live is not None else self.node.frames, self.node.view)
+
+    def showStrength(self) -> None:
+        """The chosen strength and divider."""
+        owner = self.owner()
+        if owner is not None:
+            showing().set_strength(owner, self.node.strength)
+            showing().set_divider(owner, self.node.divider)
+
+    def onShown(self, browser: Any) -> None:
+        """A video shows another frame."""
+        if self.node is not None:
+            self.showLevel()
+
+    def showLevel(self) -> None:
+        """The smoke level of the shown frame."""
+        owner = self.owner()
+        if owner is None or not owner.IsA(clips.BROWSER):
+            return
+        levels, item = smokecurve.levels_of(owner), owner.GetSelectedItemNumber()
+        if 0 <= item < len(levels):
+            self.ui.levelBar.value = round(100 * float(levels[item]))
+
+    def onClick(self, chart: Any, value: float) -> None:
+        """Select the frame that was clicked in the curve of a video."""
+        for browser in clips.clips():
+            if part(browser, clips.CHART) is chart:
+                smokecurve.jump(browser, value)

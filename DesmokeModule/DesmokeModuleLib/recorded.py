@@ -1,0 +1,120 @@
+"""Whole videos into the scene, a few frames between two events of the window."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import slicer
+from numpy.typing import NDArray
+
+from DesmokeModuleLib import clips, smokecurve
+from DesmokeModuleLib.filtering import Cleared, Frame
+from SlicerMedDLLib.display import set_window
+from SlicerMedDLLib.nodes import new_node
+from SlicerMedDLLib.sequences import recording, remove_sequence, replace_sequence
+from SlicerMedDLLib.volumes import vtk_image
+
+NAMES = {
+    clips.OUTPUT: "desmoked",
+    clips.TRANSMISSION: "transmission",
+    clips.DARK: "dark channel",
+}
+
+
+def pictures(cleared: Cleared) -> dict[str, NDArray[Any]]:
+    """Role -> picture (H, W) or (H, W, 3) of what was made of a frame."""
+    found = {
+        clips.OUTPUT: cleared.clear,
+        clips.TRANSMISSION: cleared.transmission,
+        clips.DARK: cleared.dark_channel,
+    }
+    return {role: picture for role, picture in found.items() if picture is not None}
+
+
+def adding_frames(frames: deque[Frame], name: str, rate: float) -> Iterator[tuple[float, str]]:
+    """Put frames into the scene as a sequence in a browser of its own, one between two yields.
+
+    ``frames`` is emptied. An abandoned iterator leaves the scene as it was.
+
+    Yields:
+        The fraction done and a message.
+
+    Raises:
+        InputError: no frames, or frames of different sizes.
+    """
+    total = len(frames)
+    with recording(name, rate) as append:
+        while frames:
+            append(frames.popleft())
+            done = total - len(frames)
+            yield done / total, f"frame {done}/{total}"
+
+
+def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[float, str]]:
+    """Put what was made of a sequence into its browser, one frame between two yields.
+
+    Replaces the former results. ``results`` is emptied. An abandoned iterator leaves the scene as
+    it was.
+
+    Args:
+        sequence: of colour frames.
+        results: of its frames, in order.
+
+    Yields:
+        The fraction done and a message.
+    """
+    total, levels = len(results), []
+    sequences: dict[str, Any] = {}
+    whole = False
+    try:
+        while results:
+            number, cleared = total - len(results), results.popleft()
+            index = sequence.GetNthIndexValue(number)
+            levels.append(cleared.level)
+            for role, picture in pictures(cleared).items():
+                if role not in sequences:
+                    sequences[role] = _like(sequence, NAMES[role])
+                matrix = cleared.frame.ras_from_ijk
+                sequences[role].SetDataNodeAtValue(_volume(picture, matrix), index)
+            yield (number + 1) / total, f"frame {number + 1}/{total}"
+        whole = True
+    finally:
+        if not whole:
+            for node in sequences.values():
+                slicer.mrmlScene.RemoveNode(node)
+    browser = clips.browser_of(sequence)
+    for role in NAMES:
+        if role in sequences:
+            replace_sequence(browser, role, sequences[role])
+        else:
+            remove_sequence(browser, role)
+    for role in (clips.TRANSMISSION, clips.DARK):
+        show_unit_range(clips.shown(browser, role))
+    smokecurve.show_levels(browser, levels)
+
+
+def _like(sequence: Any, name: str) -> Any:
+    node = new_node("vtkMRMLSequenceNode", f"{sequence.GetName()} {name}")
+    node.SetIndexName(sequence.GetIndexName())
+    node.SetIndexUnit(sequence.GetIndexUnit())
+    node.SetIndexType(sequence.GetIndexType())
+    return node
+
+
+def _volume(picture: NDArray[Any], ras_from_ijk: NDArray[np.float64]) -> Any:
+    """A node that is in no scene: the sequence copies it."""
+    node = (
+        slicer.vtkMRMLVectorVolumeNode() if picture.ndim == 3 else slicer.vtkMRMLScalarVolumeNode()
+    )
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ras_from_ijk))
+    node.SetAndObserveImageData(vtk_image(picture[np.newaxis]))
+    return node
+
+
+def show_unit_range(volume: Any) -> None:
+    """Show values from 0 (black) to 1 (white), in every frame alike."""
+    if volume is not None:
+        set_window(volume, 0, 1)

@@ -1,0 +1,117 @@
+"""The smoke level over time: a table, its curve as a plot, and a line at the shown frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from numpy.typing import NDArray
+from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from DesmokeModuleLib import clips
+from SlicerMedDLLib.nodes import new_node, part, set_part
+
+LEVELS, NOW = "MedDL.Desmoke.levels", "MedDL.Desmoke.now"  # roles of the two tables
+LEVEL = "Smoke level"  # columns
+SMOKE_COLOR, NOW_COLOR = (0.95, 0.55, 0.15), (0.2, 0.6, 0.85)
+
+
+def index_values(sequence: Any) -> NDArray[np.float64]:
+    """The index of each item as a number; item numbers for an index of another kind."""
+    count = sequence.GetNumberOfDataNodes()
+    try:
+        return np.array([float(sequence.GetNthIndexValue(n)) for n in range(count)])
+    except ValueError:
+        return np.arange(count, dtype=float)
+
+
+def show_levels(browser: Any, levels: Sequence[float]) -> Any:
+    """Put the smoke level 0..1 of all frames into the browser's table and chart; returns the chart.
+
+    Args:
+        browser: of a desmoked video.
+        levels: of the frames in order.
+    """
+    sequence = part(browser, clips.INPUT)
+    axis = sequence.GetIndexName() or _("frame")
+    times = index_values(sequence)[: len(levels)]
+    table = _table(browser, LEVELS, f"{sequence.GetName()} smoke level")
+    _fill(table, {axis: times, LEVEL: np.asarray(levels, float)})
+    now = _table(browser, NOW, f"{sequence.GetName()} shown frame")
+    _fill(now, {axis: np.zeros(2), LEVEL: np.array([0.0, 1.0])})
+    chart = part(browser, clips.CHART)
+    if chart is None:
+        chart = new_node("vtkMRMLPlotChartNode", f"{sequence.GetName()} smoke")
+        set_part(browser, clips.CHART, chart)
+        chart.SetTitle(_("Smoke level"))
+        chart.SetYAxisTitle(_("mean opacity"))
+        chart.SetYAxisRangeAuto(False)
+        chart.SetYAxisRange(0, 1)
+        chart.SetLegendVisibility(False)
+        for one, color in ((table, SMOKE_COLOR), (now, NOW_COLOR)):
+            chart.AddAndObservePlotSeriesNodeID(_series(one, axis, color).GetID())
+    unit = sequence.GetIndexUnit()
+    chart.SetXAxisTitle(f"{axis} ({unit})" if unit else axis)
+    mark_shown(browser)
+    return chart
+
+
+def levels_of(browser: Any) -> NDArray[np.float64]:
+    """The smoke level of all frames, (N,); empty before the video was desmoked."""
+    table = part(browser, LEVELS)
+    return np.zeros(0) if table is None else _column(table, LEVEL)
+
+
+def mark_shown(browser: Any) -> None:
+    """Let the line in the chart stand at the shown frame."""
+    now, item = part(browser, NOW), browser.GetSelectedItemNumber()
+    sequence = part(browser, clips.INPUT)
+    values = index_values(sequence) if sequence is not None else ()
+    if now is not None and 0 <= item < len(values):
+        axis = now.GetTable().GetColumnName(0)
+        if not np.all(_column(now, axis) == values[item]):
+            _fill(now, {axis: np.full(2, values[item]), LEVEL: np.array([0.0, 1.0])})
+
+
+def jump(browser: Any, value: float) -> None:
+    """Select the frame whose index is nearest to ``value``."""
+    values = index_values(part(browser, clips.INPUT))
+    browser.SetSelectedItemNumber(int(np.abs(values - value).argmin()))
+
+
+def _table(browser: Any, role: str, name: str) -> Any:
+    node = part(browser, role)
+    if node is None:
+        node = new_node("vtkMRMLTableNode", name)
+        set_part(browser, role, node)
+    return node
+
+
+def _fill(node: Any, columns: dict[str, NDArray[np.float64]]) -> None:
+    table = vtk.vtkTable()
+    for name, values in columns.items():
+        column = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
+        column.SetName(name)
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)
+
+
+def _column(node: Any, name: str) -> NDArray[np.float64]:
+    return vtk_to_numpy(node.GetTable().GetColumnByName(name)).astype(float)
+
+
+def _series(table: Any, axis: str, color: tuple[float, float, float]) -> Any:
+    series = new_node("vtkMRMLPlotSeriesNode", table.GetName())
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName(axis)
+    series.SetYColumnName(LEVEL)
+    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+    series.SetLineStyle(slicer.vtkMRMLPlotSeriesNode.LineStyleSolid)
+    series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleNone)
+    series.SetLineWidth(2)
+    series.SetColor(*color)
+    return series

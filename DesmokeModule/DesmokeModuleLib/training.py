@@ -1,0 +1,59 @@
+"""Training runs of the panel: their configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from meddl.core.errors import InputError
+from meddl.core.image_io import PICTURES
+
+LIGHT, PUBLISHED = "light network", "published"
+TRAININGS = (LIGHT, PUBLISHED)
+EXAMPLE = '"videos/*.avi"'  # the clear frames in the configuration that is printed
+_ARCHITECTURES = {LIGHT: "light", PUBLISHED: "pix2pix"}
+
+
+def config_text(kind: str, clear: str | Path) -> str:
+    """A configuration with all parameters.
+
+    Args:
+        kind: one of :data:`TRAININGS`.
+        clear: a video, or a folder of videos or pictures, without smoke.
+
+    Raises:
+        InputError: an unknown kind, or nothing to train on.
+    """
+    if kind not in TRAININGS:
+        raise InputError(f"there is no training {kind!r}; there are: {', '.join(TRAININGS)}")
+    if not str(clear).strip():
+        raise InputError("choose the clear video, or the folder of clear videos or pictures")
+    from meddl.desmoke.training_config import print_config
+
+    pattern, sources = _sources(Path(clear).absolute())
+    text = _set(print_config(), "architecture", _ARCHITECTURES[kind])
+    text = text.replace(EXAMPLE, json.dumps(pattern))
+    # A share of one video would be all of it.
+    return (
+        re.sub(r"^  validation: \S+", "  validation: 0", text, flags=re.M) if sources < 2 else text
+    )
+
+
+def _sources(path: Path) -> tuple[str, int]:
+    """The pattern of the clear frames in a configuration, and how many sources it names."""
+    if not path.is_dir():
+        return path.as_posix(), 1
+    files = [one for one in path.iterdir() if one.is_file()]
+    if any(one.suffix.lower() in PICTURES for one in files):
+        return path.as_posix(), 1
+    return f"{path.as_posix()}/*", len(files)
+
+
+def _set(text: str, key: str, value: str) -> str:
+    new, count = re.subn(
+        rf"^{key}: .*$", lambda match: f"{key}: {json.dumps(value)}", text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise InputError(f"the configuration has no key {key} to be set")
+    return new

@@ -1,0 +1,1 @@
+"""What the comparisons of desmoking share: frames, smoke and the methods that are compared."""

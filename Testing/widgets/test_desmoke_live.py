@@ -1,0 +1,220 @@
+"""DesmokeModule on a live volume: every change, the newest first, and a window that stays alive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+
+import host
+from DesmokeModuleLib import clips, filtering, live
+from meddl.desmoke.desmoker import VideoDesmoker
+from SlicerMedDLLib.nodes import part
+from waiting import until
+from widgets.desmoke_panel import (
+    SIZE,
+    WAIT,
+    add_clip,
+    apply_button,
+    idle,
+    module,
+    smoky_frames,
+    status,
+)
+
+__all__ = ["module"]  # a fixture
+
+
+def pixels(volume: Any) -> np.ndarray:
+    """The picture (H, W[, 3]) that a volume shows."""
+    return np.array(slicer.util.arrayFromVolume(volume)[0])
+
+
+def send(volume: Any, frame: np.ndarray) -> None:
+    """Another picture comes in, as a capture device writes it: into the same memory."""
+    slicer.util.arrayFromVolume(volume)[0] = frame
+    slicer.util.arrayFromVolumeModified(volume)
+
+
+@pytest.fixture
+def camera(module: Any) -> Any:
+    """A live volume, and the panel that clears it."""
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Camera")
+    slicer.util.updateVolumeFromArray(volume, smoky_frames()[0][None])
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.diag([-1.0, -1, 1, 1])))
+    module.widget.parameterNode.liveInput = volume
+    module.widget.ui.startLiveButton.click()
+    until(lambda: part(volume, clips.OUTPUT) is not None, WAIT)
+    return volume
+
+
+def test_every_change_is_cleared_as_the_library_does(module: Any, camera: Any) -> None:
+    desmoker, running = VideoDesmoker("classical"), module.widget.live.live
+    for number, frame in enumerate(smoky_frames()):
+        if number:
+            send(camera, frame)
+        until(lambda: not running.busy, WAIT)
+        np.testing.assert_array_equal(pixels(part(camera, clips.OUTPUT)), desmoker(frame))
+        assert module.widget.ui.levelBar.value == round(100 * desmoker.smoke_level)
+    assert (running.received, running.shown) == (6, 6)
+    assert "0 of 6 dropped" in module.widget.ui.liveLabel.text
+
+
+def test_the_newest_picture_wins(module: Any, camera: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, slow = module.widget.live.live, filtering.clear
+
+    def clear(*arguments: Any) -> Any:
+        time.sleep(0.05)
+        return slow(*arguments)
+
+    until(lambda: not running.busy, WAIT)
+    monkeypatch.setattr(filtering, "clear", clear)
+    for number in range(30):
+        send(camera, np.full((*SIZE, 3), number, np.uint8))
+        slicer.app.processEvents()
+        time.sleep(0.005)
+    until(lambda: not running.busy, WAIT)
+    shown = running.shown
+    assert running.received == 31 and 2 < shown < 12  # 30 pictures in 150 ms of sleep or more
+    np.testing.assert_array_equal(pixels(camera), 29)
+    monkeypatch.undo()
+    frame = smoky_frames()[3]
+    send(camera, frame)
+    until(lambda: not running.busy, WAIT)
+    assert running.shown == shown + 1
+
+
+def test_the_window_lives_while_the_worker_works(
+    module: Any, camera: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a slow filter nor a stream of pictures holds the events up for 100 ms."""
+    running, worker = module.widget.live.live, filtering.clear
+    until(lambda: not running.busy, WAIT)
+    threads: set[int] = set()
+
+    def clear(*arguments: Any) -> Any:
+        threads.add(threading.get_ident())
+        time.sleep(0.3)
+        return worker(*arguments)
+
+    monkeypatch.setattr(filtering, "clear", clear)
+    longest, end = 0.0, time.monotonic() + 1
+    while time.monotonic() < end:
+        start = time.thread_time()
+        send(camera, smoky_frames(1)[0])
+        slicer.app.processEvents()
+        # The processor time of this thread: others use the processors of a test machine as well.
+        longest = max(longest, time.thread_time() - start)
+        time.sleep(0.01)
+    assert threads and threading.get_ident() not in threads
+    assert longest < 0.1
+    until(lambda: not running.busy, WAIT)
+
+
+def test_strength_and_divider_act_on_the_last_picture(module: Any, camera: Any) -> None:
+    ui, running = module.widget.ui, module.widget.live.live
+    until(lambda: not running.busy, WAIT)
+    shown, full = running.shown, pixels(part(camera, clips.OUTPUT))
+    ui.strengthSlider.value = 0
+    np.testing.assert_array_equal(pixels(part(camera, clips.OUTPUT)), smoky_frames()[0])
+    module.widget.parameterNode.view = "divider"
+    ui.strengthSlider.value, ui.dividerSlider.value = 1, 0
+    np.testing.assert_array_equal(pixels(part(camera, clips.DIVIDED))[:, 1:], full[:, 1:])
+    assert running.shown == shown
+
+
+def test_what_is_wanted_besides_and_other_sizes(module: Any, camera: Any) -> None:
+    node, running = module.widget.parameterNode, module.widget.live.live
+    node.transmission = node.darkChannel = True
+    until(lambda: part(camera, clips.DARK) is not None and not running.busy, WAIT)
+    assert 0 < pixels(part(camera, clips.TRANSMISSION)).min() <= 1
+    larger = smoky_frames(1, (60, 90))[0]
+    slicer.util.updateVolumeFromArray(camera, larger[None])
+    until(lambda: not running.busy, WAIT)
+    for role in (clips.OUTPUT, clips.TRANSMISSION, clips.DARK):
+        assert pixels(part(camera, role)).shape[:2] == (60, 90)
+    np.testing.assert_array_equal(
+        pixels(part(camera, clips.OUTPUT)), VideoDesmoker("classical")(larger)
+    )
+
+
+def test_only_a_new_picture_counts(module: Any, camera: Any) -> None:
+    running = module.widget.live.live
+    until(lambda: not running.busy, WAIT)
+    camera.SetName("Endoscope")
+    camera.Modified()
+    slicer.app.processEvents()
+    assert running.received == 1
+
+
+def test_stop_and_start(module: Any, camera: Any) -> None:
+    ui, running = module.widget.ui, module.widget.live.live
+    until(lambda: not running.busy, WAIT)
+    last = pixels(part(camera, clips.OUTPUT))
+    ui.startLiveButton.click()
+    assert ui.startLiveButton.text == "Start live"
+    send(camera, smoky_frames()[5])
+    slicer.app.processEvents()
+    np.testing.assert_array_equal(pixels(part(camera, clips.OUTPUT)), last)
+    ui.startLiveButton.click()
+    until(lambda: running.shown == 1 and not running.busy, WAIT)
+    assert (pixels(part(camera, clips.OUTPUT)) != last).any()
+
+
+@pytest.mark.parametrize("how", ["removed", "closed"])
+def test_a_camera_that_goes_away(module: Any, camera: Any, how: str) -> None:
+    send(camera, smoky_frames()[5])
+    if how == "removed":
+        slicer.mrmlScene.RemoveNode(camera)
+        assert "removed" in module.widget.ui.liveLabel.text
+    else:
+        slicer.mrmlScene.Clear(0)
+    until(lambda: not module.widget.live.live.busy, WAIT)
+    assert module.widget.live.live.volume is None and host.messages("error") == []
+
+
+def test_a_picture_that_becomes_something_else_ends_it(module: Any, camera: Any) -> None:
+    slicer.util.updateVolumeFromArray(camera, np.zeros((4, *SIZE, 3), np.uint8))
+    until(lambda: module.widget.live.live.volume is None, WAIT)
+    [message] = host.messages("error")
+    assert f"{SIZE[1]}x{SIZE[0]}x4" in str(message)
+    assert module.widget.ui.startLiveButton.text == "Start live"
+
+
+@pytest.mark.parametrize("kind", ["none", "empty", "scalar", "float"])
+def test_what_is_no_live_picture_is_refused(module: Any, kind: str) -> None:
+    name = "vtkMRMLScalarVolumeNode" if kind == "scalar" else "vtkMRMLVectorVolumeNode"
+    volume = None if kind == "none" else slicer.mrmlScene.AddNewNodeByClass(name, "Wrong")
+    if kind == "scalar":
+        slicer.util.updateVolumeFromArray(volume, np.zeros((1, *SIZE), np.uint8))
+    elif kind == "float":
+        slicer.util.updateVolumeFromArray(volume, np.zeros((1, *SIZE, 3), np.float32))
+    expected = {"none": "no colour volume", "empty": "no voxels", "scalar": "colour volume was"}
+    with pytest.raises(ValueError, match=expected.get(kind, "float32")):
+        live.require_live(volume)
+
+
+def test_in_the_console(module: Any, camera: Any) -> None:
+    module.widget.ui.startLiveButton.click()
+    running = module.logic.liveDesmoke(camera, filtering.Settings("classical"))
+    send(camera, smoky_frames()[2])
+    until(lambda: running.received == 2 and not running.busy, WAIT)
+    assert running.rate >= 0 and running.delay > 0
+    running.stop()
+
+
+def test_a_long_video_holds_nothing_up(module: Any) -> None:
+    """Loading results into the scene goes in slices; the timer of a window goes on meanwhile."""
+    module.widget.parameterNode.frames = add_clip(frames=smoky_frames(150))
+    apply_button(module).click()
+    longest = 0.0
+    while not idle(module):
+        start = time.thread_time()
+        slicer.app.processEvents()
+        longest = max(longest, time.thread_time() - start)
+        time.sleep(0.002)
+    assert longest < 0.1 and "Done" in status(module)

@@ -1,0 +1,284 @@
+"""DesmokeModule on recorded video: values, strength, divider, curve, saved scenes, cancelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+
+import host
+from DesmokeModuleLib import clips, layouts, smokecurve
+from DesmokeModuleLib.showing import showing
+from meddl.desmoke.desmoker import VideoDesmoker
+from SlicerMedDLLib.nodes import part
+from waiting import until
+from widgets.desmoke_panel import (
+    FRAMES,
+    SIZE,
+    WAIT,
+    add_clip,
+    apply_button,
+    idle,
+    module,
+    smoky_frames,
+    status,
+)
+
+__all__ = ["module"]  # a fixture
+
+
+def pixels(volume: Any) -> np.ndarray:
+    """The picture (H, W[, 3]) that a volume shows."""
+    return np.array(slicer.util.arrayFromVolume(volume)[0])
+
+
+def expected() -> list[tuple[np.ndarray, float, np.ndarray]]:
+    """Output, smoke level and transmission of each frame by the library alone."""
+    desmoker = VideoDesmoker("classical")
+    return [(desmoker(f), desmoker.smoke_level, desmoker.transmission) for f in smoky_frames()]
+
+
+@pytest.fixture
+def browser(module: Any) -> Any:
+    """The browser of the clip, cleared through the panel."""
+    node = module.widget.parameterNode
+    node.frames = add_clip()
+    node.transmission = node.darkChannel = True
+    apply_button(module).click()
+    until(lambda: idle(module), WAIT)
+    assert host.messages("error") == []
+    return clips.browser_of(node.frames)
+
+
+def test_apply_gives_what_the_library_gives(module: Any, browser: Any) -> None:
+    levels = smokecurve.levels_of(browser)
+    for item, (clear, level, transmission) in enumerate(expected()):
+        browser.SetSelectedItemNumber(item)
+        np.testing.assert_array_equal(pixels(clips.shown(browser, clips.OUTPUT)), clear)
+        shown = pixels(clips.shown(browser, clips.TRANSMISSION))
+        np.testing.assert_allclose(shown, transmission, atol=1e-6)
+        darkest = smoky_frames()[item].min(axis=2) / 255
+        dark = pixels(clips.shown(browser, clips.DARK))
+        assert (dark <= darkest + 1e-6).all() and dark.max() > 0.1
+        assert levels[item] == pytest.approx(level)
+    assert browser.GetNumberOfItems() == FRAMES == len(levels)
+    sequences = slicer.util.getNodesByClass("vtkMRMLSequenceNode")
+    assert all(browser.IsSynchronizedSequenceNodeID(node.GetID(), True) for node in sequences)
+
+
+def test_strength_acts_at_once(module: Any, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser.SetSelectedItemNumber(2)
+    monkeypatch.setattr(VideoDesmoker, "__call__", None)  # nothing is estimated anew
+    smoky, output = smoky_frames()[2], clips.shown(browser, clips.OUTPUT)
+    full = pixels(output)
+    for strength in (0.3, 0.0, 1.0):
+        module.widget.ui.strengthSlider.value = strength
+        if strength == 0.3:
+            error = pixels(output) - (smoky + 0.3 * (full.astype(float) - smoky))
+            assert np.abs(error).max() <= 0.5 + 1e-5
+        else:
+            np.testing.assert_array_equal(pixels(output), smoky if strength == 0 else full)
+    module.widget.ui.strengthSlider.value = 0
+    browser.SetSelectedItemNumber(4)
+    np.testing.assert_array_equal(pixels(output), smoky_frames()[4])
+    # What is kept is the whole effect: a half-hearted view must not be what a scene saves.
+    kept = part(browser, clips.OUTPUT).GetNthDataNode(4)
+    assert not (pixels(kept) == smoky_frames()[4]).all()
+
+
+def test_a_part_of_the_effect_is_the_librarys(module: Any, browser: Any) -> None:
+    module.widget.ui.strengthSlider.value = 0.6
+    partial = VideoDesmoker("classical", strength=0.6)
+    for item, frame in enumerate(smoky_frames()):
+        browser.SetSelectedItemNumber(item)
+        error = pixels(clips.shown(browser, clips.OUTPUT)).astype(int) - partial(frame)
+        assert np.abs(error).max() <= 1  # rounded twice
+
+
+def test_the_divider_parts_before_and_after(module: Any, browser: Any) -> None:
+    module.widget.parameterNode.view = layouts.DIVIDER
+    both = part(browser, clips.DIVIDED)
+    assert (
+        slicer.app.layoutManager()
+        .sliceWidget("Red")
+        .mrmlSliceCompositeNode()
+        .GetBackgroundVolumeID()
+        == both.GetID()
+    )
+    for divider, item in ((0.25, 0), (0.75, 3)):
+        module.widget.ui.dividerSlider.value = divider
+        browser.SetSelectedItemNumber(item)
+        column = round(divider * SIZE[1])
+        smoky, clear = smoky_frames()[item], pixels(clips.shown(browser, clips.OUTPUT))
+        shown = pixels(both)
+        np.testing.assert_array_equal(shown[:, : column - 1], smoky[:, : column - 1])
+        np.testing.assert_array_equal(shown[:, column + 1 :], clear[:, column + 1 :])
+        assert (shown[:, column - 1 : column + 1] == 255).all()
+
+
+def test_the_layout_comes_and_goes(module: Any, browser: Any) -> None:
+    manager, node = slicer.app.layoutManager(), module.widget.parameterNode
+    former = manager.layout
+    node.view = layouts.SIDE_BY_SIDE
+    shown = [
+        manager.sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        for name in ("Red", "Green")
+    ]
+    pair = clips.before(browser), clips.shown(browser, clips.OUTPUT)
+    assert shown == [volume.GetID() for volume in pair]
+    assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is part(browser, clips.CHART)
+    node.view = layouts.AS_BEFORE
+    assert manager.layout == former and manager.plotViewCount == 0
+
+
+def test_a_click_in_the_curve_jumps(module: Any, browser: Any) -> None:
+    module.widget.parameterNode.view = layouts.SIDE_BY_SIDE
+    plot = slicer.app.layoutManager().plotWidget(0)
+    host.click_plot(plot, 3.2 / 25)
+    assert browser.GetSelectedItemNumber() == 3
+    host.click_plot(plot, 4.6 / 25, y=0.1)
+    assert browser.GetSelectedItemNumber() == 5
+    np.testing.assert_array_equal(pixels(clips.before(browser)), smoky_frames()[5])
+    line = smokecurve._column(part(browser, smokecurve.NOW), "time")
+    np.testing.assert_allclose(line, 5 / 25)
+    host.click_plot(plot, 1 / 25, slip=20)  # Slicer's panning
+    host.click_plot(plot, 1 / 25, y=1.4)  # above the axes
+    assert browser.GetSelectedItemNumber() == 5
+
+
+def test_a_saved_scene_goes_on(module: Any, browser: Any, tmp_path: Path) -> None:
+    module.widget.parameterNode.view = layouts.DIVIDER
+    module.widget.ui.strengthSlider.value = 0
+    browser.SetSelectedItemNumber(1)
+    full = pixels(part(browser, clips.OUTPUT).GetNthDataNode(4))
+    levels = smokecurve.levels_of(browser)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    module.widget.initializeParameterNode()
+    [again] = clips.clips()
+    output = clips.shown(again, clips.OUTPUT)
+    np.testing.assert_allclose(smokecurve.levels_of(again), levels, atol=1e-6)
+    for item in (4, 2):
+        again.SetSelectedItemNumber(item)
+        np.testing.assert_array_equal(pixels(output), smoky_frames()[item])
+    assert module.widget.ui.strengthSlider.value == 0
+    module.widget.ui.strengthSlider.value = 1
+    again.SetSelectedItemNumber(4)
+    np.testing.assert_array_equal(pixels(output), full)
+    np.testing.assert_array_equal(pixels(part(again, clips.DIVIDED))[:, 40:], full[:, 40:])
+    assert len(slicer.util.getNodesByClass("vtkMRMLVectorVolumeNode")) == 3
+
+
+def nodes() -> list[str]:
+    """What is in the scene."""
+    scene = slicer.mrmlScene
+    return sorted(scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes()))
+
+
+@pytest.mark.parametrize("moment", ["worker", "scene"])
+def test_a_cancel_leaves_the_scene_as_it_was(module: Any, moment: str) -> None:
+    module.widget.parameterNode.frames = add_clip(frames=smoky_frames(60))
+    before = nodes()
+    apply_button(module).click()
+    if moment == "scene":
+        until(lambda: module.widget.video.busy, WAIT)
+        module.widget.video._adding.stop()
+    else:
+        apply_button(module).click()
+    until(lambda: idle(module), WAIT)
+    assert nodes() == before and status(module) == "Cancelled"
+
+
+def test_clearing_again_replaces_the_output(module: Any, browser: Any) -> None:
+    count = len(slicer.util.getNodesByClass("vtkMRMLVectorVolumeNode"))
+    module.widget.parameterNode.transmission = False
+    apply_button(module).click()
+    until(lambda: idle(module), WAIT)
+    assert len(slicer.util.getNodesByClass("vtkMRMLVectorVolumeNode")) == count
+    assert clips.shown(browser, clips.TRANSMISSION) is None
+    assert clips.shown(browser, clips.DARK) is not None
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == 1
+
+
+def test_a_file_is_loaded_and_cleared_by_one_click(module: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number, frame in enumerate(smoky_frames()):
+        Image.fromarray(frame).save(tmp_path / f"{number}.png")
+    module.widget.ui.videoPathEdit.currentPath = str(tmp_path)
+    assert apply_button(module).enabled
+    apply_button(module).click()
+    sequence = module.widget.parameterNode
+    until(lambda: idle(module) and next(clips.clips(), None) is not None, WAIT)
+    browser = clips.browser_of(sequence.frames)
+    for item, (clear, level, _t) in enumerate(expected()):
+        browser.SetSelectedItemNumber(item)
+        np.testing.assert_array_equal(pixels(clips.shown(browser, clips.OUTPUT)), clear)
+        assert module.widget.ui.levelBar.value == round(100 * level)
+
+
+def test_an_input_that_lies_otherwise_keeps_its_place(module: Any) -> None:
+    """Rows from below, 0.5 mm apart, off the origin: the output lies over the input."""
+    matrix = np.array([[-0.5, 0, 0, 7], [0, 0.5, 0, -3], [0, 0, 1, 2], [0, 0, 0, 1.0]])
+    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "From below")
+    volume = slicer.vtkMRMLVectorVolumeNode()
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
+    for number, frame in enumerate(smoky_frames(2)):
+        slicer.util.updateVolumeFromArray(volume, frame[None, ::-1].copy())
+        sequence.SetDataNodeAtValue(volume, str(number))
+    module.logic.desmoke(sequence, module.widget.settings())
+    browser = clips.browser_of(sequence)
+    output = clips.shown(browser, clips.OUTPUT)
+    np.testing.assert_array_equal(pixels(output), expected()[0][0])
+    bounds = np.zeros((2, 6))
+    for row, node in enumerate((clips.before(browser), output)):
+        node.GetRASBounds(bounds[row])
+    np.testing.assert_allclose(bounds[0], bounds[1])
+
+
+def test_bad_input_is_named(module: Any) -> None:
+    ui, node = module.widget.ui, module.widget.parameterNode
+    ui.videoPathEdit.currentPath = __file__
+    ui.loadButton.click()
+    until(lambda: idle(module), WAIT)
+    browsers = len(slicer.util.getNodesByClass(clips.BROWSER))
+    empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "Empty")
+    texts = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "Texts")
+    texts.SetDataNodeAtValue(slicer.vtkMRMLTextNode(), "0")
+    ct = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "CT")
+    volume = slicer.vtkMRMLScalarVolumeNode()
+    slicer.util.updateVolumeFromArray(volume, np.zeros((5, 6, 7), np.int16))
+    ct.SetDataNodeAtValue(volume, "0")
+    reasons = []
+    for sequence in (empty, texts, ct):
+        node.frames = sequence
+        assert not apply_button(module).enabled
+        reasons.append(apply_button(module).toolTip)
+    [message] = host.messages("error")
+    assert "is no video" in str(message)
+    assert len(slicer.util.getNodesByClass(clips.BROWSER)) == browsers
+    assert [
+        word in reason
+        for word, reason in zip(("no frames", "colour frames", "7x6x5"), reasons, strict=True)
+    ] == [True] * 3
+
+
+def test_an_output_is_no_input(module: Any, browser: Any) -> None:
+    source = module.widget.parameterNode.frames
+    module.widget.parameterNode.frames = part(browser, clips.OUTPUT)
+    assert "was made of Sequence 'Laparoscopy'" in module.widget.ui.videoLabel.text
+    assert not apply_button(module).enabled and part(browser, clips.INPUT) is source
+
+
+def test_a_removed_video_or_a_closed_scene_leaves_nothing(module: Any, browser: Any) -> None:
+    slicer.mrmlScene.RemoveNode(part(browser, clips.OUTPUT))
+    browser.SetSelectedItemNumber(3)
+    slicer.mrmlScene.RemoveNode(module.widget.parameterNode.frames)
+    assert module.widget.parameterNode.frames is None
+    slicer.mrmlScene.Clear(0)
+    slicer.app.processEvents()
+    assert not showing()._browsers
