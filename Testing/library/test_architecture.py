@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "desmoke/dark_channel.py": {"cv2"},
     "desmoke/field_of_view.py": {"cv2"},
     "desmoke/guided_filter.py": {"cv2"},
+    "desmoke/clip_kernels.py": {"numba"},
     "desmoke/light_network.py": {"torch"},
     "desmoke/light_recipe.py": {"torch"},
     "desmoke/light_training.py": {"torch"},
