@@ -217,15 +217,16 @@ def _expanded(source: str, folder: Path) -> Iterator[tuple[Path, list[int] | Non
     match = re.fullmatch(r"(.+):([\d,\s-]+)", source)
     name, numbers = (match[1], parse_numbers(match[2])) if match else (source, None)
     path = folder / name
-    if path.is_dir():
-        yield from ((picture, None) for picture in picture_files(path))
-    elif has_magic(name) and not path.exists():
-        paths = sorted(glob(str(path)))
+    paths = [path]
+    if has_magic(name) and not path.exists():
+        paths = [Path(each) for each in sorted(glob(str(path)))]
         if not paths:
             raise FileError(f"no file matches {path}")
-        yield from ((Path(each), numbers) for each in paths)
-    else:
-        yield existing_file(path, "video or picture"), numbers
+    for each in paths:
+        if each.is_dir():
+            yield from ((picture, None) for picture in picture_files(each))
+        else:
+            yield existing_file(each, "video or picture"), numbers
 
 
 def parse_numbers(text: str) -> list[int]:

@@ -8,6 +8,7 @@ itself, or with ``motion`` a part of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -196,12 +197,16 @@ def _pairs(
 
 
 def _stems(frames: ClearFrames) -> list[str]:
-    """A name per frame; files of the same name in several folders get a number."""
-    used: dict[str, int] = {}
+    """A name per frame; where two files have one name, that of their folder goes before it."""
+    shared = Counter(file.name for file in frames.files)
+    used: Counter[str] = Counter()
     names = []
     for file in frames.files:
-        count = used[file.name] = used.get(file.name, 0) + 1
-        names.append(file.name if count == 1 else f"{file.name}_{count}")
+        name = file.name
+        if shared[name] > 1 and file.path.parent.name:
+            name = f"{file.path.parent.name}-{name}"
+        used[name] += 1
+        names.append(name if used[name] == 1 else f"{name}_{used[name]}")
     return names
 
 
