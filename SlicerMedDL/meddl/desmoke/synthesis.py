@@ -137,13 +137,16 @@ def _content(parameters: SynthesisParameters, frames: ClearFrames) -> dict[str, 
 
 
 def _clips(frames: ClearFrames, parameters: SynthesisParameters) -> Iterator[_Clip]:
+    rates: dict[Path, float] = {}
     for number, run in enumerate(frames.runs()):
         file = frames.files[run[0]]
         still = len(run) == 1
         indices = [run[0]] * parameters.clip if still else run
         rate = parameters.rate
         if file.number is not None and not still:
-            rate = probe_video(file.path).rate or rate
+            if file.path not in rates:
+                rates[file.path] = probe_video(file.path).rate
+            rate = rates[file.path] or rate
         for copy in range(parameters.copies):
             yield _Clip(number, copy, indices, rate, still and parameters.clip > 1)
 

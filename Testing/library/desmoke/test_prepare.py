@@ -255,6 +255,12 @@ def test_what_a_killed_run_left_is_taken_away_and_done_again(videos, tmp_path):
     for path in [*half.glob("*.json"), *half.glob("*[2-9].png")]:
         path.unlink()
     half.rename(half.with_name(".part-abc"))
+    damaged = next((tmp_path / "out").glob("*/op2")) / "frames.json"
+    table = damaged.read_text()
+    damaged.write_text("[]")
+    with pytest.raises(FileError, match="is no list of frames; remove the folder"):
+        prepare(videos, tmp_path / "out", parameters, resume=True)
+    damaged.write_text(table)
     report = prepare(videos, tmp_path / "out", parameters, resume=True)
     assert report["videos"] == 3
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
