@@ -28,7 +28,7 @@ from meddl.core.run_record import make_folder, versions
 from meddl.core.video import read_frames
 from meddl.desmoke.evaluation_files import side_by_side
 from meddl.desmoke.flicker import motion, warp
-from meddl.desmoke.metrics import change, contrast, gradient_correlation, smoke_density
+from meddl.desmoke.metrics import change, contrast, gradient_correlation, smoke_density, structure
 
 # Frames to show, the last two of them clear.
 SHOWN = {
@@ -58,7 +58,7 @@ def judge(number: int, frames: Sequence[Frame], outputs: dict[str, list[Frame]])
                 "contrast_smoky": mean(contrast(own[n]) for n in smoky),
                 "change_clear": mean(change(own[n], frames[n]) for n in clear),
                 "edges_with_clear": mean(edges), "matched_frames": len(near),
-                "edges_with_input": mean(gradient_correlation(own[n], frames[n]) for n in smoky),
+                "structure_kept": mean(structure(own[n], frames[n]) for n in smoky),
             }
         )  # fmt: skip
     return rows
@@ -93,7 +93,7 @@ def table(rows: Sequence[Any]) -> str:
     """Markdown."""
     lines = [
         "| clip | method | density, smoky | density, clear | contrast, smoky | "
-        "change, clear, % | edges, clear | edges, input |",
+        "change, clear, % | edges, clear | structure kept |",
         "|---" * 8 + "|",
     ]
     for row in rows:
@@ -102,7 +102,7 @@ def table(rows: Sequence[Any]) -> str:
             f"{row['density_clear']:.2f} | {row['contrast_smoky']:.3f} | "
             f"{100 * row['change_clear']:.2f} | "
             f"{row['edges_with_clear']:.3f} ({row['matched_frames']}) | "
-            f"{row['edges_with_input']:.3f} |"
+            f"{row['structure_kept']:.3f} |"
         )
     return "\n".join(lines) + "\n"
 

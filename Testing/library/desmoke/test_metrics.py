@@ -137,6 +137,34 @@ def test_gradient_correlation_ignores_strength_and_sees_displacement():
     assert metrics.gradient_correlation(np.zeros_like(picture), picture) == 0
 
 
+def test_structure_ignores_light_and_sees_what_is_invented():
+    picture = np.repeat(np.repeat(noisy((20, 25, 3), 5, 20, 200), 4, 0), 4, 1)
+    paler = (picture * 0.4 + 120).astype(np.uint8)
+    assert metrics.structure(picture, picture) == pytest.approx(1)
+    assert metrics.structure(paler, picture) > 0.98
+    invented = paler.copy()
+    invented[20:60, 20:60] = paler[40:80, 60:100]
+    there = np.zeros((80, 100), bool)
+    there[25:55, 25:55] = True
+    assert metrics.structure(invented, picture, there) < 0.3
+    assert metrics.structure(invented, picture, ~there) > 0.85
+    assert metrics.structure(picture, picture, np.zeros_like(there)) == 1
+
+
+def test_structure_by_scikit_image():
+    """Of pictures with equal means and variances SSIM is structure, but for its constants."""
+    skimage = pytest.importorskip("skimage.metrics")
+    rows, columns = np.indices((64, 64))
+    wave = np.stack([127 + 60 * np.sin((rows + s * columns) * 0.9) for s in (1, 1.05)])
+    one, other = (np.repeat(np.rint(w).astype(np.uint8)[..., None], 3, -1) for w in wave)
+    expected = skimage.structural_similarity(
+        one[..., 0], other[..., 0], data_range=255, gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False,
+    )  # fmt: skip
+    assert metrics.structure(one, other) == pytest.approx(expected, abs=0.02)
+    assert expected < 0.9
+
+
 def density_of(colour):
     """The documented rule for a picture of one colour."""
     return np.clip((min(colour) / np.mean(colour) - 0.282) / (0.891 - 0.282), 0, 1)
@@ -190,6 +218,7 @@ def test_smoke_density_of_one_colour(value, density):
         (lambda p: fsimc(p[..., :1], p[..., :1]), r"\(H, W, 3\) RGB"),
         (lambda p: fsimc(p, p[:, :-1]), "equal ones of at least 24 x 24"),
         (lambda p: fsim(p[:5, :, 0], p[:5, :, 0]), "at least 24 x 24"),
+        (lambda p: metrics.structure(p[:10], p[:10]), "11 x 11"),
         (lambda p: metrics.contrast(p[:0]), r"\(0, 30, 3\) uint8"),
     ],
 )
