@@ -20,6 +20,7 @@ from meddl.desmoke.metrics import (
     Frame,
     Mask,
     change,
+    clipped,
     contrast,
     full_reference,
     gradient_correlation,
@@ -44,11 +45,11 @@ def evaluate(
     Returns:
         ``parameters``; ``frames``, a row each with ``name`` and ``ROLE_FIGURE``: PSNR in dB, SSIM,
         UQI, FSIMc and the gradient correlation of ``output`` and ``input`` with the reference and
-        ``gain_FIGURE`` (output minus input), smoke density and contrast of every role,
-        ``structure_kept`` (of the input in the output), ``change`` (mean absolute difference of
-        output and input, part of the range); ``summary``, the same
-        names with ``mean`` and ``median``; ``smoke_free``, the mean change of ``frames`` whose
-        input is its reference to within 0.5 % of the range, or None; ``flicker`` (see
+        ``gain_FIGURE`` (output minus input), smoke density, contrast and clipped share of every
+        role, ``structure_kept`` (of the input in the output), ``change`` (mean absolute difference
+        of output and input, part of the range); ``summary``, the same names with ``mean`` and
+        ``median``; ``smoke_free``, the mean change of ``frames`` whose input is its reference to
+        within 0.5 % of the range, or None; ``flicker`` (see
         :mod:`meddl.desmoke.flicker`, by the flow of the reference) of every role and the number of
         ``pairs``, or None.
 
@@ -104,6 +105,7 @@ def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
     for role, frame in frames.items():
         row[f"{role}_smoke_density"] = smoke_density(frame, mask)
         row[f"{role}_contrast"] = contrast(frame, mask)
+        row[f"{role}_clipped"] = clipped(frame, mask)
     return row
 
 

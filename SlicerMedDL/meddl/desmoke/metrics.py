@@ -20,7 +20,6 @@ Mask = NDArray[np.bool_]
 # Rec. 601, as everywhere in video.
 LUMA = (0.299, 0.587, 0.114)
 FULL_REFERENCE = ("psnr", "ssim", "uqi", "fsimc")
-WITHOUT_REFERENCE = ("smoke_density", "contrast")
 # PSNR of equal pictures is infinite, which has no mean and no JSON: a report says this instead,
 # more than a difference of one grey level in one value of a 1080p frame (116 dB).
 EQUAL_PSNR = 120.0
@@ -127,6 +126,13 @@ def contrast(frame: Frame, mask: Mask | None = None) -> float:
     grey = luminance(check_frame(frame))
     values: NDArray[Any] = grey if mask is None else grey[mask]
     return float(values.std(dtype=np.float64)) if values.size else 0.0
+
+
+def clipped(frame: Frame, mask: Mask | None = None) -> float:
+    """Share of the values inside ``mask`` that are 0 or 255: detail burnt out or gone black."""
+    ends = (check_frame(frame) == 0) | (frame == 255)
+    values = ends if mask is None else ends[mask]
+    return float(values.mean(dtype=np.float64)) if values.size else 0.0
 
 
 def smoke_density(frame: Frame, mask: Mask | None = None) -> float:

@@ -116,6 +116,14 @@ def test_contrast_of_half_black_half_white():
     assert metrics.contrast(picture, np.zeros((10, 10), bool)) == 0
 
 
+def test_clipped_counts_both_ends():
+    picture = np.full((4, 5, 3), 9, np.uint8)
+    picture[0, :, 0], picture[1, :2] = 255, 0
+    assert metrics.clipped(picture) == pytest.approx((5 + 6) / 60)
+    assert metrics.clipped(picture, np.indices((4, 5))[0] == 0) == pytest.approx(1 / 3)
+    assert metrics.clipped(picture, np.zeros((4, 5), bool)) == 0
+
+
 def test_change_counts_grey_levels_inside_the_mask():
     before = noisy((6, 7, 3), 4, 20, 200)
     after = before.copy()
