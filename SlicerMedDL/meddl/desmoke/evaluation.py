@@ -57,6 +57,7 @@ def evaluate(
         InputError: no frame, frames of different or too small size, or no two frames that match
             where flicker is asked for.
         FileError: a frame that does not decode.
+        DependencyError: OpenCV is not installed.
         Cancelled: between two frames.
     """
     parameters = parameters or EvaluationParameters()
