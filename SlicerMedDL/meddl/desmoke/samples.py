@@ -60,7 +60,7 @@ class ClipSamples:
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
         """A clip of one frame under a random camera, light and smoke."""
         p = self.parameters
-        frame = np.asarray(self.frames[index])
+        frame = toned(np.asarray(self.frames[index]), p.colour, generator)
         ways = camera_ways(frame.shape[:2], p, generator)
         gain = 1 + p.brightness * generator.uniform(-1, 1)
         density = None if generator.random() < p.clear_share else p.density
@@ -114,6 +114,22 @@ def camera_ways(
         way[:, :2] = rotation @ np.diag(mirror) * np.exp(-nearer * time) / zoom
         way[:, 2] = centre + time * shift - way[:, :2] @ (np.array([width - 1, height - 1]) / 2)
     return ways
+
+
+def toned(
+    frame: NDArray[np.uint8], strength: float, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A clear frame (h, w, 3) in another light: each channel by a factor, all by a gamma.
+
+    Their logarithms are uniform within ``strength``; 0 leaves the frame as it is.
+    """
+    if not strength:
+        return frame
+    factors = np.exp(strength * generator.uniform(-1, 1, 3))
+    gamma = np.exp(strength * generator.uniform(-1, 1))
+    levels = np.minimum(255 * (np.arange(256)[:, None] / 255) ** gamma * factors, 255)
+    table = np.rint(levels).astype(np.uint8)
+    return np.stack([table[frame[..., c], c] for c in range(3)], -1)
 
 
 def moved(frame: NDArray[np.uint8], ways: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -57,6 +57,9 @@ class DesmokeTraining(TrainingParameters):
     rotate: float = parameter(10.0, "turn by up to", "degrees", minimum=0, maximum=180)
     zoom: float = parameter(1.12, "enlarge by up to (published: 286 / 256)", minimum=1, maximum=2)
     brightness: float = parameter(0.2, "brighten or dim by up to", minimum=0, maximum=0.9)
+    colour: float = parameter(
+        0.0, "change of colour and gamma: largest logarithm of their factors", minimum=0, maximum=1
+    )
     # pix2pix
     guide: str = parameter(
         "refined",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from meddl.desmoke.frame_cache import StoredFrames
-from meddl.desmoke.samples import ClipSamples, Repeated, camera_ways, moved
+from meddl.desmoke.samples import ClipSamples, Repeated, camera_ways, moved, toned
 from meddl.desmoke.training_parameters import DesmokeTraining
 
 STILL = DesmokeTraining(
-    size=(48, 64), clip_length=3, motion=0, flip=False, rotate=0, zoom=1, brightness=0
+    size=(48, 64), clip_length=3, motion=0, flip=False, rotate=0, zoom=1, brightness=0, colour=0
 )
 CLASSES = {"light": (0.1, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 0.8)}
 
@@ -142,3 +142,18 @@ def test_frames_lie_one_after_the_other(frames):
     one, other = repeated.draw(1, rng(3)), ClipSamples(frames, STILL).draw(1, rng(3))
     np.testing.assert_array_equal(repeated.draw(6, rng(3))["smoky"], one["smoky"])
     np.testing.assert_array_equal(one["smoky"], other["smoky"])
+
+
+def test_colours_change_by_a_factor_and_a_gamma():
+    frame = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[None, :, None], 3, 2)
+    assert toned(frame, 0.0, rng(1)) is frame
+    found = toned(frame, 0.2, rng(1)).astype(float)
+    # log(out) = log(factor) + gamma log(in): a line of one slope in all channels.
+    dim = (frame[0, :, 0] > 40) & (found.max((0, 2)) < 250)
+    lines = [
+        np.polyfit(np.log(frame[0, dim, c] / 255), np.log(found[0, dim, c] / 255), 1)
+        for c in range(3)
+    ]
+    slopes, offsets = np.transpose(lines)
+    assert np.ptp(slopes) < 0.02 and 0.01 < abs(np.log(slopes.mean())) < 0.2
+    assert np.ptp(offsets) > 0.02 and np.abs(offsets).max() < 0.21
