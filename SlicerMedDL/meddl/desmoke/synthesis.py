@@ -8,6 +8,7 @@ itself, or with ``motion`` a part of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -136,13 +137,16 @@ def _content(parameters: SynthesisParameters, frames: ClearFrames) -> dict[str, 
 
 
 def _clips(frames: ClearFrames, parameters: SynthesisParameters) -> Iterator[_Clip]:
+    rates: dict[Path, float] = {}
     for number, run in enumerate(frames.runs()):
         file = frames.files[run[0]]
         still = len(run) == 1
         indices = [run[0]] * parameters.clip if still else run
         rate = parameters.rate
         if file.number is not None and not still:
-            rate = probe_video(file.path).rate or rate
+            if file.path not in rates:
+                rates[file.path] = probe_video(file.path).rate
+            rate = rates[file.path] or rate
         for copy in range(parameters.copies):
             yield _Clip(number, copy, indices, rate, still and parameters.clip > 1)
 
@@ -196,12 +200,16 @@ def _pairs(
 
 
 def _stems(frames: ClearFrames) -> list[str]:
-    """A name per frame; files of the same name in several folders get a number."""
-    used: dict[str, int] = {}
+    """A name per frame; where two files have one name, that of their folder goes before it."""
+    shared = Counter(file.name for file in frames.files)
+    used: Counter[str] = Counter()
     names = []
     for file in frames.files:
-        count = used[file.name] = used.get(file.name, 0) + 1
-        names.append(file.name if count == 1 else f"{file.name}_{count}")
+        name = file.name
+        if shared[name] > 1 and file.path.parent.name:
+            name = f"{file.path.parent.name}-{name}"
+        used[name] += 1
+        names.append(name if used[name] == 1 else f"{name}_{used[name]}")
     return names
 
 

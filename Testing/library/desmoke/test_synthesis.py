@@ -166,7 +166,7 @@ def test_smoky_frames_can_be_left_out_and_names_do_not_collide(tmp_path):
     out = tmp_path / "pairs"
     parameters = SynthesisParameters(judge=True, format="jpg")
     assert synthesize([tmp_path / "a", tmp_path / "b"], out, parameters)["pairs"] == 2
-    assert sorted(p.name for p in (out / "clear").iterdir()) == ["view.jpg", "view_2.jpg"]
+    assert sorted(p.name for p in (out / "clear").iterdir()) == ["a-view.jpg", "b-view.jpg"]
 
 
 def test_what_does_not_fit_is_refused_before_work(stills, tmp_path, capsys):
