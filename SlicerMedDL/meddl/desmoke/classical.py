@@ -22,7 +22,7 @@ SIDE = 256  # pixels of the longer side: smoke is smooth
 # Of the longer side. White tissue, fat and instruments fill the dark channel of 15 pixels without
 # smoke; in a square of a third of the picture some shadow nearly always lies.
 PATCH = 0.36
-RADIUS, EPS = 0.2, 1e-2  # of the guided filter: of the longer side; highlights are smoothed away
+RADIUS, EPS = 0.2, 0.1  # of the guided filter: of the longer side; highlights are smoothed away
 RIM = 0.04  # of the longer side: near the field's rim light falls off, and smoke would seem thin
 # A wide dark channel up to the first is tissue's own, from the second on all of it is smoke; so
 # clear frames stay as they are. Chosen on clips 2, 6, 8 and 10, see Docs/desmoke-video.md.

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.optional import require
 from meddl.desmoke.training_parameters import DENSITIES, DesmokeTraining
 
 Array = NDArray[np.float32]
@@ -122,10 +121,11 @@ def moved(frame: NDArray[np.uint8], ways: NDArray[np.float64]) -> NDArray[np.uin
 
     Bilinear; beyond the border the picture is mirrored.
     """
-    cv2 = require("cv2", "moving training frames")
-    height, width = frame.shape[:2]
-    options = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}
-    return np.stack([cv2.warpAffine(frame, way, (width, height), **options) for way in ways])
+    from meddl.desmoke.clip_kernels import warp
+
+    clip = np.empty((len(ways), *frame.shape), np.uint8)
+    warp(frame, ways, clip)
+    return clip
 
 
 def smoked(

@@ -11,8 +11,6 @@ from meddl.desmoke.frame_cache import StoredFrames
 from meddl.desmoke.samples import ClipSamples, Repeated, camera_ways, moved
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-pytest.importorskip("cv2")
-
 STILL = DesmokeTraining(
     size=(48, 64), clip_length=3, motion=0, flip=False, rotate=0, zoom=1, brightness=0
 )
@@ -112,6 +110,19 @@ def test_the_camera_moves_the_same_way_in_every_frame():
         np.testing.assert_allclose(picture[30, 40], expected, atol=1.6)  # bilinear in 1/32 pixels
     still = camera_ways((60, 80), replace(parameters, motion=0, zoom=1), rng())
     np.testing.assert_allclose(still, np.broadcast_to(np.eye(3)[:2], still.shape), atol=1e-12)
+
+
+def test_the_warp_is_opencvs():
+    cv2 = pytest.importorskip("cv2")
+    frame = rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+    parameters = DesmokeTraining(size=(48, 64), rotate=40, zoom=1.3, motion=0.05)
+    ways = camera_ways((48, 64), parameters, rng(4))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for picture, way in zip(moved(frame, ways), ways, strict=True):
+        theirs = cv2.warpAffine(frame, way, (64, 48), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        # OpenCV rounds positions to 1/32 of a pixel.
+        difference = np.abs(picture.astype(int) - theirs)
+        assert difference.max() <= 16 and difference.mean() < 2.5
 
 
 def test_the_zoom_shows_no_more_than_the_frame():
