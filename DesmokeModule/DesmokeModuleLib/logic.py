@@ -127,7 +127,7 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
 
 
 def owner_of(node: Any) -> Any:
-    """The browser of a sequence; a volume is its own owner."""
+    """The browser of a sequence; a browser or a volume is its own owner."""
     is_sequence = node is not None and node.IsA("vtkMRMLSequenceNode")
     return clips.browser_of(node) if is_sequence else node
 

@@ -33,12 +33,14 @@ class ViewsSection(Section):
         self._shown = ()
 
     def owner(self) -> Any:
-        """The browser or live volume with an output; None without one."""
-        live, frames = self.widget.live.live.volume, self.node.frames
-        owner = live if live is not None else frames and clips.player_of(frames)
-        if owner is None or clips.shown(owner, clips.OUTPUT) is None:
-            return None
-        return owner
+        """What has an output and is worked on: the running live volume, else the video, else the
+        live volume that has been stopped; None without one."""
+        node, running = self.node, self.widget.live.live.volume
+        video = clips.player_of(node.frames) if node.frames is not None else None
+        for owner in (running, video, node.liveInput):
+            if owner is not None and clips.shown(owner, clips.OUTPUT) is not None:
+                return owner
+        return None
 
     def follow(self) -> None:
         """Show what has changed: it is a matter of milliseconds."""
@@ -54,8 +56,7 @@ class ViewsSection(Section):
 
     def arrange(self) -> None:
         """The chosen views of the owner."""
-        live = self.widget.live.live.volume
-        self.logic.showViews(live if live is not None else self.node.frames, self.node.view)
+        self.logic.showViews(self.owner(), self.node.view)
 
     def showStrength(self) -> None:
         """The chosen strength and divider."""
