@@ -103,16 +103,16 @@ def test_the_window_lives_while_the_worker_works(
         return worker(*arguments)
 
     monkeypatch.setattr(filtering, "clear", clear)
-    longest, end = 0.0, time.monotonic() + 1
+    longest, rounds, end = 0.0, 0, time.monotonic() + 1
     while time.monotonic() < end:
-        start = time.thread_time()
+        start, rounds = time.thread_time(), rounds + 1
         send(camera, smoky_frames(1)[0])
         slicer.app.processEvents()
         # The processor time of this thread: others use the processors of a test machine as well.
         longest = max(longest, time.thread_time() - start)
         time.sleep(0.01)
     assert threads and threading.get_ident() not in threads
-    assert longest < 0.1
+    assert longest < 0.1 and rounds > 10  # who waits for the worker gets round three times
     until(lambda: not running.busy, WAIT)
 
 
