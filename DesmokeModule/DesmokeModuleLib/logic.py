@@ -121,7 +121,7 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
             return
         layouts.show_chart(part(owner, clips.CHART))
         if view == layouts.DIVIDER:
-            show_picture(showing().divide(owner))
+            show_picture(showing().divide(owner), layouts.DIVIDED_VIEW)
         else:
             layouts.show_pair(clips.before(owner), output)
 
