@@ -164,7 +164,7 @@ def main() -> None:
     peers = methods(args.network, args.unet, args.unet_without)
     names = [method.name for method in peers]
     folder = make_folder(args.output)
-    found = scenes(args.clips / "input_12.avi", args.rendered, args.photos)
+    found = scenes(args.clips, args.rendered, args.photos)
     result = {
         "machine": platform.processor() or platform.machine(),
         "versions": versions(),

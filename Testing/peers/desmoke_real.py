@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from desmoking.methods import INPUT, Frame, Method, methods
-from desmoking.scenes import CLEAR_12
+from desmoking.scenes import CLEAR
 
 from meddl.core.files import write_json
 from meddl.core.image import Image
@@ -30,15 +30,7 @@ from meddl.desmoke.evaluation_files import side_by_side
 from meddl.desmoke.flicker import motion, warp
 from meddl.desmoke.metrics import change, contrast, gradient_correlation, smoke_density
 
-# By eye: frames without smoke, and frames to show, the last of them clear. What is in neither has
-# smoke of all densities.
-CLEAR = {
-    2: (3, 4, 5, 6, 8, 25, 26, 27, 37, 38, 39, 40, 41),
-    6: (28, 29, 32, 33, 34, 35, 37, 38, 39, 40),
-    8: (0, 1, 2, 3, 4, 27, 28, 29, 30),
-    10: (0, 1, 2, 3, 4, 11, 29, 30, 47, 48, 49),
-    12: CLEAR_12,
-}
+# Frames to show, the last two of them clear.
 SHOWN = {
     2: (9, 10, 12, 16, 43, 48, 5, 26),
     6: (19, 22, 23, 24, 47, 49, 33, 38),

@@ -9,6 +9,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "classical": ["DarkChannelEstimator"],
         "desmoker": ["VideoDesmoker"],
+        "evaluation": ["evaluate"],
+        "flicker": ["FlickerMeter"],
+        "metrics": ["full_reference", "smoke_density"],
         "scattering": ["Veil", "blend", "mean_opacity", "recover"],
         "smoke": [
             "Smoke",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from meddl.desmoke.dark_channel import (
@@ -19,12 +20,13 @@ from meddl.desmoke.temporal import REST, Steady
 
 SIDE = 256  # pixels of the longer side: smoke is smooth
 # Of the longer side. White tissue, fat and instruments fill the dark channel of 15 pixels without
-# smoke; in a square of a quarter of the picture some shadow nearly always lies.
-PATCH = 0.24
-RADIUS, EPS = 0.12, 1e-2  # of the guided filter: of the longer side; highlights are smoothed away
+# smoke; in a square of a third of the picture some shadow nearly always lies.
+PATCH = 0.36
+RADIUS, EPS = 0.2, 1e-2  # of the guided filter: of the longer side; highlights are smoothed away
+RIM = 0.04  # of the longer side: near the field's rim light falls off, and smoke would seem thin
 # A wide dark channel up to the first is tissue's own, from the second on all of it is smoke; so
 # clear frames stay as they are. Chosen on clips 2, 6, 8 and 10, see Docs/desmoke-video.md.
-CLEAR, HAZE = 0.05, 0.15
+CLEAR, HAZE = 0.06, 0.15
 
 
 class DarkChannelEstimator:
@@ -51,11 +53,12 @@ class DarkChannelEstimator:
         longer = max(picture.shape)
         patch = 2 * int(longer * self.patch / 2) + 1
         weight = self._steady.see(picture)
-        seen = estimate_airlight(picture, patch, mask)
+        looked_at = None if mask is None else _inner(mask, int(longer * RIM))
+        seen = estimate_airlight(picture, patch, looked_at)
         before = seen if self._airlight is None or self._steady.cut else self._airlight
         airlight: Array = before + REST * (seen - before)
         self._airlight = airlight
-        dark = dark_channel(np.divide(picture, airlight, dtype=np.float32), patch, mask)
+        dark = dark_channel(np.divide(picture, airlight, dtype=np.float32), patch, looked_at)
         dark = np.clip(dark, 0, 1) * np.clip((dark - CLEAR) / (HAZE - CLEAR), 0, 1)
         dark = self._steady.mean(dark, weight)
         inside = None if mask is None else mask.astype(np.float32)
@@ -69,3 +72,15 @@ class DarkChannelEstimator:
         """Forget the frames before."""
         self._steady.reset()
         self._airlight = None
+
+
+def _inner(mask: Mask, margin: int) -> Mask:
+    """``mask`` without its rim; the whole of it if nothing else would be left."""
+    side = 2 * margin + 1
+    eroded = cv2.erode(
+        mask.astype(np.uint8),
+        np.ones((side, side), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=1,
+    )
+    return np.asarray(eroded > 0) if eroded.any() else mask

@@ -29,10 +29,11 @@ KEPT = 0.05
 TOP = 0.1
 # Wide dark channel there from which on that colour is smoke rather than tissue, and is all smoke.
 TISSUE, SMOKE = 0.2, 0.5
-# Grey of smoke under a laparoscope where the picture does not show it; and how far the colour that
-# it shows is drawn to grey, since tissue shines through what is not opaque.
-USUAL_AIRLIGHT = (0.72, 0.68, 0.68)
-DRAWN_TO_GREY = 0.5
+# Colour of smoke under a laparoscope, which tissue tints, where the picture does not show it; and
+# how far the colour that it shows is drawn to grey, since tissue shines through thin smoke.
+USUAL_AIRLIGHT = (0.70, 0.56, 0.53)
+DRAWN_TO_GREY = 0.25
+_NOTHING = np.finfo(np.float32).max  # larger than any colour
 
 
 def grey_of(picture: Array) -> Array:
@@ -45,13 +46,20 @@ def minimum_channel(picture: Array) -> Array:
     return np.minimum(np.minimum(picture[..., 0], picture[..., 1]), picture[..., 2])
 
 
+def brightest_channel(picture: Array) -> Array:
+    """The largest of the three colours of each pixel: (H, W) of (H, W, 3) float32."""
+    # Ten times as fast as max(axis=-1).
+    return np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
+
+
 def dark_channel(picture: Array, patch: int = PATCH, mask: Mask | None = None) -> Array:
     """The smallest colour in the square of ``patch`` pixels around each pixel, (H, W) float32.
 
     Args:
         picture: (H, W, 3) float32 RGB 0..1; pictures divided by their airlight exceed 1.
         patch: side of the square.
-        mask: (H, W), True in the field of view; what lies outside is not looked at, and 0 there.
+        mask: (H, W), True where it may look, as in the field of view; 0 where a square has no such
+            pixel.
 
     Raises:
         InputError: a patch below 1.
@@ -60,9 +68,9 @@ def dark_channel(picture: Array, patch: int = PATCH, mask: Mask | None = None) -
         raise InputError(f"the patch is {patch} pixels, at least 1 was expected")
     smallest = minimum_channel(np.asarray(picture, np.float32))
     if mask is not None:
-        smallest = np.where(mask, smallest, np.float32(np.inf))
+        smallest = np.where(mask, smallest, _NOTHING)
     dark = np.asarray(cv2.erode(smallest, np.ones((patch, patch), np.uint8)), np.float32)
-    return dark if mask is None else np.where(mask, dark, np.float32(0))
+    return dark if mask is None else np.where(dark == _NOTHING, np.float32(0), dark)
 
 
 def refined_dark_channel(
@@ -100,12 +108,12 @@ def estimate_airlight(picture: Array, patch: int, mask: Mask | None = None) -> A
     He et al. take the brightest pixel of the top 0.1 % of the dark channel. Under a laparoscope
     that is a highlight, a swab or white tissue, and, where smoke is thin, never smoke: it was wrong
     by 0.18 to 0.24. Here it is the median colour of the top :data:`TOP` of a wide dark channel,
-    drawn half way to grey, as far as that channel is high enough to be smoke; else
+    drawn a quarter of the way to grey, as far as that channel is high enough to be smoke; else
     :data:`USUAL_AIRLIGHT`. Figures: ``Docs/desmoke-video.md``.
 
     Args:
         picture: (H, W, 3) float32 RGB 0..1.
-        patch: side of the dark channel's square, pixels; about a quarter of the picture.
+        patch: side of the dark channel's square, pixels; about a third of the picture.
         mask: (H, W), True in the field of view.
     """
     usual = np.array(USUAL_AIRLIGHT, np.float32)

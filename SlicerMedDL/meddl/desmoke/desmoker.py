@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.devices import choose_device
 from meddl.core.errors import InputError
 from meddl.core.optional import require
 from meddl.desmoke.scattering import Estimator, Veil, mean_opacity
 
 if TYPE_CHECKING:
     from meddl.desmoke.field_of_view import Mask
+    from meddl.desmoke.recovery import HostFrame
+    from meddl.desmoke.recovery_torch import TorchFrame
 
 Frame = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
 METHODS = ("auto", "classical", "network")
-# Of the guided filter that enlarges the transmission, in cells of the estimator's grid.
-RADIUS, EPS = 2, 1e-3
+BYTES = 400_000_000  # on a device, for a frame of 1920x1080
 
 
 def make_estimator(
@@ -36,17 +38,18 @@ def make_estimator(
         raise InputError(f"the method is {method!r}, expected one of: {', '.join(METHODS)}")
     require("cv2", "removing smoke")
     if method == "network" or (method == "auto" and _has_network(weights)):
-        return _network(weights, device)
+        return _network_estimator(weights, device)
     from meddl.desmoke.classical import DarkChannelEstimator
 
     return DarkChannelEstimator()
 
 
-def _network(weights: str | Path | None, device: str) -> Estimator:
-    """The estimator of the architecture that the card of ``weights`` names."""
+def _network_estimator(weights: str | Path | None, device: str) -> Estimator:
+    """The estimator that the architecture on the weights' card asks for."""
     from meddl.core.weights import find_weights, read_card
     from meddl.desmoke import network_estimator, pix2pix_estimator
 
+    require("torch", "removing smoke by a network")
     path = find_weights(weights or network_estimator.WEIGHTS)
     if read_card(path).architecture == pix2pix_estimator.ARCHITECTURE:
         return pix2pix_estimator.Pix2PixEstimator(path, device)
@@ -68,21 +71,6 @@ def _has_network(weights: str | Path | None) -> bool:
     return is_installed("torch")
 
 
-def check_frame(frame: Any) -> Frame:
-    """``frame`` if it is (H, W, 3) uint8.
-
-    Raises:
-        InputError: anything else.
-    """
-    array = np.asarray(frame)
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
-        raise InputError(
-            f"the frame is {array.shape} {array.dtype}, (H, W, 3) uint8 RGB was expected; "
-            "repeat grey three times, drop alpha, divide 16 bits by 257"
-        )
-    return array
-
-
 def check_strength(strength: float) -> float:
     """``strength`` if it is a number from 0 to 1.
 
@@ -94,6 +82,17 @@ def check_strength(strength: float) -> float:
     return float(strength)
 
 
+def on_device(frame: Frame, device: str) -> HostFrame | TorchFrame:
+    """The frame where it is worked on: main memory for ``"cpu"``, else the torch device."""
+    if device == "cpu":
+        from meddl.desmoke.recovery import HostFrame
+
+        return HostFrame(frame)
+    from meddl.desmoke.recovery_torch import TorchFrame
+
+    return TorchFrame(frame, device)
+
+
 class VideoDesmoker:
     """Call it with the frames of a video, in order.
 
@@ -101,11 +100,12 @@ class VideoDesmoker:
         method: ``"classical"``, ``"network"``, or ``"auto"``: the network if its weights are there.
         strength: 0 (the frame as it is, bit for bit) to 1 (all smoke that was found removed).
         weights: name or path of a network's weights.
-        device: see :func:`meddl.core.devices.choose_device`.
+        device: of the network and of the frames, see :func:`meddl.core.devices.choose_device`.
 
     Attributes:
         estimator: what finds the smoke.
         method: ``"classical"`` or ``"network"``, whichever it is.
+        device: where the full frames are worked on.
         veil: the :class:`Veil` of the last frame, on the estimator's grid; None before the first.
         smoke_level: mean opacity 1 - t of the last frame in the field of view, 0..1.
 
@@ -126,6 +126,7 @@ class VideoDesmoker:
         self.estimator = make_estimator(method, weights, device)
         classical = type(self.estimator).__name__ == "DarkChannelEstimator"
         self.method = "classical" if classical else "network"
+        self.device = choose_device(device, BYTES).name
         self._field = FieldOfView()
         self.reset()
 
@@ -144,7 +145,7 @@ class VideoDesmoker:
         self._field.reset()
         self.veil: Veil | None = None
         self.smoke_level = 0.0
-        self._last: tuple[Frame, Array, Mask] | None = None
+        self._last: tuple[tuple[int, int], Mask] | None = None
 
     def __call__(self, frame: Frame) -> Frame:
         """The next frame without smoke.
@@ -158,55 +159,37 @@ class VideoDesmoker:
         Raises:
             InputError: another shape or type.
         """
-        from meddl.desmoke.recovery import recover_frame
+        from meddl.desmoke.metrics import check_frame
+        from meddl.desmoke.recovery import veil_maps
 
         frame = check_frame(frame)
-        if self._last is not None and self._last[0].shape != frame.shape:
+        if self._last is not None and self._last[0] != frame.shape[:2]:
             self.reset()
-        small = shrunk(frame, self.estimator.grid(*frame.shape[:2]))
+        full = on_device(frame, self.device)
+        small = full.shrunk(self.estimator.grid(*frame.shape[:2]))
         mask = self._field(small)
         self.veil = self.estimator(small, mask)
         self.smoke_level = mean_opacity(self.veil.transmission, mask)
         inside = np.ones(small.shape[:2], np.bool_) if mask is None else mask
-        self._last = frame, veil_maps(small, self.veil, inside), inside
+        self._last = (frame.shape[0], frame.shape[1]), inside
         if self.strength == 0:
             return frame.copy()
-        return recover_frame(*self._last, self.strength)
+        return full.recovered(veil_maps(self.veil), inside, self.strength)
 
     @property
     def transmission(self) -> Array:
-        """(H, W) float32 0..1 of the last frame at its full size.
+        """(H, W) float32 0..1 of the last frame at its full size; 1 outside the field of view.
 
         Raises:
             InputError: there was no frame.
         """
-        from meddl.desmoke.recovery import enlarged_transmission
+        import cv2
 
-        if self._last is None:
+        from meddl.desmoke.recovery import cells_of
+
+        if self.veil is None or self._last is None:
             raise InputError("there is no transmission before the first frame")
-        return enlarged_transmission(*self._last)
-
-
-def shrunk(frame: Frame, grid: tuple[int, int]) -> Array:
-    """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1: means of areas, or
-    bilinear where the grid is finer."""
-    import cv2
-
-    size = grid[::-1]
-    coarser = size[0] <= frame.shape[1] and size[1] <= frame.shape[0]
-    how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
-    small = cv2.resize(frame, size, interpolation=how).astype(np.float32)
-    return small * np.float32(1 / 255)
-
-
-def veil_maps(small: Array, veil: Veil, inside: Mask) -> Array:
-    """(h, w, 5) or (h, w, 8) float32 for :func:`meddl.desmoke.recovery.recover_frame`."""
-    from meddl.desmoke.dark_channel import grey_of
-    from meddl.desmoke.guided_filter import guided_lines
-
-    weight = inside.astype(np.float32)
-    lines = guided_lines(grey_of(small), veil.transmission, RADIUS, EPS, weight)
-    parts = [np.stack(lines, axis=-1), veil.airlight]
-    if veil.residual is not None:
-        parts.append(veil.residual)
-    return np.concatenate(parts, axis=-1)
+        (height, width), inside = self._last
+        t = cv2.resize(self.veil.transmission, (width, height), interpolation=cv2.INTER_LINEAR)
+        rows, columns = cells_of(height, len(inside)), cells_of(width, inside.shape[1])
+        return np.where(inside[np.ix_(rows, columns)], t, np.float32(1))

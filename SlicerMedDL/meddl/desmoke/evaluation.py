@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from meddl.core.errors import InputError
+from meddl.core.optional import require
 from meddl.core.parameters import to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.desmoke.evaluation_parameters import EvaluationParameters
@@ -17,6 +18,7 @@ from meddl.desmoke.flicker import FlickerMeter
 from meddl.desmoke.metrics import (
     FULL_REFERENCE,
     Frame,
+    Mask,
     change,
     contrast,
     full_reference,
@@ -82,22 +84,32 @@ def evaluate(
 def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
     """The figures of one frame; ``frames`` is output, reference and perhaps input.
 
-    ``smoke`` is the mean absolute difference of input and reference, part of the range.
+    ``smoke`` is the mean absolute difference of input and reference, part of the range. PSNR, SSIM,
+    UQI and FSIMc count the whole picture, as everywhere; all else the field of view alone.
     """
     output, reference = frames["output"], frames["reference"]
+    mask = field_of_view(reference)
     row: dict[str, float] = {}
     for role in [role for role in ("output", "input") if role in frames]:
         found = full_reference(frames[role], reference)
-        found["gradient_correlation"] = gradient_correlation(frames[role], reference)
+        found["gradient_correlation"] = gradient_correlation(frames[role], reference, mask)
         row |= {f"{role}_{name}": value for name, value in found.items()}
     if "input" in frames:
         row |= {f"gain_{n}": row[f"output_{n}"] - row[f"input_{n}"] for n in COMPARED}
-        row["change"] = change(output, frames["input"])
-        row["smoke"] = change(frames["input"], reference)
+        row["change"] = change(output, frames["input"], mask)
+        row["smoke"] = change(frames["input"], reference, mask)
     for role, frame in frames.items():
-        row[f"{role}_smoke_density"] = smoke_density(frame)
-        row[f"{role}_contrast"] = contrast(frame)
+        row[f"{role}_smoke_density"] = smoke_density(frame, mask)
+        row[f"{role}_contrast"] = contrast(frame, mask)
     return row
+
+
+def field_of_view(frame: Frame) -> Mask | None:
+    """What is no black surround, (H, W) bool; None if that is the whole picture."""
+    require("cv2", "finding the field of view")
+    from meddl.desmoke.field_of_view import FieldOfView
+
+    return FieldOfView()(frame.astype(np.float32) / np.float32(255))
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

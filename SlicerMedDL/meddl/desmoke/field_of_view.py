@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.desmoke.dark_channel import brightest_channel
+
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -31,7 +33,7 @@ class FieldOfView:
     def __call__(self, picture: Array) -> Mask | None:
         """The field (h, w), True inside, after one more frame (h, w, 3) float32 RGB 0..1; None if
         it is the whole picture, or if all has been black so far."""
-        bright = picture.max(axis=-1)
+        bright = brightest_channel(picture)
         if self._brightest is not None and self._brightest.shape == bright.shape:
             bright = np.maximum(bright, self._brightest)
         self._brightest = bright

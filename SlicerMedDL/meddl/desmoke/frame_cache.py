@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from meddl.core.picture_size import fit_frame
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
 from meddl.desmoke.frame_sources import Source
+
+logger = logging.getLogger(__name__)
 
 
 class StoredFrames:
@@ -48,13 +51,13 @@ def store_frames(
     """Read every source once, cut to the aspect of ``size`` and brought to it.
 
     Args:
-        sources: at least one.
+        sources: at least one; those without a frame are left out, with a logged warning.
         size: rows and columns.
         cache: folder, made if missing; a file per source, which later calls find.
 
     Raises:
         FileError: damaged files, or a folder that takes none.
-        InputError: a source without frames.
+        InputError: no source has a frame.
         Cancelled: what was read before is kept.
     """
     make_folder(cache)
@@ -68,7 +71,11 @@ def store_frames(
                     if cancel is not None:
                         cancel.check()
                     file.write(fit_frame(frame, size).tobytes())
-                if not file.tell():
-                    raise InputError(f"{source.name} has no frame to train on; leave it out")
-        parts.append(np.memmap(path, np.uint8, "r").reshape(-1, *size, 3))
+        if path.stat().st_size:
+            parts.append(np.memmap(path, np.uint8, "r").reshape(-1, *size, 3))
+        else:
+            logger.warning("%s is left out: it has no clear frame", source.name)
+    if not parts:
+        names = ", ".join(source.name for source in sources)
+        raise InputError(f"there is no clear frame in {names}; name frames, as in clip.avi:0-10")
     return StoredFrames(parts)

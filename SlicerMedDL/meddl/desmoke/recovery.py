@@ -1,7 +1,8 @@
 """The clear frame at full resolution, in one pass over its pixels.
 
-The veil lies on a coarse grid. Its transmission comes as lines over the frame's grey (see
-:mod:`meddl.desmoke.guided_filter`), which are enlarged and applied to the full frame.
+The veil lies on a coarse grid and is enlarged bilinearly on the way. Smoke is smooth: an
+enlargement guided by the frame was worse by 7 to 12 dB where smoke drifts freely, and better by up
+to 2 dB where it ends at edges of depth, at 37 dB and more in either case (Docs/desmoke-video.md).
 """
 
 from __future__ import annotations
@@ -10,19 +11,52 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.devices import available_cores
-from meddl.desmoke.scattering import LEAST_TRANSMISSION
+from meddl.desmoke.scattering import LEAST_TRANSMISSION, Veil
 
 Array = NDArray[np.float32]
 Frame = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 _jit = numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
-_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)  # BT.601
+
+
+class HostFrame:
+    """A frame in main memory; :class:`meddl.desmoke.recovery_torch.TorchFrame` is one on a device.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        # Numba compiles anew for every layout and for arrays that may not be written.
+        self.pixels = np.require(frame, np.uint8, ("C", "W"))
+
+    def shrunk(self, grid: tuple[int, int]) -> Array:
+        """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1: means of areas, or
+        bilinear where the grid is finer."""
+        height, width = self.pixels.shape[:2]
+        coarser = grid[0] <= height and grid[1] <= width
+        how = cv2.INTER_AREA if coarser else cv2.INTER_LINEAR
+        small = cv2.resize(self.pixels, grid[::-1], interpolation=how)
+        return np.divide(small, 255, dtype=np.float32)
+
+    def recovered(self, maps: Array, inside: Mask, strength: float = 1.0) -> Frame:
+        """See :func:`recover_frame`."""
+        return recover_frame(self.pixels, maps, inside, strength)
+
+
+def veil_maps(veil: Veil) -> Array:
+    """Transmission, airlight RGB and, if there is one, residual RGB: (4, h, w) or (7, h, w)."""
+    parts = [veil.transmission[None], np.moveaxis(veil.airlight, -1, 0)]
+    if veil.residual is not None:
+        parts.append(np.moveaxis(veil.residual, -1, 0))
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def recover_frame(
@@ -35,34 +69,41 @@ def recover_frame(
 ) -> Frame:
     """The clear frame, (H, W, 3) uint8.
 
-    J = (I - A (1 - t)) / max(t, least) + residual as :func:`meddl.desmoke.scattering.recover`, with
-    t = clip(a grey + b, 0, 1), and I + strength (J - I) is returned, rounded.
+    J = (I - A (1 - t)) / max(t, least) + residual, clipped to 0..1, as
+    :func:`meddl.desmoke.scattering.recover`; I + strength (J - I) is returned, rounded.
 
     Args:
         frame: (H, W, 3) uint8 RGB.
-        maps: (h, w, 5) or (h, w, 8) float32 on a grid over the frame, enlarged bilinearly: a, b,
-            airlight RGB 0..1, residual RGB.
+        maps: (4, h, w) or (7, h, w) float32 of :func:`veil_maps`, on a grid over the frame.
         inside: (h, w); pixels of other cells are copied.
         strength: 0..1.
         threads: by default :func:`meddl.core.devices.available_cores`.
     """
-    maps = np.ascontiguousarray(maps, np.float32)
+    frame = np.require(frame, np.uint8, ("C", "W"))
+    inside = np.require(inside, np.bool_, ("C", "W"))
+    wide = np.empty((len(maps), maps.shape[1], frame.shape[1]), np.float32)
+    for plane, row in zip(maps, wide, strict=True):
+        size = row.shape[::-1]
+        cv2.resize(np.ascontiguousarray(plane), size, dst=row, interpolation=cv2.INTER_LINEAR)
     result = np.empty_like(frame)
     least = np.float32(least_transmission)
 
+    whole = bool(inside.all())
+    row_cells = cells_of(frame.shape[0], inside.shape[0])
+    column_cells = cells_of(frame.shape[1], inside.shape[1])
+
     def rows(start: int, stop: int) -> None:
-        _recover(frame, maps, inside, np.float32(strength), least, result, start, stop)
+        _recover(frame, wide, np.float32(strength), least, result, start, stop)
+        if not whole:
+            _copy_outside(frame, inside, row_cells, column_cells, result, start, stop)
 
     _in_slabs(rows, len(frame), threads)
     return result
 
 
-def enlarged_transmission(frame: Frame, maps: Array, inside: Mask) -> Array:
-    """The transmission (H, W) float32 that :func:`recover_frame` uses; 1 where it copies."""
-    maps = np.ascontiguousarray(maps, np.float32)
-    result = np.empty(frame.shape[:2], np.float32)
-    _in_slabs(lambda a, b: _transmission(frame, maps, inside, result, a, b), len(frame), None)
-    return result
+def cells_of(pixels: int, cells: int) -> NDArray[np.int64]:
+    """The cell, 0 to ``cells - 1``, in which the centre of each of ``pixels`` lies, (pixels,)."""
+    return (2 * np.arange(pixels) + 1) * cells // (2 * pixels)
 
 
 def _in_slabs(rows: Callable[[int, int], None], height: int, threads: int | None) -> None:
@@ -76,81 +117,46 @@ def _in_slabs(rows: Callable[[int, int], None], height: int, threads: int | None
 
 
 @_jit
-def _position(pixel, pixels, cells):  # type: ignore[no-untyped-def]
-    """The cell left of a pixel's centre, the weight of the next one, and the cell it lies in."""
-    place = (np.float32(pixel) + np.float32(0.5)) * np.float32(cells) / np.float32(pixels)
-    left = min(max(place - np.float32(0.5), np.float32(0)), np.float32(cells - 1))
-    first = min(int(left), max(cells - 2, 0))
-    return first, left - np.float32(first), min(int(place), cells - 1)
+def _recover(frame, wide, strength, least, result, start, stop):  # type: ignore[no-untyped-def]
+    """Rows ``start`` to ``stop`` from maps (C, h, W), wide as the frame.
 
-
-@_jit
-def _row_of_maps(maps, row, height, line):  # type: ignore[no-untyped-def]
-    """Fill ``line`` (w, C) with the maps at the height of a row; returns the cells' row."""
-    first, weight, cell = _position(row, height, maps.shape[0])
-    second = min(first + 1, maps.shape[0] - 1)
-    for x in range(maps.shape[1]):
-        for c in range(maps.shape[2]):
-            above = maps[first, x, c]
-            line[x, c] = above + weight * (maps[second, x, c] - above)
-    return cell
-
-
-@_jit
-def _recover(frame, maps, inside, strength, least, result, start, stop):  # type: ignore[no-untyped-def]
+    J = gain I + offset with both laid out as the frame's values, so that one loop goes over all
+    values of a row and the compiler takes eight at a time: 16 ms instead of 28 ms at 1920x1080.
+    """
     height, width, _ = frame.shape
-    cells, channels = maps.shape[1], maps.shape[2]
-    line = np.empty((cells, channels), np.float32)
-    values = np.empty(channels, np.float32)
-    scale, one, zero = np.float32(1 / 255), np.float32(1), np.float32(0)
+    channels, cells, _ = wide.shape
+    pixels, clear_pixels = frame.reshape(height, 3 * width), result.reshape(height, 3 * width)
+    maps = np.empty((channels, width), np.float32)
+    gain, offset = np.empty(3 * width, np.float32), np.empty(3 * width, np.float32)
+    half, one, zero, top = np.float32(0.5), np.float32(1), np.float32(0), np.float32(255)
     for row in range(start, stop):
-        cell_row = _row_of_maps(maps, row, height, line)
-        for column in range(width):
-            first, weight, cell = _position(column, width, cells)
-            if not inside[cell_row, cell]:
+        place = (np.float32(row) + half) * np.float32(cells) / np.float32(height) - half
+        place = min(max(place, zero), np.float32(cells - 1))
+        first = int(place)
+        second = min(first + 1, cells - 1)
+        weight = place - np.float32(first)
+        for c in range(channels):
+            for x in range(width):
+                above = wide[c, first, x]
+                maps[c, x] = above + weight * (wide[c, second, x] - above)
+        for x in range(width):
+            t = maps[0, x]
+            g = one / max(t, least)
+            for c in range(3):
+                added = -maps[1 + c, x] * (one - t) * g
+                if channels == 7:
+                    added += maps[4 + c, x]
+                gain[3 * x + c], offset[3 * x + c] = g, top * added
+        for n in range(3 * width):
+            seen = np.float32(pixels[row, n])
+            clear = min(max(gain[n] * seen + offset[n], zero), top)
+            clear_pixels[row, n] = np.uint8(np.int32(seen + strength * (clear - seen) + half))
+
+
+@_jit
+def _copy_outside(frame, inside, row_cells, column_cells, result, start, stop):  # type: ignore[no-untyped-def]
+    for row in range(start, stop):
+        for column in range(frame.shape[1]):
+            if not inside[row_cells[row], column_cells[column]]:
                 for c in range(3):
                     result[row, column, c] = frame[row, column, c]
-                continue
-            second = min(first + 1, cells - 1)
-            for c in range(channels):
-                values[c] = line[first, c] + weight * (line[second, c] - line[first, c])
-            red, green, blue = (
-                np.float32(frame[row, column, 0]) * scale,
-                np.float32(frame[row, column, 1]) * scale,
-                np.float32(frame[row, column, 2]) * scale,
-            )
-            grey = _RED * red + _GREEN * green + _BLUE * blue
-            t = min(max(values[0] * grey + values[1], zero), one)
-            gain = one / max(t, least)
-            for c in range(3):
-                seen = np.float32(frame[row, column, c]) * scale
-                clear = (seen - values[2 + c] * (one - t)) * gain
-                if channels == 8:
-                    clear += values[5 + c]
-                clear = min(max(clear, zero), one)
-                mixed = seen + strength * (clear - seen)
-                result[row, column, c] = np.uint8(mixed * np.float32(255) + np.float32(0.5))
-
-
-@_jit
-def _transmission(frame, maps, inside, result, start, stop):  # type: ignore[no-untyped-def]
-    height, width, _ = frame.shape
-    cells = maps.shape[1]
-    line = np.empty((cells, maps.shape[2]), np.float32)
-    scale, one, zero = np.float32(1 / 255), np.float32(1), np.float32(0)
-    for row in range(start, stop):
-        cell_row = _row_of_maps(maps, row, height, line)
-        for column in range(width):
-            first, weight, cell = _position(column, width, cells)
-            if not inside[cell_row, cell]:
-                result[row, column] = one
-                continue
-            second = min(first + 1, cells - 1)
-            a = line[first, 0] + weight * (line[second, 0] - line[first, 0])
-            b = line[first, 1] + weight * (line[second, 1] - line[first, 1])
-            grey = scale * (
-                _RED * frame[row, column, 0]
-                + _GREEN * frame[row, column, 1]
-                + _BLUE * frame[row, column, 2]
-            )
-            result[row, column] = min(max(a * grey + b, zero), one)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.optional import require
-from meddl.desmoke.scattering import blend
 from meddl.desmoke.training_parameters import DENSITIES, DesmokeTraining
 
 Array = NDArray[np.float32]
@@ -38,8 +37,8 @@ class ClipSamples:
 
     ``samples[n]`` is for validation: a frame that stands still, without augmentation, under smoke
     that is the same whenever it is asked for. ``draw`` is for training: camera motion,
-    augmentation, and a share of clips without smoke. smoky = clear t + airlight (1 - t), rounded to
-    256 levels as a camera rounds; the clear frames are what was blended: no target is recoloured.
+    augmentation, and a share of clips without smoke. smoky = clear t + airlight (1 - t), and
+    both have the 256 levels of a camera; the target is what was blended and never recoloured.
 
     Args:
         frames: N times (h, w, 3) uint8 RGB, clear.
@@ -54,10 +53,10 @@ class ClipSamples:
 
     def __getitem__(self, index: int) -> Sample:
         p = self.parameters
-        frame = np.asarray(self.frames[index], np.float32) / np.float32(255)
-        clear = np.broadcast_to(frame, (p.clip_length, *frame.shape))
+        frame = np.asarray(self.frames[index])
+        still = np.broadcast_to(frame, (p.clip_length, *frame.shape))
         density = FIXED_DENSITIES[index % 3] if p.density == "random" else p.density
-        return smoked(clear, density, p.smoke, np.random.default_rng([HELD_OUT, index]))
+        return smoked(still, 1.0, density, p.smoke, np.random.default_rng([HELD_OUT, index]))
 
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
         """A clip of one frame under a random camera, light and smoke."""
@@ -65,9 +64,8 @@ class ClipSamples:
         frame = np.asarray(self.frames[index])
         ways = camera_ways(frame.shape[:2], p, generator)
         gain = 1 + p.brightness * generator.uniform(-1, 1)
-        clear = np.minimum(moved(frame, ways) * np.float32(gain / 255), np.float32(1))
         density = None if generator.random() < p.clear_share else p.density
-        return smoked(clear, density, p.smoke, generator)
+        return smoked(moved(frame, ways), gain, density, p.smoke, generator)
 
 
 class Repeated:
@@ -130,25 +128,35 @@ def moved(frame: NDArray[np.uint8], ways: NDArray[np.float64]) -> NDArray[np.uin
     return np.stack([cv2.warpAffine(frame, way, (width, height), **options) for way in ways])
 
 
-def smoked(clear: Array, density: str | None, kind: str, generator: np.random.Generator) -> Sample:
-    """A sample of a clear clip (T, h, w, 3) float32 0..1; without ``density`` there is no smoke."""
+def smoked(
+    clip: NDArray[np.uint8],
+    gain: float,
+    density: str | None,
+    kind: str,
+    generator: np.random.Generator,
+) -> Sample:
+    """A sample of a clear clip (T, h, w, 3) that is brightened by ``gain`` and put under smoke.
+
+    Without ``density`` there is no smoke: transmission 1, airlight 0.
+    """
+    from meddl.desmoke.clip_kernels import smoke_over
     from meddl.desmoke.smoke import depth_from_brightness, smoke_clip
 
-    frames, *shape = clear.shape[:3]
+    frames, height, width, _ = clip.shape
     if density is None:
-        transmission = np.ones((frames, *shape), np.float32)
-        airlight = np.zeros(clear.shape, np.float32)  # of no smoke: no loss may ask for it
-        smoky = clear
+        transmission = np.ones((frames, height, width), np.float32)
+        airlight = np.zeros((frames, 3, height, width), np.float32)
     else:
-        depth = depth_from_brightness(np.round(clear[0] * 255).astype(np.uint8))
-        smoke = smoke_clip(shape, frames, generator, density, depth, kind=kind)
-        transmission, airlight = smoke.transmission, smoke.airlight
-        smoky = np.round(blend(clear, transmission, airlight) * 255) / np.float32(255)
+        depth = depth_from_brightness(clip[0])
+        smoke = smoke_clip((height, width), frames, generator, density, depth, kind=kind)
+        transmission, airlight = smoke.transmission, channels_first(smoke.airlight)
+    smoky, clear = np.empty_like(airlight), np.empty_like(airlight)
+    smoke_over(clip, np.float32(gain), transmission, airlight, smoky, clear)
     return {
-        "smoky": channels_first(smoky),
-        "clear": channels_first(clear),
+        "smoky": smoky,
+        "clear": clear,
         "transmission": transmission[:, np.newaxis],
-        "airlight": channels_first(airlight),
+        "airlight": airlight,
     }
 
 

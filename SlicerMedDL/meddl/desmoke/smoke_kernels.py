@@ -39,20 +39,28 @@ def cloud_density(out, xy, shift, phase, seed, scale, contrast, octaves):  # typ
 
 
 @_jit
+def _exp(x):  # type: ignore[no-untyped-def]
+    """exp of -1000..0 within 3e-4 by ten squarings, which the compiler turns into vectors."""
+    y = max(np.float32(1) + x * np.float32(1 / 1024), np.float32(0))
+    for _ in range(10):
+        y *= y
+    return y
+
+
+@_jit
 def add_puffs(out, xy, puffs):  # type: ignore[no-untyped-def]
-    """Multiply ``out`` (h, w) by the sum of Gaussian puffs, rows (x, y, radius, mass).
+    """Multiply ``out`` (h, w) by the sum of Gaussian puffs, (N, 4) float32: x, y, radius, mass.
 
     A puff that has spread to the radius s has the column mass / s^2 in its middle.
     """
     for r in range(xy.shape[0]):
         for c in range(xy.shape[1]):
+            x, y = np.float32(xy[r, c, 0]), np.float32(xy[r, c, 1])
             total = np.float32(0)
             for n in range(len(puffs)):
-                dx, dy = xy[r, c, 0] - puffs[n, 0], xy[r, c, 1] - puffs[n, 1]
-                s2 = puffs[n, 2] * puffs[n, 2]
-                d2 = (dx * dx + dy * dy) / (2 * s2)
-                if d2 < 12:
-                    total += puffs[n, 3] / s2 * np.exp(-d2)
+                dx, dy = x - puffs[n, 0], y - puffs[n, 1]
+                over = np.float32(1) / (puffs[n, 2] * puffs[n, 2])
+                total += puffs[n, 3] * over * _exp(np.float32(-0.5) * over * (dx * dx + dy * dy))
             out[r, c] *= total
 
 
@@ -80,14 +88,15 @@ def extinction(tau, weights, opacity):  # type: ignore[no-untyped-def]
 
     The sum is concave in b, so that Newton's steps from 0 rise to the root and never pass it.
     """
-    b = 0.0
+    values, shares = tau.ravel(), weights.ravel()
+    b = np.float32(0)
     for _ in range(60):
-        mean = slope = 0.0
-        for value, weight in zip(tau.flat, weights.flat):  # noqa: B905, numba has no strict
-            passed = weight * np.exp(-b * value)
-            mean += weight - passed
-            slope += value * passed
-        missing = opacity - mean
+        mean = slope = np.float32(0)
+        for n in range(values.size):
+            passed = shares[n] * _exp(-b * values[n])
+            mean += shares[n] - passed
+            slope += values[n] * passed
+        missing = np.float32(opacity) - mean
         if missing < 1e-5:
             break
         b += missing / slope
@@ -95,20 +104,12 @@ def extinction(tau, weights, opacity):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _exp(x):  # type: ignore[no-untyped-def]
-    """exp of -1000..0 within 3e-4 by ten squarings, which the compiler turns into vectors."""
-    y = max(np.float32(1) + x * np.float32(1 / 1024), np.float32(0))
-    for _ in range(10):
-        y *= y
-    return y
-
-
-@_jit
-def render(transmission, airlight, density, depth, bounds, light, beam):  # type: ignore[no-untyped-def]
+def render(transmission, airlight, density, depth, bounds, strength, light, beam):  # type: ignore[no-untyped-def]
     """Light of the layers from front to back (emission and absorption; Max, IEEE TVCG 1:99, 1995).
 
-    The layers' veil is sum_k T_k a_k E_k with a_k = 1 - exp(-tau_k) and T_k what the layers before
-    let pass; divided by 1 - T it is the airlight A of the scattering model.
+    The lamp's veil is sum_k T_k a_k E_k with a_k = 1 - exp(-tau_k) and T_k what the layers before
+    let pass; over 1 - T it is the lamp's part of the airlight A of the scattering model. The light
+    that the tissue around sends back comes from everywhere and adds the same to all smoke.
 
     Args:
         transmission: (H, W) float32, written.
@@ -117,8 +118,10 @@ def render(transmission, airlight, density, depth, bounds, light, beam):  # type
             the picture's; bilinear between its nodes.
         depth: (H, W) float32, of the surfaces.
         bounds: (K, 2) float32, where the layers begin and end, in units of depth.
-        light: (K, 3) float32, RGB of the light that each layer sends back on the lamp's axis.
-        beam: (x, y, radius, rim) float32: the axis and its radius in pixels, the light far from it.
+        strength: (K,) float32 E, how strongly the lamp lights each layer.
+        light: (2, 3) float32, RGB of the lamp's light and of the tissue's.
+        beam: (x, y, radius) float32: the lamp's axis and the distance from it at which its light is
+            halved, in pixels.
     """
     height, width = transmission.shape
     layers, rows, columns = density.shape
@@ -128,7 +131,7 @@ def render(transmission, airlight, density, depth, bounds, light, beam):  # type
     line = np.empty(columns, np.float32)
     tau = np.empty(width, np.float32)
     left = np.empty(width, np.float32)
-    veil = np.empty((3, width), np.float32)
+    veil = np.empty(width, np.float32)
     for r in range(height):
         y = np.float32(r) * down
         r0 = min(int(y), max(rows - 2, 0))
@@ -144,21 +147,15 @@ def render(transmission, airlight, density, depth, bounds, light, beam):  # type
                 c0 = min(int(x), max(columns - 2, 0))
                 c1 = min(c0 + 1, columns - 1)
                 tau[c] = line[c0] + (x - np.float32(c0)) * (line[c1] - line[c0])
-            start, end = bounds[k, 0], bounds[k, 1]
-            red, green, blue = light[k, 0], light[k, 1], light[k, 2]
+            start, end, lit = bounds[k, 0], bounds[k, 1], strength[k]
             for c in range(width):
                 passed = left[c] * _exp(-tau[c] * _share(depth[r, c], start, end))
-                sent = left[c] - passed
+                veil[c] += (left[c] - passed) * lit
                 left[c] = passed
-                veil[0, c] += sent * red
-                veil[1, c] += sent * green
-                veil[2, c] += sent * blue
         dy = (np.float32(r) - beam[1]) / beam[2]
         for c in range(width):
             dx = (np.float32(c) - beam[0]) / beam[2]
-            lit = beam[3] + (one - beam[3]) / (one + dx * dx + dy * dy)
-            gain = lit / max(one - left[c], np.float32(1e-6))
+            lamp = veil[c] / (max(one - left[c], np.float32(1e-6)) * (one + dx * dx + dy * dy))
             transmission[r, c] = left[c]
-            airlight[r, c, 0] = min(veil[0, c] * gain, one)
-            airlight[r, c, 1] = min(veil[1, c] * gain, one)
-            airlight[r, c, 2] = min(veil[2, c] * gain, one)
+            for n in range(3):
+                airlight[r, c, n] = min(lamp * light[0, n] + light[1, n], one)

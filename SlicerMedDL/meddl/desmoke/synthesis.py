@@ -9,7 +9,7 @@ itself, or with ``motion`` a part of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,13 @@ from meddl.core.tables import write_csv
 from meddl.core.video import probe_video
 from meddl.desmoke.clear_frames import ClearFrames, Frame, find_clear_frames
 from meddl.desmoke.dataset_folder import INDEX, begin_dataset, write_record
+from meddl.desmoke.field_of_view import FieldOfView
 from meddl.desmoke.noise import fractal_noise
+from meddl.desmoke.samples import moved
 from meddl.desmoke.scattering import blend
 from meddl.desmoke.smoke import DENSITIES, KINDS, SmokeSource, depth_from_brightness, smoke_source
+
+_FIELD_FRAMES = 8
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def synthesize(
     try:
         for row, source, new in work:
             rows.append(row)
-            smokes[row["clip"], row["copy"]] = source.parameters
+            smokes[row["clip"], row["copy"]] = asdict(source.drawn)
             written += new
     finally:
         frames.close()
@@ -157,7 +161,7 @@ def _pairs(
         shape = frames[clip.indices[0]].shape[:2]
         source = smoke_source(
             shape, np.random.default_rng(seed), parameters.density, None, parameters.kind
-        )
+        ).within(field_of_view(frames, clip.indices))
         for n, index in enumerate(clip.indices):
             name = stems[index]
             name += f"-{n:04d}" if clip.moving else ""
@@ -171,8 +175,9 @@ def _pairs(
             new = not (resume and all(file.exists() for file in files.values()))
             if new:
                 clear = frames[index]
-                if clip.moving:
-                    clear = moved(clear, time, parameters.motion, source.parameters["seed"])
+                if clip.moving and parameters.motion:
+                    way = hand_held(shape, time, parameters.motion, source.drawn.seed)
+                    clear = moved(clear, way[None])[0]
                 _write_pair(files, clear, source, time, parameters.depth == "flat")
             file = frames.files[index]
             row = {
@@ -217,32 +222,34 @@ def _picture(array: NDArray[Any]) -> Image:
     return Image(array[None], RAS_FROM_PICTURE)
 
 
-def moved(frame: Frame, time: float, motion: float, seed: int) -> Frame:
-    """A frame (H, W, 3) as a hand-held camera sees it at ``time`` s, without a border.
+def hand_held(shape: tuple[int, int], time: float, motion: float, seed: int) -> NDArray[np.float64]:
+    """Where a hand-held camera looks at ``time`` s: a (2, 3) map from its pixels to the picture's.
 
-    It is shifted by up to ``motion``, zoomed and turned (by up to ``motion`` / 2 rad) along smooth
-    random paths. Colours are interpolated, nothing else is done to them; with ``motion`` 0 the
-    frame is returned as it is.
+    It is shifted, zoomed and turned along smooth random paths by up to ``motion`` (of the picture;
+    half of it in rad), on a part so small that all of it lies in the picture.
     """
-    if motion == 0:
-        return frame
-    from PIL import Image as pillow
-
-    height, width = frame.shape[:2]
-    x, y, zoom, angle = (
+    height, width = shape
+    x, y, zoom, turn = (
         float(fractal_noise(time * 0.5, 5.0 * n, 0.5, seed + 50, octaves=2)) for n in range(4)
     )
-    # The part of the frame that is seen, so small that shift and turn stay inside.
     size = (1 - motion * (1 + 0.5 * zoom)) / (1 + motion)
-    room = (1 - size * (1 + 0.5 * motion * max(height, width) / min(height, width))) / 2
-    x, y, angle = x * room * width, y * room * height, angle * motion / 2
-    cosine, sine = size * np.cos(angle), size * np.sin(angle)
-    cx, cy = width / 2, height / 2
-    inverse = (
-        cosine, -sine, cx + x - cosine * cx + sine * cy,
-        sine, cosine, cy + y - sine * cx - cosine * cy,
-    )  # fmt: skip
-    picture = pillow.fromarray(frame).transform(
-        (width, height), pillow.Transform.AFFINE, inverse, pillow.Resampling.BICUBIC
-    )
-    return np.asarray(picture)
+    # What is left beside the part, turned as far as it may be.
+    room = (1 - size * (1 + 0.5 * motion * max(shape) / min(shape))) / 2
+    cosine, sine = size * np.cos(turn * motion / 2), size * np.sin(turn * motion / 2)
+    rotation = np.array([[cosine, -sine], [sine, cosine]])
+    middle = np.array([width - 1, height - 1]) / 2
+    centre = middle + room * np.array([x * width, y * height])
+    return np.column_stack([rotation, centre - rotation @ middle])
+
+
+def field_of_view(frames: ClearFrames, indices: Sequence[int]) -> NDArray[np.bool_] | None:
+    """What is not the black surround of a round field, (H, W); None where there is no such.
+
+    It has to cover all four corners in :data:`_FIELD_FRAMES` frames of the clip: a single dark
+    corner is a shadow, and smoke lies before shadows.
+    """
+    find, field = FieldOfView(), None
+    for n in np.unique(np.linspace(0, len(indices) - 1, _FIELD_FRAMES).round().astype(int)):
+        field = find(frames[indices[n]].astype(np.float32) / np.float32(255))
+    corners = None if field is None else field[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return None if corners is None or corners.any() else field

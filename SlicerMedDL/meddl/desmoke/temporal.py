@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.desmoke.dark_channel import brightest_channel
+
 Array = NDArray[np.float32]
 
 REST = 0.15  # weight of the new frame where nothing moves: a mean over about 12 frames
 MOVED = 0.15  # mean change of a place, 0..1, from which on only the new frame counts
 CUT = 0.2  # mean change of the whole picture that is another scene
 WINDOW = 1 / 16  # of the longer side: over so much change is averaged
+_NOISE = 5  # pixels of the mean that keeps noise from being taken for change
 
 
 class Steady:
@@ -36,13 +39,14 @@ class Steady:
     def see(self, picture: Array) -> Array:
         """Weights (h, w) float32 of the frame ``picture`` (h, w, 3) float32 against those before;
         1 after a cut."""
-        before, self._picture = self._picture, picture
+        smooth = np.asarray(cv2.blur(picture, (_NOISE, _NOISE)), np.float32)
+        smooth = smooth.reshape(picture.shape)
+        before, self._picture = self._picture, smooth
         self.cut = before is None or before.shape != picture.shape
         if before is None or self.cut:
             return np.ones(picture.shape[:2], np.float32)
         side = 2 * int(max(picture.shape) * WINDOW / 2) + 1
-        change = cv2.blur(cv2.absdiff(picture, before).max(axis=-1), (side, side))
-        change = np.reshape(change, picture.shape[:2])
+        change = cv2.blur(brightest_channel(np.abs(smooth - before)), (side, side))
         self.cut = float(change.mean()) > CUT
         if self.cut:
             return np.ones_like(change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,14 +43,21 @@ class Recipe:
 
 
 def make_schedule(optimizer: Optimizer, parameters: DesmokeTraining, steps: int) -> LRScheduler:
-    """The learning rate over ``steps``.
+    """The learning rate over ``steps``, a function of the step alone: runs can be extended.
 
     ``linear``: constant, in the second half down to 0 (pix2pix); ``onecycle``: up in a tenth of the
-    steps, then down (Smith and Topin, 2019).
+    steps, then down to 0 by a cosine (Smith and Topin, 2019).
     """
-    from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
+    from torch.optim.lr_scheduler import LambdaLR
 
-    if parameters.schedule == "onecycle":
-        return OneCycleLR(optimizer, parameters.learning_rate, steps + 1, pct_start=0.1)
-    rest = max(1, steps - steps // 2)
-    return LambdaLR(optimizer, lambda step: min(1.0, max(0.0, (steps - step) / rest)))
+    rise = max(1, steps // 10)
+
+    def linear(step: int) -> float:
+        return min(1.0, max(0.0, (steps - step) / max(1, steps - steps // 2)))
+
+    def onecycle(step: int) -> float:
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise)))) / 2
+
+    return LambdaLR(optimizer, onecycle if parameters.schedule == "onecycle" else linear)

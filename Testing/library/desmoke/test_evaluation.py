@@ -14,7 +14,7 @@ from meddl.core.image import Image
 from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.progress import CancelToken
 from meddl.desmoke import metrics
-from meddl.desmoke.evaluation import evaluate
+from meddl.desmoke.evaluation import evaluate, judge
 from meddl.desmoke.evaluation_parameters import EvaluationParameters
 from meddl.desmoke.evaluation_sets import open_sets
 from meddl.desmoke.scattering import blend
@@ -98,6 +98,18 @@ def test_command_writes_report_table_plot_and_pictures(folders, tmp_path, capsys
     np.testing.assert_array_equal(picture[:, :48], read_rgb(folders["input"] / "f1.png"))
     np.testing.assert_array_equal(picture[:, -48:], read_rgb(folders["reference"] / "f1.png"))
     assert picture.shape == (40, 3 * 48 + 2 * 4, 3)
+
+
+def test_a_black_surround_is_left_out_of_what_has_no_reference():
+    pytest.importorskip("cv2")
+    clear = clear_frame(5).repeat(3, 0).repeat(3, 1)
+    frames = {"reference": clear, "input": smoked(clear, 0.4), "output": smoked(clear, 0.2)}
+    framed = {role: np.pad(f, ((0, 0), (60, 60), (0, 0))) for role, f in frames.items()}
+    alone, found = judge(frames), judge(framed)
+    for name in ("change", "smoke", "input_contrast", "output_contrast"):
+        assert found[name] == pytest.approx(alone[name]), name
+    assert found["input_smoke_density"] == pytest.approx(alone["input_smoke_density"], abs=0.1)
+    assert found["input_psnr"] > alone["input_psnr"] + 2
 
 
 def test_without_input_there_is_no_gain(folders):

@@ -100,30 +100,35 @@ def test_the_veil_is_brightest_at_the_lamp():
     for seed in range(5):
         source = smoke_source((64, 64), rng(seed), "heavy", kind="veil")
         light = source(0.0)[1].sum(axis=2)
-        x, y = (min(int(64 * p), 63) for p in source.parameters["beam"][:2])
+        x, y = (min(int(64 * p), 63) for p in source.drawn.beam[:2])
         assert light[y, x] > 1.05 * light.min()
 
 
-def test_the_light_of_one_layer_is_that_of_emission_and_absorption():
+def test_the_light_of_layers_is_that_of_emission_and_absorption():
     from meddl.desmoke.smoke_kernels import render
 
     # Two even layers before a far surface: T = e^(-a - b),
-    # veil = E1 (1 - e^-a) + E2 e^-a (1 - e^-b).
-    a, b, near, far = 0.7, 0.4, 0.9, 0.5
+    # the lamp's veil = E1 (1 - e^-a) + E2 e^-a (1 - e^-b), and the tissue's c (1 - T).
+    a, b, near, far = 0.7, 0.4, 0.6, 0.3
     density = np.zeros((2, 3, 3), np.float32)
     density[0], density[1] = a, b
     bounds = np.array([[0, 1], [1, 2]], np.float32)
-    light = np.array([[near] * 3, [far] * 3], np.float32)
+    strength = np.array([near, far], np.float32)
+    light = np.array([[1, 0.9, 0.8], [0.3, 0.2, 0.1]], np.float32)
     t, airlight = np.empty((5, 7), np.float32), np.empty((5, 7, 3), np.float32)
-    beam = np.array([3, 2, 100, 1], np.float32)
-    render(t, airlight, density, np.full((5, 7), 3, np.float32), bounds, light, beam)
-    veil = near * (1 - np.exp(-a)) + far * np.exp(-a) * (1 - np.exp(-b))
+    beam = np.array([3, 2, 4], np.float32)
+    render(t, airlight, density, np.full((5, 7), 3, np.float32), bounds, strength, light, beam)
     assert t == pytest.approx(np.exp(-a - b), abs=5e-4)
-    assert airlight * (1 - t[..., None]) == pytest.approx(veil, abs=5e-4)
+    lamp = near * (1 - np.exp(-a)) + far * np.exp(-a) * (1 - np.exp(-b))
+    opacity = 1 - np.exp(-a - b)
+    veil = airlight * (1 - t[..., None])
+    assert veil[2, 3] == pytest.approx(lamp * light[0] + opacity * light[1], abs=5e-4)
+    # Falls with 1 / (1 + (distance / radius)^2): 3 pixels of 4 from the axis.
+    assert veil[2, 6] == pytest.approx(lamp * light[0] * 16 / 25 + opacity * light[1], abs=5e-4)
     # Half of the first layer before a surface at 0.5.
-    render(t, airlight, density, np.full((5, 7), 0.5, np.float32), bounds, light, beam)
+    render(t, airlight, density, np.full((5, 7), 0.5, np.float32), bounds, strength, light, beam)
     assert t == pytest.approx(np.exp(-a / 2), abs=5e-4)
-    assert airlight == pytest.approx(near, abs=5e-4)
+    assert airlight[2, 3] == pytest.approx(near * light[0] + light[1], abs=5e-4)
 
 
 def test_brightness_gives_depth_by_the_inverse_square():
@@ -136,6 +141,12 @@ def test_brightness_gives_depth_by_the_inverse_square():
     assert ratio[:, 30:210] == pytest.approx(1, abs=0.06)
     black = depth_from_brightness(np.zeros((5, 3, 3), np.uint8))
     assert (black == 1).all()
+
+
+def test_published_smoke_is_of_one_colour():
+    airlight = smoke_source((40, 60), rng(3), "medium", kind="published")(0.0)[1]
+    t = smoke_source((40, 60), rng(3), "medium", kind="published")(0.0)[0]
+    assert np.ptp(airlight[t < 0.99], axis=0).max() < 1e-3
 
 
 def test_the_published_smoke_is_a_clipped_fractal_with_two_faded_edges():

@@ -14,7 +14,7 @@ from meddl.core.pictures import read_picture, read_rgb
 from meddl.core.progress import CancelToken
 from meddl.core.video import read_frames
 from meddl.desmoke.smoke import DENSITIES
-from meddl.desmoke.synthesis import SynthesisParameters, moved, synthesize
+from meddl.desmoke.synthesis import SynthesisParameters, hand_held, synthesize
 
 from .surgical_pictures import film, save, tissue
 
@@ -112,17 +112,48 @@ def test_smoke_on_a_video_is_coherent(tmp_path):
     assert np.abs(maps[5] - maps[0]).mean() > 2 * change[3]  # another clip has another smoke
 
 
-def test_a_still_moves_without_border_and_without_other_colours():
-    white = np.full((40, 60, 3), 255, np.uint8)
-    frame = tissue(1, (60, 90))
-    for motion in (0.01, 0.05, 0.2):
-        seen = [moved(frame, time, motion, 5) for time in np.linspace(0, 20, 30)]
-        assert all((moved(white, time, motion, 5) == 255).all() for time in np.linspace(0, 20, 30))
-        assert not (seen[0] == seen[-1]).all()
-        assert np.mean([view.mean() for view in seen]) == pytest.approx(frame.mean(), rel=0.1)
-    steady = [moved(frame, time, 0.02, 5).astype(float) for time in (1.0, 1.04, 2.0)]
-    assert np.abs(steady[1] - steady[0]).mean() < 0.3 * np.abs(steady[2] - steady[0]).mean()
-    assert moved(frame, 3.0, 0.0, 5) is frame
+def test_a_hand_held_camera_sees_no_border_and_does_not_jump():
+    for shape in ((60, 90), (80, 40), (50, 50)):
+        corners = np.array([(x, y, 1) for x in (0, shape[1] - 1) for y in (0, shape[0] - 1)]).T
+        for motion in (0.01, 0.05, 0.2):
+            times = np.linspace(0, 40, 400)
+            seen = np.stack([hand_held(shape, time, motion, 5) @ corners for time in times])
+            assert seen.min() >= 0
+            assert seen[:, 0].max() <= shape[1] - 1 and seen[:, 1].max() <= shape[0] - 1
+            step = np.abs(np.diff(seen, axis=0)).max()
+            assert 0 < step < 0.35 * motion * max(shape)  # in a tenth of a second
+            assert np.ptp(seen[:, 0], axis=0).min() > 0.3 * motion * shape[1]
+
+
+def test_a_still_becomes_a_clip_of_its_own_colours(stills, tmp_path):
+    parameters = SynthesisParameters(clip=4, motion=0.1, rate=2, density="light")
+    synthesize([stills / "0.png"], tmp_path / "out", parameters)
+    clear = [read_rgb(path) for path in sorted((tmp_path / "out" / "clear").iterdir())]
+    assert len(clear) == 4 and not (clear[0] == clear[3]).all()
+    frame = read_rgb(stills / "0.png")
+    for view in clear:
+        assert view.shape == frame.shape
+        assert (view.min(axis=(0, 1)) >= frame.min(axis=(0, 1))).all()
+        assert (view.max(axis=(0, 1)) <= frame.max(axis=(0, 1))).all()
+    parameters = SynthesisParameters(clip=2, motion=0)
+    synthesize([stills / "0.png"], tmp_path / "still", parameters)
+    assert (read_rgb(tmp_path / "still" / "clear" / "0-0001.png") == frame).all()
+
+
+def test_smoke_stays_in_a_round_field_of_view(tmp_path):
+    y, x = np.mgrid[:90, :120]
+    inside = np.hypot(y - 45, x - 60) < 42
+    frames = [np.maximum(tissue(n, (90, 120)), 20) * inside[..., None] for n in range(2)]
+    for n, frame in enumerate(frames):
+        save(tmp_path / f"{n}.png", frame.astype(np.uint8))
+    parameters = SynthesisParameters(transmission=True, density="heavy", kind="cloud")
+    synthesize([tmp_path / "*.png"], tmp_path / "out", parameters)
+    for row in index(tmp_path / "out"):
+        t = read_picture(tmp_path / "out" / "transmission" / f"{row['name']}.png").array[0] / 65535
+        assert (t[~inside] == 1).all()
+        assert 1 - t[inside].mean() == pytest.approx(float(row["opacity"]), abs=0.02)
+        smoky = read_rgb(tmp_path / "out" / "smoky" / f"{row['name']}.png")
+        assert (smoky[~inside] == 0).all()
 
 
 def test_smoky_frames_can_be_left_out_and_names_do_not_collide(tmp_path):

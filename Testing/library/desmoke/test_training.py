@@ -168,20 +168,33 @@ def test_two_frames_are_learned_by_heart(loss):
     assert np.mean(errors[-4:]) < 0.4 * errors[0]
 
 
-def test_the_rate_falls_in_the_second_half():
+def rates_of(schedule: str, steps: int) -> list[float]:
     parameters = DesmokeTraining(
-        architecture="pix2pix", size=(32, 32), layers=2, filters=2, learning_rate=1e-3
-    )
-    recipe = make_recipe(parameters, 10)
+        architecture="pix2pix", size=(32, 32), layers=2, filters=2, learning_rate=1e-3,
+        schedule=schedule,
+    )  # fmt: skip
+    recipe = make_recipe(parameters, steps)
+    assert recipe.optimizer.defaults["betas"] == (0.5, 0.999)
     rates = []
-    for _ in range(10):
+    for _ in range(steps + 1):
         rates.append(recipe.optimizer.param_groups[0]["lr"])
         recipe.optimizer.step()
         recipe.scheduler.step()
+    return rates
+
+
+def test_the_rate_falls_in_the_second_half():
+    rates = rates_of("linear", 10)
     np.testing.assert_allclose(rates[:6], 1e-3)
-    np.testing.assert_allclose(rates[5:], 1e-3 * np.array([5, 4, 3, 2, 1]) / 5)
-    assert recipe.optimizer.param_groups[0]["lr"] == 0
-    assert recipe.optimizer.defaults["betas"] == (0.5, 0.999)
+    np.testing.assert_allclose(rates[5:], 1e-3 * np.array([5, 4, 3, 2, 1, 0]) / 5)
+    assert len(rates_of("linear", 1)) == 2  # the shortest run
+
+
+def test_one_cycle_rises_and_falls():
+    rates = np.array(rates_of("onecycle", 40))
+    assert rates.argmax() == 4 and rates.max() == pytest.approx(1e-3)
+    assert (np.diff(rates)[:4] > 0).all() and (np.diff(rates)[4:] < 0).all()
+    assert rates[22] == pytest.approx(5e-4) and rates[40] == pytest.approx(0, abs=1e-12)
 
 
 def test_validation_figures_are_those_of_numpy():

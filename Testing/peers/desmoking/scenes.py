@@ -19,8 +19,15 @@ from meddl.desmoke.smoke import depth_from_brightness, smoke_clip
 Frame = NDArray[np.uint8]
 
 SIDE = 256  # pixels, of all frames
-# The frames of input_12.avi without smoke, by eye; 13 and 37 to 40 have a haze.
-CLEAR_12 = (0, 1, 2, 3, 4, 8, 9, 10, 11, 12)
+# The frames of the clips input_*.avi without smoke, by eye. What is not named has smoke of all
+# densities, or cannot be told from it.
+CLEAR = {
+    2: (3, 4, 5, 6, 8, 25, 26, 27, 37, 38, 39, 40, 41),
+    6: (28, 29, 32, 33, 34, 35, 37, 38, 39, 40),
+    8: (0, 1, 2, 3, 4, 27, 28, 29, 30),
+    10: (0, 1, 2, 3, 4, 11, 29, 30, 47, 48, 49),
+    12: (0, 1, 2, 3, 4, 8, 9, 10, 11, 12),
+}
 FIRST_SEED = 1000  # rendered scenes below may be trained on
 DENSITIES = ("light", "medium", "heavy")
 RATE = 25.0
@@ -49,12 +56,18 @@ class Smoky:
     opacity: float
 
 
-def scenes(clip_12: Path, rendered: int, photos: Sequence[Path] = ()) -> list[Scene]:
+def clear_frames(folder: Path, clip: int) -> list[Scene]:
+    """The frames of ``input_CLIP.avi`` without smoke."""
+    return [
+        Scene(f"clip {clip} frame {number}", f"clip {clip}", squared(frame))
+        for number, frame in enumerate(read_frames(folder / f"input_{clip}.avi"))
+        if number in CLEAR[clip]
+    ]
+
+
+def scenes(folder: Path, rendered: int, photos: Sequence[Path] = ()) -> list[Scene]:
     """Clear frames of clip 12, ``rendered`` abdomens from seed 1000 on, and photographs."""
-    found = []
-    for number, frame in enumerate(read_frames(clip_12)):
-        if number in CLEAR_12:
-            found.append(Scene(f"clip 12 frame {number}", "clip 12", squared(frame)))
+    found = clear_frames(folder, 12)
     for seed in range(FIRST_SEED, FIRST_SEED + rendered):
         for frame in RenderedFrames(seed, views=1).frames():
             found.append(Scene(f"abdomen {seed}", "rendered", squared(frame)))

@@ -1,0 +1,80 @@
+"""The clear frame at full resolution on a torch device: the frame goes there once.
+
+The arithmetic of :mod:`meddl.desmoke.recovery` and of :func:`meddl.desmoke.desmoker.shrunk`; only
+the coarse grid of the estimator crosses between the device and the processor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from meddl.desmoke.recovery import cells_of
+from meddl.desmoke.scattering import LEAST_TRANSMISSION
+
+Array = NDArray[np.float32]
+Frame = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+class TorchFrame:
+    """A frame on a device.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        device: for example ``"cuda:0"``.
+    """
+
+    def __init__(self, frame: Frame, device: str) -> None:
+        there = torch.from_numpy(np.require(frame, None, ("C", "W"))).to(device)
+        self.planes = there.permute(2, 0, 1).float()  # (3, H, W), 0 to 255
+
+    @torch.inference_mode()
+    def shrunk(self, grid: tuple[int, int]) -> Array:
+        """The frame on a grid of (rows, columns), (h, w, 3) float32 0..1."""
+        height, width = self.planes.shape[1:]
+        if grid[0] <= height and grid[1] <= width:
+            rows = area_means(grid[0], height).to(self.planes)
+            columns = area_means(grid[1], width).to(self.planes)
+            small = rows @ self.planes @ columns.T
+        else:
+            small = interpolate(self.planes[None], grid, mode="bilinear")[0]
+        # Whole levels, as the processor's path has them.
+        return np.ascontiguousarray((small.round() / 255).permute(1, 2, 0).cpu().numpy())
+
+    @torch.inference_mode()
+    def recovered(
+        self,
+        maps: Array,
+        inside: Mask,
+        strength: float = 1.0,
+        least_transmission: float = LEAST_TRANSMISSION,
+    ) -> Frame:
+        """As :func:`meddl.desmoke.recovery.recover_frame`, (H, W, 3) uint8."""
+        seen = self.planes
+        coarse = torch.from_numpy(maps).to(seen)
+        wide = interpolate(coarse[None], seen.shape[1:], mode="bilinear")[0]
+        t, airlight, residual = wide[:1], wide[1:4], wide[4:]
+        clear = (seen - 255 * airlight * (1 - t)) / t.clamp(min=least_transmission)
+        if len(residual):
+            clear = clear + 255 * residual
+        mixed = torch.lerp(seen, clear.clamp(0, 255), strength)
+        if not inside.all():
+            rows = cells_of(seen.shape[1], inside.shape[0])
+            columns = cells_of(seen.shape[2], inside.shape[1])
+            field = torch.from_numpy(inside[np.ix_(rows, columns)]).to(seen.device)
+            mixed = torch.where(field, mixed, seen)
+        values = (mixed + 0.5).to(torch.uint8)
+        return values.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def area_means(cells: int, pixels: int) -> Tensor:
+    """(cells, pixels) float32: the share of each pixel in the mean over each cell."""
+    edges = torch.arange(cells + 1, dtype=torch.float64) * pixels / cells
+    left, right = edges[:-1, None], edges[1:, None]
+    pixel = torch.arange(pixels, dtype=torch.float64)
+    covered = torch.minimum(right, pixel + 1) - torch.maximum(left, pixel)
+    return (covered.clamp(min=0) * cells / pixels).float()

@@ -1,0 +1,130 @@
+"""The filter: uint8 in and out, at any size; strength, level, surround, refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from meddl.core.errors import FileError, InputError
+from meddl.desmoke import VideoDesmoker
+
+from .smoky_scenes import frame_of, smoky, tissue
+
+
+@pytest.fixture
+def desmoker():
+    return VideoDesmoker("classical")
+
+
+def test_smoke_is_removed_at_full_size(desmoker):
+    clear = tissue(480, 640)
+    frame = frame_of(smoky(clear, 0.5))
+    kept = frame.copy()
+    result = desmoker(frame)
+    np.testing.assert_array_equal(frame, kept)
+    assert result.shape == frame.shape and result.dtype == np.uint8
+    errors = [np.abs(f / 255.0 - clear).mean() for f in (result, frame)]
+    assert errors[0] < 0.5 * errors[1]
+    assert desmoker.smoke_level == pytest.approx(0.5, abs=0.1)
+    assert desmoker.transmission.shape == (480, 640)
+    assert 1 - desmoker.transmission.mean() == pytest.approx(desmoker.smoke_level, abs=0.02)
+
+
+def test_strength_zero_is_the_frame_and_between_is_between(desmoker):
+    frame = frame_of(smoky(tissue(), 0.5))
+    results = {}
+    for strength in (0, 0.5, 1.0):
+        desmoker.reset()
+        desmoker.strength = strength
+        results[strength] = desmoker(frame).astype(int)
+    np.testing.assert_array_equal(results[0], frame)
+    assert np.abs(results[0.5] - (results[0] + results[1.0]) / 2).max() <= 1
+    desmoker.strength = 0
+    assert desmoker(frame) is not frame and desmoker.smoke_level > 0.3
+    for bad in (-0.1, 1.5, float("nan"), "1", None):
+        with pytest.raises(InputError, match="strength"):
+            desmoker.strength = bad
+
+
+def test_level_follows_opacity(desmoker):
+    levels = []
+    for opacity in (0, 0.2, 0.4, 0.6, 0.8):
+        desmoker.reset()
+        desmoker(frame_of(smoky(tissue(), opacity)))
+        levels.append(desmoker.smoke_level)
+    assert levels == sorted(levels) and levels[0] < 0.02 and levels[-1] > 0.6
+
+
+def test_black_surround_is_left(desmoker):
+    y, x = np.mgrid[-1:1:240j, -1:1:320j]
+    field = np.hypot(x, y) < 0.9
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 8, (240, 320, 3)).astype(np.uint8)  # as compression leaves it
+    frame = np.where(field[..., None], frame_of(smoky(tissue(240, 320), 0.5)), noise)
+    result = desmoker(frame)
+    outside = np.hypot(x, y) > 0.93
+    np.testing.assert_array_equal(result[outside], frame[outside])
+    assert np.abs(result[field].astype(int) - frame[field]).mean() > 10
+    assert desmoker.smoke_level == pytest.approx(0.5, abs=0.1)  # of the field alone
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (33, 1), (101, 255)])
+@pytest.mark.parametrize("value", [0, 255, 170])
+def test_odd_sizes_black_white_and_all_smoke(desmoker, shape, value):
+    frame = np.full((*shape, 3), value, np.uint8)
+    result = desmoker(frame)
+    assert result.shape == frame.shape and desmoker.transmission.shape == shape
+    assert 0 <= desmoker.smoke_level <= 1
+    if value == 0:
+        assert not result.any() and desmoker.smoke_level == 0
+
+
+def test_another_size_or_reset_begins_anew(desmoker):
+    rng = np.random.default_rng(1)
+    one, two = (rng.integers(0, 256, (*shape, 3), np.uint8) for shape in ((40, 60), (60, 40)))
+    first = desmoker(one)
+    desmoker(two)
+    np.testing.assert_array_equal(desmoker(one), first)
+    for _ in range(3):
+        desmoker(one // 2 + 90)
+    desmoker.reset()
+    assert desmoker.veil is None and desmoker.smoke_level == 0
+    with pytest.raises(InputError, match="before the first frame"):
+        _ = desmoker.transmission
+    np.testing.assert_array_equal(desmoker(one), first)
+
+
+def test_frames_that_are_views_are_taken(desmoker):
+    frame = frame_of(smoky(tissue(), 0.5))
+    expected = desmoker(frame)
+    desmoker.reset()
+    wide = np.zeros((96, 256, 3), np.uint8)
+    wide[:, ::2] = frame
+    np.testing.assert_array_equal(desmoker(wide[:, ::2]), expected)
+    desmoker.reset()
+    frame.setflags(write=False)
+    np.testing.assert_array_equal(desmoker(frame), expected)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.uint16),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        None,
+    ],
+)
+def test_wrong_arrays_are_refused(desmoker, frame):
+    with pytest.raises(InputError, match=r"\(H, W, 3\) uint8 was expected"):
+        desmoker(frame)
+
+
+def test_wrong_methods_and_weights_are_refused(tmp_path):
+    with pytest.raises(InputError, match="'best', expected one of: auto, classical, network"):
+        VideoDesmoker("best")
+    with pytest.raises(FileError):
+        VideoDesmoker("network", weights=tmp_path / "none.safetensors")

@@ -1,0 +1,57 @@
+"""Fits the two numbers of meddl.desmoke.metrics.smoke_density, and says how far it is off.
+
+    python Testing/peers/desmoke_density.py FOLDER_OF_CLIPS
+
+Clear frames of the clips to train on (2, 6, 8, 10) go under synthetic smoke of known mean opacity.
+The dark share is fitted as a line over the opacity; clip 12, which the fit has not seen, judges.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from desmoking.scenes import DENSITIES, Scene, clear_frames, under_smoke
+from numpy.typing import NDArray
+
+from meddl.desmoke.metrics import dark_share, smoke_density
+
+TO_TRAIN, TO_JUDGE = (2, 6, 8, 10), (12,)
+CLASSES = {"none": (0, 0), "light": (0, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 1)}
+
+
+def samples(folder: Path, clips: tuple[int, ...]) -> list[tuple[float, Any]]:
+    """(mean opacity, frame) of every clear frame as it is, and under two smokes of each class."""
+    found: list[tuple[float, Any]] = []
+    scenes: list[Scene] = [scene for clip in clips for scene in clear_frames(folder, clip)]
+    for seed, scene in enumerate(scenes):
+        found.append((0.0, scene.frame))
+        for density in DENSITIES:
+            for again in (0, 1):
+                case = under_smoke(scene, density, "physical", 1, 2 * seed + again)
+                found.append((case.opacity, case.smoky[0]))
+    return found
+
+
+def main() -> None:
+    """Fit and judge."""
+    folder = Path(sys.argv[1])
+    known = samples(folder, TO_TRAIN)
+    opacities = np.array([opacity for opacity, _ in known])
+    slope, start = np.polyfit(opacities, [dark_share(frame) for _, frame in known], 1)
+    print(f"no smoke {start:.3f}, nothing but smoke {start + slope:.3f}")
+    for clips in (TO_TRAIN, TO_JUDGE):
+        cases = samples(folder, clips)
+        opacity = np.array([o for o, _ in cases])
+        error = np.array([smoke_density(frame) for _, frame in cases]) - opacity
+        print(f"clips {clips}: mean absolute error {np.abs(error).mean():.3f}, ", end="")
+        print(f"correlation {np.corrcoef(error + opacity, opacity)[0, 1]:.2f}")
+        for name, (low, high) in CLASSES.items():
+            own: NDArray[Any] = error[(opacity > low) & (opacity <= high) | (opacity == high)]
+            print(f"  {name}: bias {own.mean():+.2f}, absolute {np.abs(own).mean():.2f}")
+
+
+if __name__ == "__main__":
+    main()
