@@ -82,6 +82,7 @@ class Showing(Follower):
     def show_live(self, volume: Any, frame: Image, output: Frame) -> None:
         """Show what was made of a live volume's picture."""
         self._live[volume.GetID()] = (frame, output)
+        self.follow(volume)  # until it is removed
         self.refresh(volume)
 
     def refresh(self, owner: Any) -> None:
@@ -134,9 +135,10 @@ class Showing(Follower):
             for listener in list(self.listeners):
                 listener(browser)
 
-    def removed(self, proxy: Any) -> None:
-        """An output was removed."""
-        self._browsers.pop(proxy.GetID(), None)
+    def removed(self, volume: Any) -> None:
+        """An output or a live volume was removed."""
+        self._browsers.pop(volume.GetID(), None)
+        self._live.pop(volume.GetID(), None)
 
     def closed(self) -> None:
         """Forget the closed scene."""
