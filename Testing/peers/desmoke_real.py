@@ -5,7 +5,8 @@
 
 The clips input_2, 6, 8, 10 and 12.avi of DeSmoke-LAP go through every method as videos. Writes a
 picture of each (rows: input and methods; columns: frames) and report.md, report.json with, per clip
-and method: smoke density of the smoky and of the clear frames, change of the clear frames, and the
+and method: smoke density of the smoky and of the clear frames, contrast and share of values at the
+ends of the range, change of the clear frames, how much of the input's structure is kept, and the
 correlation of the gradients with the nearest clear frame, which optical flow between the inputs
 lays over the smoky one, where the flow can be trusted.
 """
@@ -28,7 +29,14 @@ from meddl.core.run_record import make_folder, versions
 from meddl.core.video import read_frames
 from meddl.desmoke.evaluation_files import side_by_side
 from meddl.desmoke.flicker import motion, warp
-from meddl.desmoke.metrics import change, contrast, gradient_correlation, smoke_density
+from meddl.desmoke.metrics import (
+    change,
+    clipped,
+    contrast,
+    gradient_correlation,
+    smoke_density,
+    structure,
+)
 
 # Frames to show, the last two of them clear.
 SHOWN = {
@@ -55,10 +63,11 @@ def judge(number: int, frames: Sequence[Frame], outputs: dict[str, list[Frame]])
                 "clip": number, "method": name, "smoky_frames": len(smoky),
                 "density_smoky": mean(smoke_density(own[n]) for n in smoky),
                 "density_clear": mean(smoke_density(own[n]) for n in clear),
+                "clipped_smoky": mean(clipped(own[n]) for n in smoky),
                 "contrast_smoky": mean(contrast(own[n]) for n in smoky),
                 "change_clear": mean(change(own[n], frames[n]) for n in clear),
                 "edges_with_clear": mean(edges), "matched_frames": len(near),
-                "edges_with_input": mean(gradient_correlation(own[n], frames[n]) for n in smoky),
+                "structure_kept": mean(structure(own[n], frames[n]) for n in smoky),
             }
         )  # fmt: skip
     return rows
@@ -92,17 +101,17 @@ def sheet(rows: Sequence[Sequence[Frame]]) -> Frame:
 def table(rows: Sequence[Any]) -> str:
     """Markdown."""
     lines = [
-        "| clip | method | density, smoky | density, clear | contrast, smoky | "
-        "change, clear, % | edges, clear | edges, input |",
-        "|---" * 8 + "|",
+        "| clip | method | density, smoky | density, clear | contrast, smoky | clipped, smoky, % | "
+        "change, clear, % | edges, clear | structure kept |",
+        "|---" * 9 + "|",
     ]
     for row in rows:
         lines.append(
             f"| {row['clip']} | {row['method']} | {row['density_smoky']:.2f} | "
             f"{row['density_clear']:.2f} | {row['contrast_smoky']:.3f} | "
-            f"{100 * row['change_clear']:.2f} | "
+            f"{100 * row['clipped_smoky']:.1f} | {100 * row['change_clear']:.2f} | "
             f"{row['edges_with_clear']:.3f} ({row['matched_frames']}) | "
-            f"{row['edges_with_input']:.3f} |"
+            f"{row['structure_kept']:.3f} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -10,9 +10,10 @@ Judge desmoked frames beside the same frames without smoke, and beside the smoky
 
 Folders of pictures are matched by file name, a video by order. REPORT.json holds PSNR, SSIM, UQI,
 FSIMc and the correlation of the gradients for output and input and their difference (the gain);
-smoke density and contrast, which need no reference; the change on frames without smoke; and
-flicker, if the frames are a video (or --flicker on): all per frame, with mean and median. A table
-(.csv), a plot (.png) and pictures side by side (REPORT_pictures) are written beside it.
+smoke density and contrast, which need no reference; how much of the input's structure is kept; the
+change on frames without smoke; and flicker, if the frames are a video (or --flicker on): all per
+frame, with mean and median. A table (.csv), a plot (.png) and pictures side by side
+(REPORT_pictures) are written beside it.
 """
 
 EXAMPLES = """\
@@ -76,8 +77,11 @@ def _print(result: dict[str, Any]) -> None:
             row += f"{mean[f'{role}_{name}']:7.3f}"
         smoke = mean.get(f"{role}_smoke_density")
         print(row + (f"{smoke:10.3f}" if smoke is not None else ""))
+    if "structure_kept" in mean:
+        print(f"  the output keeps {mean['structure_kept']:.3f} of the input's structure")
     if (kept := result["smoke_free"]) is not None:
         print(f"  {kept['frames']} frames without smoke change by {kept['change']:.2%}")
     if (found := result["flicker"]) is not None:
-        told = ", ".join(f"{role} {found[role]:.3%}" for role in found if role != "pairs")
+        roles = [role for role in ("input", "output", "reference") if role in found]
+        told = ", ".join(f"{role} {found[role]:.3%}" for role in roles)
         print(f"  flicker over {found['pairs']} pairs: {told}")

@@ -6,7 +6,6 @@ processes, and a run on several processes sees what one process with the larger 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -94,12 +93,6 @@ class _Batches(Sampler):
         return len(self.batches)
 
 
-def _one_thread(worker: int) -> None:
-    """OpenCV would start as many threads as there are cores in every worker, as torch does not."""
-    if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(1)
-
-
 class SampleLoader:
     """Loads given batches, in worker processes if asked; workers stay alive between epochs.
 
@@ -133,7 +126,6 @@ class SampleLoader:
             _Drawn(samples, seed),
             batch_sampler=self._batches,
             num_workers=workers,
-            worker_init_fn=_one_thread,
             persistent_workers=workers > 0,
             collate_fn=collate,
             pin_memory=pin_memory,

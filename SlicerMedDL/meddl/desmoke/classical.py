@@ -22,7 +22,8 @@ SIDE = 256  # pixels of the longer side: smoke is smooth
 # Of the longer side. White tissue, fat and instruments fill the dark channel of 15 pixels without
 # smoke; in a square of a third of the picture some shadow nearly always lies.
 PATCH = 0.36
-RADIUS, EPS = 0.2, 1e-2  # of the guided filter: of the longer side; highlights are smoothed away
+RADIUS, EPS = 0.2, 0.1  # of the guided filter: of the longer side; highlights are smoothed away
+SUBSAMPLING = 4  # of the guided filter: a quarter of the time, the same within 0.01
 RIM = 0.04  # of the longer side: near the field's rim light falls off, and smoke would seem thin
 # A wide dark channel up to the first is tissue's own, from the second on all of it is smoke; so
 # clear frames stay as they are. Chosen on clips 2, 6, 8 and 10, see Docs/desmoke-video.md.
@@ -50,11 +51,13 @@ class DarkChannelEstimator:
 
     def __call__(self, picture: Array, mask: Mask | None = None) -> Veil:
         """The veil of the next frame, (h, w, 3) float32 RGB 0..1; no smoke outside ``mask``."""
-        longer = max(picture.shape)
+        longer = max(picture.shape[:2])
         patch = 2 * int(longer * self.patch / 2) + 1
         weight = self._steady.see(picture)
         looked_at = None if mask is None else _inner(mask, int(longer * RIM))
-        seen = estimate_airlight(picture, patch, looked_at)
+        # A median over a tenth of the picture needs no more than every other row and column.
+        every_other = None if looked_at is None else looked_at[::2, ::2]
+        seen = estimate_airlight(picture[::2, ::2], max(patch // 2, 1), every_other)
         before = seen if self._airlight is None or self._steady.cut else self._airlight
         airlight: Array = before + REST * (seen - before)
         self._airlight = airlight
@@ -63,7 +66,7 @@ class DarkChannelEstimator:
         dark = self._steady.mean(dark, weight)
         inside = None if mask is None else mask.astype(np.float32)
         radius = max(int(longer * RADIUS), 1)
-        refined = guided_filter(grey_of(picture), dark, radius, EPS, inside)
+        refined = guided_filter(grey_of(picture), dark, radius, EPS, inside, SUBSAMPLING)
         t = transmission_of(np.clip(refined, 0, 1), self.kept)
         t = t if mask is None else np.where(mask, t, np.float32(1))
         return Veil(t, np.broadcast_to(airlight, picture.shape))

@@ -182,18 +182,19 @@ def find_clear_frames(
         Cancelled: between frames.
     """
     found: list[FrameFile] = []
-    for n, source in enumerate(sources):
-        part = subprogress(progress, n / len(sources), (n + 1) / len(sources))
-        for path, numbers in _expanded(str(source), Path(folder)):
-            if path.suffix.lower() in PICTURES:
-                if not judge or clarity(read_rgb(existing_file(path, "picture"))).is_clear:
-                    found.append(FrameFile(path))
-            elif numbers is not None:
-                found += [FrameFile(path, number) for number in _existing(path, numbers)]
-            else:
-                found += _judged(path, judge, part, cancel)
-            if cancel is not None:
-                cancel.check()
+    items = [item for source in sources for item in _expanded(str(source), Path(folder))]
+    for n, (path, numbers) in enumerate(items):
+        part = subprogress(progress, n / len(items), (n + 1) / len(items))
+        if cancel is not None:
+            cancel.check()
+        if path.suffix.lower() in PICTURES:
+            if not judge or clarity(read_rgb(path)).is_clear:
+                found.append(FrameFile(path))
+            part(1.0, f"looking at picture {path.name}")
+        elif numbers is not None:
+            found += [FrameFile(path, number) for number in _existing(path, numbers)]
+        else:
+            found += _judged(path, judge, part, cancel)
     if not found:
         raise InputError(
             f"no clear frame in {', '.join(map(str, sources))}; name frames, as in clip.avi:0-10"
@@ -217,15 +218,16 @@ def _expanded(source: str, folder: Path) -> Iterator[tuple[Path, list[int] | Non
     match = re.fullmatch(r"(.+):([\d,\s-]+)", source)
     name, numbers = (match[1], parse_numbers(match[2])) if match else (source, None)
     path = folder / name
-    if path.is_dir():
-        yield from ((picture, None) for picture in picture_files(path))
-    elif has_magic(name) and not path.exists():
-        paths = sorted(glob(str(path)))
+    paths = [path]
+    if has_magic(name) and not path.exists():
+        paths = [Path(each) for each in sorted(glob(str(path)))]
         if not paths:
             raise FileError(f"no file matches {path}")
-        yield from ((Path(each), numbers) for each in paths)
-    else:
-        yield existing_file(path, "video or picture"), numbers
+    for each in paths:
+        if each.is_dir():
+            yield from ((picture, None) for picture in picture_files(each))
+        else:
+            yield existing_file(each, "video or picture"), numbers
 
 
 def parse_numbers(text: str) -> list[int]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.desmoke.guided_filter import guided_filter
-from meddl.desmoke.scattering import LEAST_TRANSMISSION
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -24,6 +23,7 @@ PATCH = 15  # pixels, of pictures of 256 and more
 RADIUS, EPS = 15, 1e-4  # of the guided filter
 # What is kept of the veil, so that distance still shows (He et al., section 4.2).
 KEPT = 0.05
+LEAST = 0.2  # transmission: noise is at most five times as large; 0.1 was no better
 # The airlight is the median colour where the wide dark channel is in its top part of the picture:
 # a median over so much falls for no highlight, no instrument's rim and no swab.
 TOP = 0.1
@@ -107,7 +107,7 @@ def estimate_airlight(picture: Array, patch: int, mask: Mask | None = None) -> A
 
     He et al. take the brightest pixel of the top 0.1 % of the dark channel. Under a laparoscope
     that is a highlight, a swab or white tissue, and, where smoke is thin, never smoke: it was wrong
-    by 0.18 to 0.24. Here it is the median colour of the top :data:`TOP` of a wide dark channel,
+    by 0.16 to 0.32. Here it is the median colour of the top :data:`TOP` of a wide dark channel,
     drawn a quarter of the way to grey, as far as that channel is high enough to be smoke; else
     :data:`USUAL_AIRLIGHT`. Figures: ``Docs/desmoke-video.md``.
 
@@ -138,6 +138,6 @@ def brightest_airlight(picture: Array, patch: int = PATCH, mask: Mask | None = N
 
 
 def transmission_of(dark: Array, kept: float = KEPT) -> Array:
-    """t = 1 - (1 - kept) dark, at least :data:`LEAST_TRANSMISSION`, of the dark channel of I / A
-    (He et al., equation 12)."""
-    return np.clip(1 - np.float32(1 - kept) * dark, LEAST_TRANSMISSION, 1, dtype=np.float32)
+    """t = 1 - (1 - kept) dark, at least :data:`LEAST`, of the dark channel of I / A (He et al.,
+    equation 12)."""
+    return np.clip(1 - np.float32(1 - kept) * dark, LEAST, 1, dtype=np.float32)

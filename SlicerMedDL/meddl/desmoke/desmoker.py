@@ -31,11 +31,13 @@ def make_estimator(
     """The estimator of a method; ``auto`` takes the network if its weights are there.
 
     Raises:
-        InputError: another method.
+        InputError: another method, or weights for the classical one.
         FileError, DependencyError, DeviceError: the network cannot be used.
     """
     if method not in METHODS:
         raise InputError(f"the method is {method!r}, expected one of: {', '.join(METHODS)}")
+    if method == "classical" and weights:
+        raise InputError(f"the classical method needs no weights, {weights} were given")
     require("cv2", "removing smoke")
     if method == "network" or (method == "auto" and _has_network(weights)):
         return _network_estimator(weights, device)

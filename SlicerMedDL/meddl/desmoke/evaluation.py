@@ -20,10 +20,12 @@ from meddl.desmoke.metrics import (
     Frame,
     Mask,
     change,
+    clipped,
     contrast,
     full_reference,
     gradient_correlation,
     smoke_density,
+    structure,
 )
 
 # Beside the reference, where more is better: the gain over the input is reported.
@@ -43,10 +45,11 @@ def evaluate(
     Returns:
         ``parameters``; ``frames``, a row each with ``name`` and ``ROLE_FIGURE``: PSNR in dB, SSIM,
         UQI, FSIMc and the gradient correlation of ``output`` and ``input`` with the reference and
-        ``gain_FIGURE`` (output minus input), smoke density and contrast of every role, ``change``
-        (mean absolute difference of output and input, part of the range); ``summary``, the same
-        names with ``mean`` and ``median``; ``smoke_free``, the mean change of ``frames`` whose
-        input is its reference to within 0.5 % of the range, or None; ``flicker`` (see
+        ``gain_FIGURE`` (output minus input), smoke density, contrast and clipped share of every
+        role, ``structure_kept`` (of the input in the output), ``change`` (mean absolute difference
+        of output and input, part of the range); ``summary``, the same names with ``mean`` and
+        ``median``; ``smoke_free``, the mean change of ``frames`` whose input is its reference to
+        within 0.5 % of the range, or None; ``flicker`` (see
         :mod:`meddl.desmoke.flicker`, by the flow of the reference) of every role and the number of
         ``pairs``, or None.
 
@@ -54,6 +57,7 @@ def evaluate(
         InputError: no frame, frames of different or too small size, or no two frames that match
             where flicker is asked for.
         FileError: a frame that does not decode.
+        DependencyError: OpenCV is not installed.
         Cancelled: between two frames.
     """
     parameters = parameters or EvaluationParameters()
@@ -96,11 +100,13 @@ def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
         row |= {f"{role}_{name}": value for name, value in found.items()}
     if "input" in frames:
         row |= {f"gain_{n}": row[f"output_{n}"] - row[f"input_{n}"] for n in COMPARED}
+        row["structure_kept"] = structure(output, frames["input"], mask)
         row["change"] = change(output, frames["input"], mask)
         row["smoke"] = change(frames["input"], reference, mask)
     for role, frame in frames.items():
         row[f"{role}_smoke_density"] = smoke_density(frame, mask)
         row[f"{role}_contrast"] = contrast(frame, mask)
+        row[f"{role}_clipped"] = clipped(frame, mask)
     return row
 
 

@@ -41,7 +41,7 @@ def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
     network = LightNetwork()
     if p.initial:
         load_weights(network, p.initial)
-    optimizer = torch.optim.AdamW(network.parameters(), p.learning_rate)
+    optimizer = torch.optim.AdamW(network.parameters(), p.rate)
 
     def step(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         cut = torch.rand(len(batch["smoky"])) < p.cut_share  # by the generator that resume restores

@@ -16,7 +16,7 @@ from meddl.desmoke.scattering import LEAST_TRANSMISSION
 FLOOR = 0.15
 SSIM_WEIGHT = 0.3
 SMOKE_WEIGHT = 0.2  # of transmission and airlight
-TEMPORAL_WEIGHT = 0.5
+TEMPORAL_WEIGHT = 1.0
 RESIDUAL_WEIGHT = 0.05
 
 

@@ -20,7 +20,6 @@ Mask = NDArray[np.bool_]
 # Rec. 601, as everywhere in video.
 LUMA = (0.299, 0.587, 0.114)
 FULL_REFERENCE = ("psnr", "ssim", "uqi", "fsimc")
-WITHOUT_REFERENCE = ("smoke_density", "contrast")
 # PSNR of equal pictures is infinite, which has no mean and no JSON: a report says this instead,
 # more than a difference of one grey level in one value of a 1080p frame (116 dB).
 EQUAL_PSNR = 120.0
@@ -29,6 +28,7 @@ EQUAL_PSNR = 120.0
 _DENSITY_SIDE, _DENSITY_WINDOW = 128, 25  # pixels: of the shorter side looked at, of its windows
 _NO_SMOKE, _ALL_SMOKE = 0.282, 0.891  # dark channel over brightness: no smoke, nothing else
 _WINDOW = 8  # of UQI, pixels
+_FAINT = (0.01 * 255) ** 2 / 2  # C3 of the structure
 
 
 def check_frame(frame: Any, name: str = "the frame") -> Frame:
@@ -128,6 +128,13 @@ def contrast(frame: Frame, mask: Mask | None = None) -> float:
     return float(values.std(dtype=np.float64)) if values.size else 0.0
 
 
+def clipped(frame: Frame, mask: Mask | None = None) -> float:
+    """Share of the values inside ``mask`` that are 0 or 255: detail burnt out or gone black."""
+    ends = (check_frame(frame) == 0) | (frame == 255)
+    values = ends if mask is None else ends[mask]
+    return float(values.mean(dtype=np.float64)) if values.size else 0.0
+
+
 def smoke_density(frame: Frame, mask: Mask | None = None) -> float:
     """Estimate of the mean smoke opacity inside ``mask``, 0..1, from one frame alone.
 
@@ -186,6 +193,33 @@ def gradient_correlation(image: Frame, reference: Frame, mask: Mask | None = Non
     inside = np.ones(image.shape[:2], bool) if mask is None else mask
     pairs = zip(_gradients(image), _gradients(reference), strict=True)
     return float(np.mean([_correlation(a[inside], b[inside]) for a, b in pairs]))
+
+
+def structure(image: Frame, reference: Frame, mask: Mask | None = None) -> float:
+    """Mean local correlation of the luminance inside ``mask``, -1..1: what SSIM calls structure.
+
+    1 where every neighbourhood (Gaussian, sigma 1.5, 11 x 11) of ``image`` is that of ``reference``
+    but for brightness and contrast; what was invented or lost lowers it, wherever it is and however
+    faint. Wang et al., IEEE TIP 13(4), 2004, equation (10), with half of (0.01 * 255)^2 as C3, so
+    that structure counts from two grey levels on.
+
+    Raises:
+        InputError: shapes differ, or a side under 11 pixels.
+    """
+    from scipy import ndimage
+
+    _check_pair(image, reference)
+    if min(image.shape[:2]) < 11:
+        raise InputError(f"the pictures are {image.shape}, structure needs 11 x 11 pixels at least")
+    x, y = (255 * luminance(frame).astype(np.float64) for frame in (image, reference))
+    windows = np.stack([x, y, x * x, y * y, x * y])
+    for axis in (1, 2):
+        windows = ndimage.gaussian_filter1d(windows, 1.5, axis, radius=5)
+    mean_x, mean_y, square_x, square_y, product = windows[:, 5:-5, 5:-5]
+    variances = np.maximum(square_x - mean_x**2, 0) * np.maximum(square_y - mean_y**2, 0)
+    alike = (product - mean_x * mean_y + _FAINT) / (np.sqrt(variances) + _FAINT)
+    inside = np.ones(alike.shape, bool) if mask is None else mask[5:-5, 5:-5]
+    return float(alike[inside].mean()) if inside.any() else 1.0
 
 
 def _gradients(frame: Frame) -> list[NDArray[np.float32]]:

@@ -21,7 +21,9 @@ class DesmokeParameters:
     strength: float = parameter(
         1.0, "0 leaves the frame, 1 removes all smoke found", minimum=0, maximum=1
     )
-    weights: str = parameter("", "trained weights of the network", metavar="NAME|FILE")
+    weights: str = parameter(
+        "", "trained weights of the network; by default desmoke-light", metavar="NAME|FILE"
+    )
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N")
 
 

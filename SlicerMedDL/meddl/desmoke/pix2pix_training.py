@@ -90,7 +90,7 @@ def pix2pix_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
     channels = 3 if p.guide == "none" else 4
     discriminator = None if p.loss == "l1" else PatchGAN(channels, p.filters)
     adversaries = Adversaries(generator, discriminator)
-    optimizer = torch.optim.Adam(adversaries.parameters(), p.learning_rate, (p.beta1, BETA2))
+    optimizer = torch.optim.Adam(adversaries.parameters(), p.rate, (p.beta1, BETA2))
 
     def step(model: Any, batch: Any) -> dict[str, Any]:
         terms = model(batch["smoky"].flatten(0, 1), batch["clear"].flatten(0, 1))

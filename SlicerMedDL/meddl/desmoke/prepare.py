@@ -214,7 +214,9 @@ def _table(output: Path, source: Source) -> dict[str, Any]:
     path = _target(output, source) / _ROWS
     if not path.exists():
         return {"rows": [], "decoded": 0, "expected": 0}
-    table: dict[str, Any] = read_json(path, "list of frames")
+    table = read_json(path, "list of frames")
+    if not (isinstance(table, dict) and table.keys() == {"rows", "decoded", "expected"}):
+        raise FileError(f"{path} is no list of frames; remove the folder {path.parent} and resume")
     return table
 
 

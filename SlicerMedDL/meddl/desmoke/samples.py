@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.optional import require
 from meddl.desmoke.training_parameters import DENSITIES, DesmokeTraining
 
 Array = NDArray[np.float32]
@@ -61,7 +60,7 @@ class ClipSamples:
     def draw(self, index: int, generator: np.random.Generator) -> Sample:
         """A clip of one frame under a random camera, light and smoke."""
         p = self.parameters
-        frame = np.asarray(self.frames[index])
+        frame = toned(np.asarray(self.frames[index]), p.colour, generator)
         ways = camera_ways(frame.shape[:2], p, generator)
         gain = 1 + p.brightness * generator.uniform(-1, 1)
         density = None if generator.random() < p.clear_share else p.density
@@ -117,15 +116,32 @@ def camera_ways(
     return ways
 
 
+def toned(
+    frame: NDArray[np.uint8], strength: float, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A clear frame (h, w, 3) in another light: each channel by a factor, all by a gamma.
+
+    Their logarithms are uniform within ``strength``; 0 leaves the frame as it is.
+    """
+    if not strength:
+        return frame
+    factors = np.exp(strength * generator.uniform(-1, 1, 3))
+    gamma = np.exp(strength * generator.uniform(-1, 1))
+    levels = np.minimum(255 * (np.arange(256)[:, None] / 255) ** gamma * factors, 255)
+    table = np.rint(levels).astype(np.uint8)
+    return np.stack([table[frame[..., c], c] for c in range(3)], -1)
+
+
 def moved(frame: NDArray[np.uint8], ways: NDArray[np.float64]) -> NDArray[np.uint8]:
     """The clip (T, h, w, 3) that the maps of :func:`camera_ways` make of a frame (h, w, 3).
 
     Bilinear; beyond the border the picture is mirrored.
     """
-    cv2 = require("cv2", "moving training frames")
-    height, width = frame.shape[:2]
-    options = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REFLECT}
-    return np.stack([cv2.warpAffine(frame, way, (width, height), **options) for way in ways])
+    from meddl.desmoke.clip_kernels import warp
+
+    clip = np.empty((len(ways), *frame.shape), np.uint8)
+    warp(frame, ways, clip)
+    return clip
 
 
 def smoked(

@@ -26,7 +26,7 @@ from meddl.desmoke.smoke_model import DEPTHS, SmokeSource
 
 Array = NDArray[np.float32]
 
-_BRIGHTNESS_SIZE = 64  # pixels of the longer side, where brightness is looked at
+_BRIGHTNESS_SIZE = 32  # pixels of the longer side, where brightness is looked at
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ DRAWN = {"veil": 0.3, "cloud": 0.35, "plume": 0.2, "published": 0.15}
 LAYERS = 3
 PUFFS = 14  # of a plume, in the air at a time
 # The opacity stays this far inside its class: the coarse grid, on which it is set, is not the
-# picture (measured: at most 0.006 off with a depth map of 256x256).
+# picture (at most 0.011 off in 300 random clips of 96x128).
 _MARGIN = 0.02
 # How much of the smoke a plume is: when all is full of smoke, it adds little.
 _PLUME_SHARES = {"light": (0.3, 0.85), "medium": (0.2, 0.6), "heavy": (0.1, 0.4)}
@@ -146,7 +146,9 @@ def _draw_light(rng: np.random.Generator) -> tuple[Numbers, Numbers]:
     0.63) and blue-white (0.83, 0.82, 0.84; 1, 0.98, 1 beside the lens): little or much of the
     lamp's light, more or less of the tissue's.
     """
-    lamp = rng.uniform(0.05, 0.7) * np.array([1.0, *rng.uniform((0.95, 0.95), (1.0, 1.05))])
-    green = rng.uniform(0.55, 0.85)
-    tissue = rng.uniform(0.3, 0.65) * np.array([1.0, green, green * rng.uniform(0.85, 1.0)])
+    power = rng.uniform(0.05, 0.8)
+    lamp = power * np.array([1.0, *rng.uniform((0.96, 0.96), (1.0, 1.06))])
+    green = rng.uniform(0.6, 0.85)
+    around = rng.uniform(0.3, 0.65) * (1 - 0.5 * power)  # exposure goes with the lamp
+    tissue = around * np.array([1.0, green, green * rng.uniform(0.85, 1.0)])
     return lamp.tolist(), tissue.tolist()

@@ -45,7 +45,7 @@ class Steady:
         self.cut = before is None or before.shape != picture.shape
         if before is None or self.cut:
             return np.ones(picture.shape[:2], np.float32)
-        side = 2 * int(max(picture.shape) * WINDOW / 2) + 1
+        side = 2 * int(max(picture.shape[:2]) * WINDOW / 2) + 1
         change = cv2.blur(brightest_channel(np.abs(smooth - before)), (side, side))
         self.cut = float(change.mean()) > CUT
         if self.cut:

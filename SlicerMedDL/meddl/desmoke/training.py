@@ -39,13 +39,13 @@ def train_desmoker(
     Raises:
         InputError: sources without frames, weights to start from that do not fit.
         FileError: damaged files; a folder with another run.
-        DependencyError: torch, Lightning Fabric or OpenCV is not installed.
+        DependencyError: torch or Lightning Fabric is not installed.
         Cancelled: after a checkpoint.
     """
     from meddl.core.history_plot import plot_history
     from meddl.core.optional import is_installed, require
 
-    for package in ("torch", "lightning_fabric", "cv2"):
+    for package in ("torch", "lightning_fabric"):
         require(package, "training")
     folder = Path(folder)
     trainer = _trainer(folder, plan, subprogress(progress, 0, PREPARING), cancel)

@@ -9,6 +9,8 @@ from meddl.core.parameters import parameter, validate
 from meddl.core.training import TrainingParameters
 
 ARCHITECTURES = ("light", "pix2pix")
+RATES = {"light": 1.5e-3, "pix2pix": 2e-4}
+SCHEDULES = {"light": "onecycle", "pix2pix": "linear"}
 SMOKE_KINDS = ("random", "veil", "cloud", "plume", "published")
 DENSITIES = ("light", "medium", "heavy", "random")
 
@@ -32,8 +34,16 @@ class DesmokeTraining(TrainingParameters):
     size: tuple[int, int] = parameter(
         (256, 256), "rows and columns that the network sees", "pixels", minimum=32, maximum=2048
     )
-    density: str = parameter("random", "mean opacity of the smoke", choices=DENSITIES)
-    smoke: str = parameter("random", "kind of smoke", choices=SMOKE_KINDS)
+    density: str = parameter(
+        "random",
+        "mean opacity: light 0.1-0.3, medium 0.3-0.5, heavy 0.5-0.8, or random",
+        choices=DENSITIES,
+    )
+    smoke: str = parameter(
+        "random",
+        "kind: veil, cloud, plume, published, or random",
+        choices=SMOKE_KINDS,
+    )
     clear_share: float = parameter(
         0.2, "of the clips in training have no smoke", minimum=0, maximum=1
     )
@@ -47,6 +57,9 @@ class DesmokeTraining(TrainingParameters):
     rotate: float = parameter(10.0, "turn by up to", "degrees", minimum=0, maximum=180)
     zoom: float = parameter(1.12, "enlarge by up to (published: 286 / 256)", minimum=1, maximum=2)
     brightness: float = parameter(0.2, "brighten or dim by up to", minimum=0, maximum=0.9)
+    colour: float = parameter(
+        0.0, "change of colour and gamma: largest logarithm of their factors", minimum=0, maximum=1
+    )
     # pix2pix
     guide: str = parameter(
         "refined",
@@ -66,14 +79,27 @@ class DesmokeTraining(TrainingParameters):
         0.2, "of the clips begin with another clip's last frame in memory", minimum=0, maximum=1
     )
     # Learning
-    learning_rate: float = parameter(2e-4, "of Adam (published for pix2pix: 0.0002)", minimum=0)
+    learning_rate: float = parameter(
+        0.0, "of Adam; 0: 0.0002 for pix2pix (published), 0.0015 for light", minimum=0
+    )
     schedule: str = parameter(
-        "linear",
-        "linear: constant, in the second half down to 0, as published; or onecycle",
-        choices=("linear", "onecycle"),
+        "auto",
+        "linear: constant, in the second half down to 0 (auto of pix2pix, published); onecycle: "
+        "up and down (auto of light)",
+        choices=("auto", *SCHEDULES.values()),
     )
     beta1: float = parameter(0.5, "of pix2pix's Adam (published: 0.5)", minimum=0, maximum=0.999)
     data: str = parameter("", "what it was trained on, written by the run itself")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, that of the architecture where none is given."""
+        return self.learning_rate or RATES[self.architecture]
+
+    @property
+    def course(self) -> str:
+        """The schedule, that of the architecture where it is ``auto``."""
+        return SCHEDULES[self.architecture] if self.schedule == "auto" else self.schedule
 
     def __post_init__(self) -> None:
         validate(self)

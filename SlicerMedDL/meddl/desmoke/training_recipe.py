@@ -60,4 +60,4 @@ def make_schedule(optimizer: Optimizer, parameters: DesmokeTraining, steps: int)
             return (step + 1) / (rise + 1)
         return (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1, steps - rise)))) / 2
 
-    return LambdaLR(optimizer, onecycle if parameters.schedule == "onecycle" else linear)
+    return LambdaLR(optimizer, onecycle if parameters.course == "onecycle" else linear)

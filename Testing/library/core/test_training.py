@@ -20,11 +20,7 @@ from meddl.core.checkpoint import latest_checkpoint, load_checkpoint  # noqa: E4
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError  # noqa: E402
 from meddl.core.progress import CancelToken  # noqa: E402
 from meddl.core.run_record import command_line  # noqa: E402
-from meddl.core.training_data import (  # noqa: E402
-    SampleLoader,
-    training_batches,
-    validation_batches,
-)
+from meddl.core.training_data import training_batches, validation_batches  # noqa: E402
 from meddl.core.weights import load_weights  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -134,25 +130,6 @@ def test_a_part_of_the_model_can_be_the_result(tmp_path):
     kept = load_file(tmp_path / "best" / "tiny.safetensors")
     assert set(kept) == {"weight", "bias"} and torch.equal(kept["weight"], run.model[0].weight)
     assert "3.weight" in load_file(latest_checkpoint(tmp_path) / "model.safetensors")
-
-
-def test_loader_processes_leave_opencv_one_thread():
-    cv2 = pytest.importorskip("cv2")
-    loader = SampleLoader(Threads(cv2), None, workers=1)
-    assert [int(batch) for batch in loader.load([[(0, 0)], [(0, 1)]])] == [1, 1]
-
-
-class Threads:
-    """Samples that tell how many threads OpenCV has where they are read."""
-
-    def __init__(self, cv2) -> None:
-        self.count = cv2.getNumThreads
-
-    def __len__(self) -> int:
-        return 2
-
-    def __getitem__(self, index: int) -> int:
-        return self.count()
 
 
 def test_figures_that_are_not_finite_are_recorded_as_none(tmp_path):

@@ -81,6 +81,8 @@ def test_frames_come_from_videos_pictures_folders_and_patterns(tmp_path):
     video = list(read_frames(tmp_path / "a.avi"))
     assert (found[1] == video[2]).all()
 
+    by_pattern = find_clear_frames(["st*"], tmp_path)
+    assert [file.name for file in by_pattern.files] == ["2"]  # folders are looked into
     everything = find_clear_frames(["a.avi", "stills"], tmp_path, judge=False)
     assert len(everything) == 6 and everything.runs()[0] == range(0, 4)
     named = find_clear_frames([tmp_path / "a.avi:1-2"])

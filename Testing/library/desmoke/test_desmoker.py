@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from meddl.core.errors import FileError, InputError
-from meddl.desmoke import VideoDesmoker
+from meddl.desmoke import VideoDesmoker, recover
 
 from .smoky_scenes import frame_of, smoky, tissue
 
@@ -128,3 +128,29 @@ def test_wrong_methods_and_weights_are_refused(tmp_path):
         VideoDesmoker("best")
     with pytest.raises(FileError):
         VideoDesmoker("network", weights=tmp_path / "none.safetensors")
+    with pytest.raises(InputError, match="needs no weights"):
+        VideoDesmoker("classical", weights="desmoke-light")
+
+
+def test_auto_takes_given_weights_and_applies_the_networks_veil(tmp_path):
+    pytest.importorskip("torch")
+    from meddl.core.seeding import seed_everything
+    from meddl.core.weights import Card, save_weights
+    from meddl.desmoke.light_network import LightNetwork
+    from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator
+
+    seed_everything(3)
+    arguments = {"widths": [4, 4], "blocks": [1, 1]}
+    card = Card("tiny", "desmoking", ARCHITECTURE, {"network": arguments})
+    save_weights(LightNetwork(**arguments), tmp_path / "tiny.safetensors", card)
+    desmoker = VideoDesmoker(weights=tmp_path / "tiny.safetensors", device="cpu")
+    assert desmoker.method == "network" and isinstance(desmoker.estimator, NetworkEstimator)
+    desmoker.estimator = NetworkEstimator(tmp_path / "tiny.safetensors", "cpu", "torch")
+    frame = frame_of(smoky(tissue(160, 256), 0.5))  # of the network's own grid
+    result = desmoker(frame)
+    assert desmoker.estimator.grid(160, 256) == (160, 256) == desmoker.veil.transmission.shape
+    assert desmoker.veil.residual.any()
+    expected = recover(frame / np.float32(255), desmoker.veil)
+    assert np.abs(result - 255 * expected).max() < 0.51
+    assert desmoker.smoke_level == pytest.approx(1 - desmoker.veil.transmission.mean(), abs=1e-5)
+    assert desmoker(np.ascontiguousarray(frame[:5, :7])).shape == (5, 7, 3)

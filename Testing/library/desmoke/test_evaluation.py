@@ -76,6 +76,7 @@ def test_frames_are_judged_by_name_against_the_reference(folders):
         assert result["summary"][f"gain_{name}"]["median"] == pytest.approx(np.median(values))
     # Half of an opacity of 0.5 is taken away: 6 dB, but for rounding.
     assert one["gain_psnr"] == pytest.approx(20 * np.log10(2), abs=0.1)
+    assert one["structure_kept"] == metrics.structure(out, smoky) > 0.9
     assert one["input_smoke_density"] > one["output_smoke_density"] > 0
     assert result["smoke_free"] == {"frames": 1, "change": 0.0}
     assert rows[2]["output_psnr"] == metrics.EQUAL_PSNR

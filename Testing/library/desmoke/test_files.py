@@ -106,6 +106,23 @@ def test_folder_of_pictures_is_a_video(tmp_path):
     assert record["frames"] == 6 and record["rate"] == 25
 
 
+@pytest.mark.parametrize("pixels", ["gray", "bgra", "gray16le", "yuv444p10le"])
+def test_videos_of_other_pixel_formats_and_odd_sizes(tmp_path, pixels):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "in.mkv"), "w") as output:
+        stream = output.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 79, 63, pixels
+        for picture in frames():
+            picture = np.ascontiguousarray(picture[:63, :79])
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            output.mux(stream.encode(frame.reformat(format=pixels)))
+        output.mux(stream.encode(None))
+    record = desmoke_video(tmp_path / "in.mkv", tmp_path / "out.mp4", CLASSICAL)
+    info = probe_video(tmp_path / "out.mp4")
+    assert record["frames"] == 6 and (info.width, info.height) == (79, 63)
+    assert record["smoke_level"]["largest"] > 0.3
+
+
 def test_bad_videos_are_refused_before_and_leave_nothing(video, tmp_path):
     av = pytest.importorskip("av")
     with av.open(str(tmp_path / "sound.mkv"), "w") as output:

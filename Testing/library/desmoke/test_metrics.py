@@ -116,6 +116,14 @@ def test_contrast_of_half_black_half_white():
     assert metrics.contrast(picture, np.zeros((10, 10), bool)) == 0
 
 
+def test_clipped_counts_both_ends():
+    picture = np.full((4, 5, 3), 9, np.uint8)
+    picture[0, :, 0], picture[1, :2] = 255, 0
+    assert metrics.clipped(picture) == pytest.approx((5 + 6) / 60)
+    assert metrics.clipped(picture, np.indices((4, 5))[0] == 0) == pytest.approx(1 / 3)
+    assert metrics.clipped(picture, np.zeros((4, 5), bool)) == 0
+
+
 def test_change_counts_grey_levels_inside_the_mask():
     before = noisy((6, 7, 3), 4, 20, 200)
     after = before.copy()
@@ -135,6 +143,34 @@ def test_gradient_correlation_ignores_strength_and_sees_displacement():
     assert metrics.gradient_correlation(255 - picture, picture) == pytest.approx(-1)
     assert metrics.gradient_correlation(np.roll(picture, 9, 1), picture) < 0.5
     assert metrics.gradient_correlation(np.zeros_like(picture), picture) == 0
+
+
+def test_structure_ignores_light_and_sees_what_is_invented():
+    picture = np.repeat(np.repeat(noisy((20, 25, 3), 5, 20, 200), 4, 0), 4, 1)
+    paler = (picture * 0.4 + 120).astype(np.uint8)
+    assert metrics.structure(picture, picture) == pytest.approx(1)
+    assert metrics.structure(paler, picture) > 0.98
+    invented = paler.copy()
+    invented[20:60, 20:60] = paler[40:80, 60:100]
+    there = np.zeros((80, 100), bool)
+    there[25:55, 25:55] = True
+    assert metrics.structure(invented, picture, there) < 0.3
+    assert metrics.structure(invented, picture, ~there) > 0.85
+    assert metrics.structure(picture, picture, np.zeros_like(there)) == 1
+
+
+def test_structure_by_scikit_image():
+    """Of pictures with equal means and variances SSIM is structure, but for its constants."""
+    skimage = pytest.importorskip("skimage.metrics")
+    rows, columns = np.indices((64, 64))
+    wave = np.stack([127 + 60 * np.sin((rows + s * columns) * 0.9) for s in (1, 1.05)])
+    one, other = (np.repeat(np.rint(w).astype(np.uint8)[..., None], 3, -1) for w in wave)
+    expected = skimage.structural_similarity(
+        one[..., 0], other[..., 0], data_range=255, gaussian_weights=True, sigma=1.5,
+        use_sample_covariance=False,
+    )  # fmt: skip
+    assert metrics.structure(one, other) == pytest.approx(expected, abs=0.02)
+    assert expected < 0.9
 
 
 def density_of(colour):
@@ -190,6 +226,7 @@ def test_smoke_density_of_one_colour(value, density):
         (lambda p: fsimc(p[..., :1], p[..., :1]), r"\(H, W, 3\) RGB"),
         (lambda p: fsimc(p, p[:, :-1]), "equal ones of at least 24 x 24"),
         (lambda p: fsim(p[:5, :, 0], p[:5, :, 0]), "at least 24 x 24"),
+        (lambda p: metrics.structure(p[:10], p[:10]), "11 x 11"),
         (lambda p: metrics.contrast(p[:0]), r"\(0, 30, 3\) uint8"),
     ],
 )

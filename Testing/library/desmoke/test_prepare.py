@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -244,6 +245,28 @@ def test_a_cancelled_run_goes_on(videos, tmp_path):
         prepare(videos, tmp_path / "out", PrepareParameters(step=2), resume=True)
 
 
+def test_what_a_killed_run_left_is_taken_away_and_done_again(videos, tmp_path):
+    parameters = PrepareParameters(step=1)
+    prepare(videos, tmp_path / "whole", parameters)
+    shutil.copytree(tmp_path / "whole", tmp_path / "out")
+    # As it is when the process is killed at the second frame of op1.
+    (tmp_path / "out" / "index.csv").unlink()
+    half = next((tmp_path / "out").glob("*/op1"))
+    for path in [*half.glob("*.json"), *half.glob("*[2-9].png")]:
+        path.unlink()
+    half.rename(half.with_name(".part-abc"))
+    damaged = next((tmp_path / "out").glob("*/op2")) / "frames.json"
+    table = damaged.read_text()
+    damaged.write_text("[]")
+    with pytest.raises(FileError, match="is no list of frames; remove the folder"):
+        prepare(videos, tmp_path / "out", parameters, resume=True)
+    damaged.write_text(table)
+    report = prepare(videos, tmp_path / "out", parameters, resume=True)
+    assert report["videos"] == 3
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.long  # 10 s of CPU time, mostly for starting processes
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_run_leaves_no_process_and_goes_on(tmp_path):
     import psutil

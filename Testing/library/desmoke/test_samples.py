@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 from meddl.desmoke.frame_cache import StoredFrames
-from meddl.desmoke.samples import ClipSamples, Repeated, camera_ways, moved
+from meddl.desmoke.samples import ClipSamples, Repeated, camera_ways, moved, toned
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-pytest.importorskip("cv2")
-
 STILL = DesmokeTraining(
-    size=(48, 64), clip_length=3, motion=0, flip=False, rotate=0, zoom=1, brightness=0
+    size=(48, 64), clip_length=3, motion=0, flip=False, rotate=0, zoom=1, brightness=0, colour=0
 )
 CLASSES = {"light": (0.1, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 0.8)}
 
@@ -114,6 +112,19 @@ def test_the_camera_moves_the_same_way_in_every_frame():
     np.testing.assert_allclose(still, np.broadcast_to(np.eye(3)[:2], still.shape), atol=1e-12)
 
 
+def test_the_warp_is_opencvs():
+    cv2 = pytest.importorskip("cv2")
+    frame = rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+    parameters = DesmokeTraining(size=(48, 64), rotate=40, zoom=1.3, motion=0.05)
+    ways = camera_ways((48, 64), parameters, rng(4))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for picture, way in zip(moved(frame, ways), ways, strict=True):
+        theirs = cv2.warpAffine(frame, way, (64, 48), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        # OpenCV rounds positions to 1/32 of a pixel.
+        difference = np.abs(picture.astype(int) - theirs)
+        assert difference.max() <= 16 and difference.mean() < 2.5
+
+
 def test_the_zoom_shows_no_more_than_the_frame():
     parameters = DesmokeTraining(size=(60, 80), clip_length=1, rotate=0, zoom=1.5)
     corners = np.array([[0, 79, 0, 79], [0, 0, 59, 59], [1, 1, 1, 1]])
@@ -131,3 +142,18 @@ def test_frames_lie_one_after_the_other(frames):
     one, other = repeated.draw(1, rng(3)), ClipSamples(frames, STILL).draw(1, rng(3))
     np.testing.assert_array_equal(repeated.draw(6, rng(3))["smoky"], one["smoky"])
     np.testing.assert_array_equal(one["smoky"], other["smoky"])
+
+
+def test_colours_change_by_a_factor_and_a_gamma():
+    frame = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[None, :, None], 3, 2)
+    assert toned(frame, 0.0, rng(1)) is frame
+    found = toned(frame, 0.2, rng(1)).astype(float)
+    # log(out) = log(factor) + gamma log(in): a line of one slope in all channels.
+    dim = (frame[0, :, 0] > 40) & (found.max((0, 2)) < 250)
+    lines = [
+        np.polyfit(np.log(frame[0, dim, c] / 255), np.log(found[0, dim, c] / 255), 1)
+        for c in range(3)
+    ]
+    slopes, offsets = np.transpose(lines)
+    assert np.ptp(slopes) < 0.02 and 0.01 < abs(np.log(slopes.mean())) < 0.2
+    assert np.ptp(offsets) > 0.02 and np.abs(offsets).max() < 0.21

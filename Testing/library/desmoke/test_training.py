@@ -15,7 +15,6 @@ import yaml
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning_fabric")
-pytest.importorskip("cv2")
 
 from safetensors.torch import load_file  # noqa: E402
 
@@ -188,6 +187,15 @@ def test_the_rate_falls_in_the_second_half():
     np.testing.assert_allclose(rates[:6], 1e-3)
     np.testing.assert_allclose(rates[5:], 1e-3 * np.array([5, 4, 3, 2, 1, 0]) / 5)
     assert len(rates_of("linear", 1)) == 2  # the shortest run
+
+
+def test_each_architecture_has_its_own_rate():
+    light = DesmokeTraining()
+    published = DesmokeTraining(architecture="pix2pix", size=(32, 32), layers=2, filters=2)
+    assert (light.rate, light.course) == (1.5e-3, "onecycle")
+    assert (published.rate, published.course) == (2e-4, "linear")
+    assert DesmokeTraining(learning_rate=0.01, schedule="linear").rate == 0.01
+    assert make_recipe(published, 2).optimizer.defaults["lr"] == 2e-4
 
 
 def test_one_cycle_rises_and_falls():
