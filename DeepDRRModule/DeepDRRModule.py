@@ -89,7 +89,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         self.projections = ProjectionsSection(self)
         self.registration = RegistrationSection(self)
         self.dataset = DatasetSection(self)
-        self._sections = (
+        self.sections = (
             self.ct,
             self.carm,
             self.materials,
@@ -100,25 +100,10 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
             self.dataset,
         )
 
-    def initializeParameterNode(self) -> None:
-        """Bind the parameter node; the scene's first CT is selected if none is."""
-        parameters = self.logic.getParameterNode()
-        if parameters.ctVolume is None:
-            parameters.ctVolume = self.logic.firstCT()
-        for section in self._sections:
-            section.bind()
-        super().initializeParameterNode()
-
-    def _onStartClose(self, caller: Any, event: Any) -> None:
-        for section in self._sections:
-            section.leave()
-        super()._onStartClose(caller, event)
-
-    def cleanup(self) -> None:
-        """The module is unloaded or the application quits."""
-        for section in self._sections:
-            section.leave()
-        super().cleanup()
+    def selectFirst(self) -> None:
+        """The scene's first CT."""
+        if self.parameterNode.ctVolume is None:
+            self.parameterNode.ctVolume = self.logic.firstCT()
 
     def _onParametersModified(self, caller: Any = None, event: Any = None) -> None:
         # A slider changes more often than pictures come: once per picture is enough to follow it.
@@ -130,11 +115,6 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
         """Follow what has changed while a picture was rendered."""
         if self._late and self.parameterNode is not None:
             self._onParametersModified()
-
-    def parametersChanged(self) -> None:
-        """Let the sections follow the parameters."""
-        for section in self._sections:
-            section.follow()
 
     def obstacle(self) -> str:
         """Why Apply cannot run now."""

@@ -75,7 +75,7 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
         self.compare = CompareSection(self)
         self.batch = BatchSection(self)
         self.training = TrainingSection(self)
-        self._sections = (
+        self.sections = (
             self.inputs,
             self.segments,
             self.strokes,
@@ -84,14 +84,10 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
             self.training,
         )
 
-    def initializeParameterNode(self) -> None:
-        """Bind the parameter node; the scene's first volume is selected if none is."""
-        parameters = self.logic.getParameterNode()
-        if parameters.volume is None:
-            parameters.volume = self.inputs.firstVolume()
-        for section in self._sections:
-            section.bind()
-        super().initializeParameterNode()
+    def selectFirst(self) -> None:
+        """The scene's first volume."""
+        if self.parameterNode.volume is None:
+            self.parameterNode.volume = self.inputs.firstVolume()
 
     def exit(self) -> None:
         """The user opens another module: the mouse is Slicer's again."""
@@ -100,23 +96,18 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
         super().exit()
 
     def _onStartClose(self, caller: Any, event: Any) -> None:
-        for section in self._sections:
-            section.leave()
-        self._listen(None)
         super()._onStartClose(caller, event)
+        self._listen(None)
 
     def cleanup(self) -> None:
         """The module is unloaded or the application quits."""
-        for section in self._sections:
-            section.leave()
-        self._listen(None)
         super().cleanup()
+        self._listen(None)
 
     def parametersChanged(self) -> None:
         """Let the sections follow the parameters."""
         self._listen(self.inputs.session)
-        for section in self._sections:
-            section.follow()
+        super().parametersChanged()
 
     def _listen(self, session: Any) -> None:
         """Follow the strokes and the preview of a session."""

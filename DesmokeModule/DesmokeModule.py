@@ -21,6 +21,7 @@ from DesmokeModuleLib.panel.video import VideoSection
 from DesmokeModuleLib.panel.views import ViewsSection
 from DesmokeModuleLib.showing import showing
 from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.nodes import part
 from SlicerMedDLLib.widgets import MedDLModuleWidget
 
 CONSOLE = """\
@@ -82,7 +83,7 @@ class DesmokeModuleWidget(MedDLModuleWidget):
         self.views = ViewsSection(self)
         self.batch = BatchSection(self)
         self.training = TrainingSection(self)
-        self._sections = (
+        self.sections = (
             self.video,
             self.method,
             self.live,
@@ -91,15 +92,11 @@ class DesmokeModuleWidget(MedDLModuleWidget):
             self.training,
         )
 
-    def initializeParameterNode(self) -> None:
-        """Bind the parameter node; the scene's first desmoked video is selected if none is."""
-        parameters = self.logic.getParameterNode()
-        if parameters.frames is None:
-            browser = next(clips.clips(), None)
-            parameters.frames = browser and browser.GetNodeReference(clips.INPUT)
-        for section in self._sections:
-            section.bind()
-        super().initializeParameterNode()
+    def selectFirst(self) -> None:
+        """The scene's first desmoked video."""
+        browser = next(clips.clips(), None)
+        if self.parameterNode.frames is None and browser is not None:
+            self.parameterNode.frames = part(browser, clips.INPUT)
 
     def settings(self) -> Settings:
         """How to clear, as the panel says; at full strength, which a view may show a part of."""
@@ -111,24 +108,6 @@ class DesmokeModuleWidget(MedDLModuleWidget):
             transmission=node.transmission,
             dark_channel=node.darkChannel,
         )
-
-    def _onStartClose(self, caller: Any, event: Any) -> None:
-        for section in self._sections:
-            section.leave()
-        super()._onStartClose(caller, event)
-
-    def cleanup(self) -> None:
-        """The module is unloaded or the application quits."""
-        for section in self._sections:
-            section.leave()
-        for section in (self.live, self.views):
-            section.disconnect()
-        super().cleanup()
-
-    def parametersChanged(self) -> None:
-        """Let the sections follow the parameters."""
-        for section in self._sections:
-            section.follow()
 
     def obstacle(self) -> str:
         """Why Apply cannot run now."""

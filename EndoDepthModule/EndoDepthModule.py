@@ -76,34 +76,12 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         self.motion = MotionSection(self)
         self.network = NetworkSection(self)
         self.surface = SurfaceSection(self)
-        self._sections = (self.video, self.motion, self.network, self.surface)
+        self.sections = (self.video, self.motion, self.network, self.surface)
 
-    def initializeParameterNode(self) -> None:
-        """Bind the parameter node; the scene's first video is selected if none is."""
-        parameters = self.logic.getParameterNode()
-        if parameters.video is None:
-            parameters.video = self.video.firstVideo()
-        for section in self._sections:
-            section.bind()
-        super().initializeParameterNode()
-
-    def _onStartClose(self, caller: Any, event: Any) -> None:
-        for section in self._sections:
-            section.leave()
-        super()._onStartClose(caller, event)
-
-    def cleanup(self) -> None:
-        """The module is unloaded or the application quits."""
-        for section in self._sections:
-            section.leave()
-        for section in (self.video, self.motion, self.surface):
-            section.disconnect()
-        super().cleanup()
-
-    def parametersChanged(self) -> None:
-        """Let the sections follow the parameters."""
-        for section in self._sections:
-            section.follow()
+    def selectFirst(self) -> None:
+        """The scene's first video."""
+        if self.parameterNode.video is None:
+            self.parameterNode.video = self.video.firstVideo()
 
     def obstacle(self) -> str:
         """Why Apply cannot run now."""

@@ -55,30 +55,33 @@ class Batch:
     """Clears files one by one; a file that fails does not stop the others.
 
     Args:
-        widget: the module's widget, which shows progress, log and errors.
+        widget: the module's widget, which shows progress, log and, at the end, what failed.
         on_change: called after a file has begun or ended.
     """
 
     def __init__(self, widget: Any, on_change: Callable[[], None]) -> None:
-        self._process = PanelProcess(widget, self._on_end)
-        self._on_change = on_change
-        self._waiting: list[list[str]] = []
-        self._total = self._failed = 0
+        self._widget, self._on_change = widget, on_change
+        self._process = PanelProcess(widget, self._on_end, boxed=False)
+        self._waiting: list[Path] = []
+        self._failed: list[str] = []
+        self._total = 0
 
     @property
     def busy(self) -> bool:
         """Whether a file is being cleared."""
         return self._process.busy
 
-    def start(self, commands: Sequence[list[str]]) -> None:
-        """Run the commands one after the other.
+    def start(self, paths: Sequence[str | Path], folder: str | Path, settings: Settings) -> None:
+        """Clear files into a folder, one after the other.
 
         Raises:
-            InputError: others run already.
+            InputError: others are being cleared, or as :func:`require_files`.
         """
         if self.busy:
             raise InputError("videos are being cleared already; stop that or wait")
-        self._waiting, self._total, self._failed = list(commands), len(commands), 0
+        self._waiting, self._failed = require_files(paths, folder), []
+        self._total = len(self._waiting)
+        self._folder, self._settings = folder, settings
         self._next()
 
     def stop(self) -> None:
@@ -87,20 +90,28 @@ class Batch:
         self._process.stop()
 
     def _next(self) -> None:
-        self._process.start(self._waiting.pop(0))
+        self._path = self._waiting.pop(0)
+        output = output_of(self._path, self._folder)
+        self._process.start(arguments(self._path, output, self._settings))
         self._on_change()
 
     def _on_end(self, code: int | None) -> str:
         import qt
 
-        self._failed += bool(code)
-        done = self._total - len(self._waiting)
-        if code is not None and self._waiting:
-            qt.QTimer.singleShot(0, self._next)  # once this end has been shown
-            return _("{done} of {total} videos").format(done=done, total=self._total)
-        self._waiting.clear()
-        qt.QTimer.singleShot(0, self._on_change)
+        if code:
+            self._failed.append(self._path.name)
+        # Once this end has been shown.
+        qt.QTimer.singleShot(0, self._next if self._waiting else self._end)
         if code is None:
             return _("Stopped; finished videos stay")
-        good = self._total - self._failed
-        return _("{good} of {total} videos cleared").format(good=good, total=self._total)
+        done = self._total - len(self._waiting)
+        return _("{done} of {total} videos, {failed} failed").format(
+            done=done, total=self._total, failed=len(self._failed)
+        )
+
+    def _end(self) -> None:
+        self._on_change()
+        if self._failed:
+            self._widget.showError(
+                _("Not cleared, the log says why: {names}").format(names=", ".join(self._failed))
+            )

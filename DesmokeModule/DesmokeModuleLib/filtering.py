@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meddl.desmoke.desmoker import VideoDesmoker
 
 Frame = NDArray[np.uint8]
+MEMORY_CHECK = 100  # frames between two looks at the free memory
 
 
 @dataclass
@@ -125,11 +126,15 @@ def read_video(
     from meddl.core.video import probe_video, read_frames
 
     info = probe_video(path)
-    # Frames, output, and a copy of one of them while it goes into the scene.
-    size = 3 * info.width * info.height
-    require_memory(3 * size * info.frames, f"{info.frames} frames of {path} in the scene")
-    frames = steps(read_frames(path), info.frames, "reading frame", progress, cancel)
-    return deque(frames), info.rate or 25.0
+    frames: deque[Frame] = deque()
+    for frame in steps(read_frames(path), info.frames, "reading frame", progress, cancel):
+        if len(frames) % MEMORY_CHECK == 0:
+            # Frames, output, and a copy of one of them while it goes into the scene; what a header
+            # does not say is taken to be as much again.
+            left = max(info.frames - len(frames), len(frames))
+            require_memory(3 * frame.nbytes * left, f"{path} in the scene")
+        frames.append(frame)
+    return frames, info.rate or 25.0
 
 
 def mix(picture: Frame, output: Frame, strength: float) -> Frame:

@@ -12,6 +12,7 @@ AS_BEFORE, SIDE_BY_SIDE, DIVIDER = "unchanged", "side by side", "divider"
 VIEWS = (AS_BEFORE, SIDE_BY_SIDE, DIVIDER)
 FORMER = "MedDL.Desmoke.FormerLayout"  # attribute of the layout node
 PLOT = "PlotView1"
+DIVIDED_VIEW = "Red"
 
 _SLICE = """
    <item><view class="vtkMRMLSliceNode" singletontag="{name}">

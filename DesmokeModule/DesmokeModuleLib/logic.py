@@ -121,13 +121,13 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
             return
         layouts.show_chart(part(owner, clips.CHART))
         if view == layouts.DIVIDER:
-            show_picture(showing().divide(owner))
+            show_picture(showing().divide(owner), layouts.DIVIDED_VIEW)
         else:
             layouts.show_pair(clips.before(owner), output)
 
 
 def owner_of(node: Any) -> Any:
-    """The browser of a sequence; a volume is its own owner."""
+    """The browser of a sequence; a browser or a volume is its own owner."""
     is_sequence = node is not None and node.IsA("vtkMRMLSequenceNode")
     return clips.browser_of(node) if is_sequence else node
 

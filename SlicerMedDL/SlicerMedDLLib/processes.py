@@ -20,10 +20,13 @@ class PanelProcess:
         widget: the module's widget, which shows progress, log and errors.
         on_end: called with the exit code when a command has ended by itself or was stopped (None),
             before the status is shown; returns the status, or "" for the command's last line.
+        boxed: whether an error is shown in a box; otherwise ``on_end`` and the log have it.
     """
 
-    def __init__(self, widget: Any, on_end: Callable[[int | None], str]) -> None:
-        self._widget, self._on_end = widget, on_end
+    def __init__(
+        self, widget: Any, on_end: Callable[[int | None], str], boxed: bool = True
+    ) -> None:
+        self._widget, self._on_end, self._boxed = widget, on_end, boxed
         self._process: Any = None
         self._last = ""
 
@@ -58,7 +61,7 @@ class PanelProcess:
         process, self._process = self._process, None
         stopped = process is not None and process.cancelled
         status = self._on_end(None if stopped else code) or self._last
-        if code and not stopped:
+        if code and not stopped and self._boxed:
             status = self._last or _("The command ended with code {code}").format(code=code)
             self._widget.showError(status)
         self._widget.finishProgress(status)

@@ -46,6 +46,9 @@ class Section:
     def leave(self) -> None:
         """The panel is closed, or its scene."""
 
+    def disconnect(self) -> None:
+        """The panel is gone for good: let go of what outlives it."""
+
     def attempt(self, action: Any, *arguments: Any) -> Any:
         """Call what a button starts; an error is shown, and None returned."""
         try:

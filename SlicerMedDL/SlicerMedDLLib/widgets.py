@@ -25,13 +25,16 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     A subclass names its ``logicClass`` (whose ``getParameterNode()`` returns the wrapped parameter
     node), has a panel in ``Resources/UI/<Module>.ui`` and defines :meth:`obstacle` and
-    :meth:`apply`; :meth:`connectPanel` and :meth:`parametersChanged` if it needs them.
+    :meth:`apply`; :meth:`connectPanel`, :meth:`selectFirst` and :meth:`parametersChanged` if it
+    needs them.
 
     Attributes:
         ui: the named widgets of the module's panel.
         logic: an instance of ``logicClass``.
         runner: the task runner.
         parameterNode: the wrapped parameter node; None while the scene closes.
+        sections: the :class:`SlicerMedDLLib.section.Section` objects of the panel, which live and
+            follow with it; :meth:`connectPanel` makes them.
     """
 
     logicClass: Callable[[], Any]
@@ -40,6 +43,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: Any = None) -> None:
         self.logic: Any = None
         self.parameterNode: Any = None
+        self.sections: tuple[Any, ...] = ()
         self._guiTag: Any = None
         self._startTime = 0.0
         # Runs both bases' __init__ (VTKObservationMixin comes last in the order) and, without a
@@ -51,6 +55,9 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def connectPanel(self) -> None:
         """Connect the widgets of the panel; ``self.ui`` and ``self.logic`` are there."""
 
+    def selectFirst(self) -> None:
+        """Select what the scene has to work on, where ``self.parameterNode`` selects nothing."""
+
     def obstacle(self) -> str:
         """Why Apply cannot run now, for its tooltip; empty if it can."""
         raise NotImplementedError
@@ -60,7 +67,9 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         raise NotImplementedError
 
     def parametersChanged(self) -> None:
-        """Follow a change of ``self.parameterNode``."""
+        """Follow a change of ``self.parameterNode``; the sections do."""
+        for section in self.sections:
+            section.follow()
 
     # Life of the panel
 
@@ -95,12 +104,17 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The module is unloaded or the application quits."""
+        for section in self.sections:
+            section.leave()
+            section.disconnect()
         for runner in (self.runner, self._deviceRunner):
             runner.cancel()
         self._unbind()
         self.removeObservers()
 
     def _onStartClose(self, caller: Any, event: Any) -> None:
+        for section in self.sections:
+            section.leave()
         self._unbind()
         self.parameterNode = None
         self.updateApply()
@@ -115,6 +129,9 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Bind the panel to the scene's parameter node, making it if need be."""
         self._unbind()
         self.parameterNode = self.logic.getParameterNode()
+        self.selectFirst()
+        for section in self.sections:
+            section.bind()
         self._guiTag = self.parameterNode.connectGui(self.ui)
         self.addObserver(
             self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified

@@ -43,7 +43,7 @@ class qMRMLPlotView(qMRMLWidget):
         return self._window
 
     def fitToContent(self) -> None:
-        """Chart the series; the axes span the view but for a margin."""
+        """Chart the series; the axes span the view but for a margin, and the series' values."""
         self._chart.ClearPlots()
         chart_node = self._node.GetPlotChartNode() if self._node is not None else None
         count = chart_node.GetNumberOfPlotSeriesNodes() if chart_node is not None else 0
@@ -57,11 +57,21 @@ class qMRMLPlotView(qMRMLWidget):
             plot.SetInputData(table, *columns)
             plot.Update()
             self._chart.AddPlot(plot)
-        self._chart.RecalculateBounds()
-        right, top = SIZE[0] - MARGIN, SIZE[1] - MARGIN
-        for axis, end in ((vtk.vtkAxis.BOTTOM, (right, MARGIN)), (vtk.vtkAxis.LEFT, (MARGIN, top))):
-            self._chart.GetAxis(axis).SetPoint1(MARGIN, MARGIN)
-            self._chart.GetAxis(axis).SetPoint2(*end)
+        box = vtk.vtkBoundingBox()
+        for number in range(self._chart.GetNumberOfPlots()):
+            bounds = [0.0] * 4
+            self._chart.GetPlot(number).GetBounds(bounds)
+            box.AddBounds([*bounds, 0, 0])
+        # VTK lays a chart out when it is painted, which never happens here.
+        for name, end, low in (
+            (vtk.vtkAxis.BOTTOM, (SIZE[0] - MARGIN, MARGIN), 0),
+            (vtk.vtkAxis.LEFT, (MARGIN, SIZE[1] - MARGIN), 1),
+        ):
+            axis = self._chart.GetAxis(name)
+            axis.SetPoint1(MARGIN, MARGIN)
+            axis.SetPoint2(*end)
+            if box.IsValid():
+                axis.SetRange(box.GetBound(2 * low), box.GetBound(2 * low + 1))
 
 
 @standin("slicer")

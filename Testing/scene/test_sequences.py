@@ -16,6 +16,9 @@ from SlicerMedDLLib.sequences import (
     frames_from_sequence,
     image_from_frame,
     recording,
+    remove_sequence,
+    replace_sequence,
+    upright,
 )
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
 
@@ -75,6 +78,40 @@ def test_what_the_view_shows_is_what_is_read(scene, frames, x, y):
     columns = np.argsort(-right[0])  # screen left is the patient's right
     rows = np.argsort(-anterior[:, 0])
     np.testing.assert_array_equal(picture, frames[0][rows][:, columns])
+
+
+@pytest.mark.parametrize("x", [-0.5, 0.5])
+@pytest.mark.parametrize("y", [-0.25, 0.25])
+def test_an_upright_picture_keeps_its_place(scene, x, y):
+    """Each pixel of the upright image lies where it lay before, by a picture that names pixels."""
+    rows, columns = np.mgrid[:4, :6]
+    picture = np.stack([rows, columns, 0 * rows], -1).astype(np.uint8)
+    matrix = np.array([[x, 0, 0, 3], [0, y, 0, -2], [0, 0, 1, 5], [0, 0, 0, 1.0]])
+    turned = upright(Image(picture[None], matrix))
+    assert (np.diag(turned.ras_from_ijk)[:2] < 0).all()
+    for row in range(4):
+        for column in range(6):
+            old_row, old_column, _ = turned.array[0, row, column]
+            place = turned.ras_from_ijk @ [column, row, 0, 1]
+            np.testing.assert_allclose(place, matrix @ [old_column, old_row, 0, 1])
+
+
+def test_a_sequence_takes_the_place_of_another(scene, frames):
+    first = record(frames)
+    browser = browser_of(scene, first)
+    for shade in (10, 20):
+        made = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "made")
+        volume = slicer.vtkMRMLScalarVolumeNode()
+        slicer.util.updateVolumeFromArray(volume, np.full((1, 2, 2), shade, np.uint8))
+        for number in range(first.GetNumberOfDataNodes()):
+            made.SetDataNodeAtValue(volume, first.GetNthIndexValue(number))
+        replace_sequence(browser, "made", made)
+        shown = browser.GetProxyNode(browser.GetNodeReference("made"))
+        assert (slicer.util.arrayFromVolume(shown) == shade).all()
+    assert len(slicer.util.getNodesByClass("vtkMRMLSequenceNode")) == 2
+    remove_sequence(browser, "made")
+    remove_sequence(browser, "made")
+    assert len(slicer.util.getNodesByClass("vtkMRMLSequenceNode")) == 1
 
 
 def test_grey_and_alpha(scene, frames):

@@ -72,7 +72,9 @@ def test_files_are_cleared_one_after_the_other(
     started[1].on_done(0)
     until(lambda: ui.batchStartButton.text != "Stop", WAIT)
     [message] = host.messages("error")
-    assert "it is damaged" in str(message) and status(module) == "1 of 2 videos cleared"
+    assert "first; one.avi" in str(message) and "second" not in str(message)
+    assert status(module) == "2 of 2 videos, 1 failed"
+    assert "it is damaged" in module.widget._runUi.logTextEdit.toPlainText()
 
 
 def test_a_stop_ends_all(

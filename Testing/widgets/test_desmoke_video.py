@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import slicer
 import host
 from DesmokeModuleLib import clips, layouts, smokecurve
 from DesmokeModuleLib.showing import showing
+from host.layout import xy_of
+from meddl.core import devices
 from meddl.desmoke.desmoker import VideoDesmoker
 from SlicerMedDLLib.nodes import part
 from waiting import until
@@ -117,6 +120,26 @@ def test_the_divider_parts_before_and_after(module: Any, browser: Any) -> None:
         np.testing.assert_array_equal(shown[:, : column - 1], smoky[:, : column - 1])
         np.testing.assert_array_equal(shown[:, column + 1 :], clear[:, column + 1 :])
         assert (shown[:, column - 1 : column + 1] == 255).all()
+
+
+def test_the_mouse_moves_the_divider(module: Any, browser: Any) -> None:
+    node, view = module.widget.parameterNode, slicer.app.layoutManager().sliceWidget("Red")
+
+    def xy(column: float, row: float) -> tuple[float, float]:
+        return xy_of(view, (-column, -row, 0))  # how frames lie
+
+    host.drag(view, [xy(32, 10), xy(50, 10)])  # not shown yet
+    node.view = layouts.DIVIDER
+    host.drag(view, [xy(10, 10), xy(50, 10)])  # far from it
+    assert node.divider == 0.5
+    host.drag(view, [xy(32, 10), xy(40, 12), xy(47.5, 20)])
+    assert node.divider == pytest.approx(0.75, abs=0.01)
+    shown = pixels(part(browser, clips.DIVIDED))
+    np.testing.assert_array_equal(shown[:, :46], smoky_frames()[0][:, :46])
+    host.drag(view, [xy(48, 10), xy(200, 10)])
+    assert node.divider == 1 and module.widget.ui.dividerSlider.value == 1
+    host.drag(view, [xy(20, 10), xy(30, 10)])
+    assert node.divider == 1
 
 
 def test_the_layout_comes_and_goes(module: Any, browser: Any) -> None:
@@ -267,6 +290,24 @@ def test_bad_input_is_named(module: Any) -> None:
     ] == [True] * 3
 
 
+def test_what_the_memory_does_not_take_is_refused(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    for number, frame in enumerate(smoky_frames()):
+        Image.fromarray(frame).save(tmp_path / f"{number}.png")
+    free = devices._cpu()
+    small = replace(free, free_bytes=10 * smoky_frames()[0].nbytes)
+    monkeypatch.setattr(devices, "_cpu", lambda: small)
+    before = nodes()
+    module.widget.ui.videoPathEdit.currentPath = str(tmp_path)
+    module.widget.ui.loadButton.click()
+    until(lambda: idle(module), WAIT)
+    [message] = host.messages("error")
+    assert str(tmp_path) in str(message) and "memory" in str(message) and nodes() == before
+
+
 def test_an_output_is_no_input(module: Any, browser: Any) -> None:
     source = module.widget.parameterNode.frames
     module.widget.parameterNode.frames = part(browser, clips.OUTPUT)
@@ -282,3 +323,37 @@ def test_a_removed_video_or_a_closed_scene_leaves_nothing(module: Any, browser: 
     slicer.mrmlScene.Clear(0)
     slicer.app.processEvents()
     assert not showing()._browsers
+
+
+def test_weights_of_ones_own_clear_the_video(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An untrained network: what it finds is no smoke, but always the same."""
+    import torch
+
+    # Making a network ready for the other engines takes ten seconds.
+    monkeypatch.setattr("meddl.desmoke.network_estimator.installed_engines", lambda: ["torch"])
+    from meddl.core.weights import Card, save_weights
+    from meddl.desmoke.light_network import LightNetwork
+
+    torch.manual_seed(0)
+    path, network = tmp_path / "mine.safetensors", {"widths": [8, 8], "blocks": [1, 1]}
+    card = Card("mine", "smoke", "desmoke-light", arguments={"network": network})
+    save_weights(LightNetwork((8, 8), (1, 1)), path, card)
+    node = module.widget.parameterNode
+    node.method, node.weights, node.frames = "network", str(path), add_clip()
+    assert module.widget.ui.weightsSelector.currentText == "mine"
+    assert "mine" in module.widget.ui.cardLabel.text
+    apply_button(module).click()
+    until(lambda: idle(module), WAIT)
+    assert host.messages("error") == []
+    browser, desmoker = clips.browser_of(node.frames), VideoDesmoker("network", weights=path)
+    for item, frame in enumerate(smoky_frames()):
+        browser.SetSelectedItemNumber(item)
+        error = pixels(clips.shown(browser, clips.OUTPUT)).astype(int) - desmoker(frame)
+        assert np.abs(error).max() <= 1
+    node.weights = str(tmp_path / "lost.safetensors")
+    apply_button(module).click()
+    until(lambda: idle(module), WAIT)
+    [message] = host.messages("error")
+    assert "lost.safetensors" in str(message)

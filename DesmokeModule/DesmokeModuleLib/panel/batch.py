@@ -68,9 +68,5 @@ class BatchSection(Section):
         Raises:
             MedDLError: a missing file or folder, or others are being cleared.
         """
-        folder = str(self.ui.outputEdit.currentPath).strip()
-        files = batch.require_files(self.files, folder)
         settings = replace(self.widget.settings(), strength=float(self.node.strength))
-        self.batch.start(
-            [batch.arguments(path, batch.output_of(path, folder), settings) for path in files]
-        )
+        self.batch.start(self.files, self.ui.outputEdit.currentPath.strip(), settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from DesmokeModuleLib import clips, smokecurve
+from DesmokeModuleLib.dividerdrag import DividerDrag
 from DesmokeModuleLib.plotclicks import PlotClicks
 from DesmokeModuleLib.showing import showing
 from SlicerMedDLLib.nodes import part
@@ -20,11 +21,13 @@ class ViewsSection(Section):
         """Sliders and choices are bound to the parameter node; the plot is Slicer's."""
         self._shown: tuple[Any, ...] = ()
         self._clicks = PlotClicks(self.onClick)
+        self._drag = DividerDrag(self.divided, self.onDrag)
         showing().listeners.append(self.onShown)
 
     def disconnect(self) -> None:
         """The panel is gone for good."""
         self._clicks.stop()
+        self._drag.stop()
         if self.onShown in showing().listeners:
             showing().listeners.remove(self.onShown)
 
@@ -33,12 +36,14 @@ class ViewsSection(Section):
         self._shown = ()
 
     def owner(self) -> Any:
-        """The browser or live volume with an output; None without one."""
-        live, frames = self.widget.live.live.volume, self.node.frames
-        owner = live if live is not None else frames and clips.player_of(frames)
-        if owner is None or clips.shown(owner, clips.OUTPUT) is None:
-            return None
-        return owner
+        """What has an output and is worked on: the running live volume, else the video, else the
+        live volume that has been stopped; None without one."""
+        node, running = self.node, self.widget.live.live.volume
+        video = clips.player_of(node.frames) if node.frames is not None else None
+        for owner in (running, video, node.liveInput):
+            if owner is not None and clips.shown(owner, clips.OUTPUT) is not None:
+                return owner
+        return None
 
     def follow(self) -> None:
         """Show what has changed: it is a matter of milliseconds."""
@@ -54,8 +59,7 @@ class ViewsSection(Section):
 
     def arrange(self) -> None:
         """The chosen views of the owner."""
-        live = self.widget.live.live.volume
-        self.logic.showViews(live if live is not None else self.node.frames, self.node.view)
+        self.logic.showViews(self.owner(), self.node.view)
 
     def showStrength(self) -> None:
         """The chosen strength and divider."""
@@ -77,6 +81,16 @@ class ViewsSection(Section):
         levels, item = smokecurve.levels_of(owner), owner.GetSelectedItemNumber()
         if 0 <= item < len(levels):
             self.ui.levelBar.value = round(100 * float(levels[item]))
+
+    def divided(self) -> tuple[Any, float] | None:
+        """The volume with the divider, and its place."""
+        owner = self.owner() if self.node is not None else None
+        volume = part(owner, clips.DIVIDED) if owner is not None else None
+        return None if volume is None else (volume, self.node.divider)
+
+    def onDrag(self, place: float) -> None:
+        """The mouse moves the divider."""
+        self.node.divider = place
 
     def onClick(self, chart: Any, value: float) -> None:
         """Select the frame that was clicked in the curve of a video."""

@@ -64,8 +64,9 @@ def choose_backend(
     """Pick a projector with enough memory.
 
     ``auto`` is ``exact`` for tiny work, ``dense`` for small volumes and ``numba`` otherwise, and
-    ``torch`` where ``device`` names an accelerator. ``pycuda`` is taken only by name: its kernels
-    have been compiled, and compared on the CPU, and not yet run on a GPU.
+    ``torch`` where ``device`` names an accelerator. ``pycuda`` is taken only by name: it needs
+    NVIDIA's compiler at its first use; then it is ten times as fast as ``torch`` on the same GPU
+    (Docs/validation.md).
 
     Args:
         name: one of :data:`BACKENDS`.

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.errors import InputError
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
@@ -69,11 +70,13 @@ class SynthesisParameters:
 
 @dataclass(frozen=True)
 class _Clip:
-    """Frames that share a smoke: indices of clear frames, one each or one for all."""
+    """Frames that share a smoke: indices of clear frames, one each or one for all, and the names
+    of their pairs."""
 
     number: int
     copy: int
     indices: Sequence[int]
+    names: Sequence[str]
     rate: float
     moving: bool
 
@@ -105,9 +108,12 @@ def synthesize(
         sources, ".", parameters.judge, subprogress(progress, 0.0, 0.1), cancel
     )
     content = _content(parameters, frames)
+    clips = list(_clips(frames, parameters))
+    name, count = Counter(name for clip in clips for name in clip.names).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{count} pairs would be called {name}; rename a source")
     folders = ["clear", "smoky", *(["transmission"] if parameters.transmission else [])]
     begin_dataset(output, content, folders, resume)
-    clips = list(_clips(frames, parameters))
     total = sum(len(clip.indices) for clip in clips)
     work = steps(
         _pairs(frames, clips, output, parameters, resume),
@@ -137,10 +143,12 @@ def _content(parameters: SynthesisParameters, frames: ClearFrames) -> dict[str, 
 
 
 def _clips(frames: ClearFrames, parameters: SynthesisParameters) -> Iterator[_Clip]:
+    stems = _stems(frames)
     rates: dict[Path, float] = {}
     for number, run in enumerate(frames.runs()):
         file = frames.files[run[0]]
         still = len(run) == 1
+        moving = still and parameters.clip > 1
         indices = [run[0]] * parameters.clip if still else run
         rate = parameters.rate
         if file.number is not None and not still:
@@ -148,7 +156,12 @@ def _clips(frames: ClearFrames, parameters: SynthesisParameters) -> Iterator[_Cl
                 rates[file.path] = probe_video(file.path).rate
             rate = rates[file.path] or rate
         for copy in range(parameters.copies):
-            yield _Clip(number, copy, indices, rate, still and parameters.clip > 1)
+            end = f"-{copy}" if parameters.copies > 1 else ""
+            names = [
+                stems[index] + (f"-{n:04d}" if moving else "") + end
+                for n, index in enumerate(indices)
+            ]
+            yield _Clip(number, copy, indices, names, rate, moving)
 
 
 def _pairs(
@@ -159,17 +172,13 @@ def _pairs(
     resume: bool,
 ) -> Iterator[tuple[dict[str, Any], SmokeSource, bool]]:
     """Row, smoke and whether it was written, of every pair."""
-    stems = _stems(frames)
     for clip in clips:
         seed = [parameters.seed, clip.number, clip.copy]
         shape = frames[clip.indices[0]].shape[:2]
         source = smoke_source(
             shape, np.random.default_rng(seed), parameters.density, None, parameters.kind
         ).within(field_of_view(frames, clip.indices))
-        for n, index in enumerate(clip.indices):
-            name = stems[index]
-            name += f"-{n:04d}" if clip.moving else ""
-            name += f"-{clip.copy}" if parameters.copies > 1 else ""
+        for n, (index, name) in enumerate(zip(clip.indices, clip.names, strict=True)):
             time = n / clip.rate
             files = {
                 part: output / part / f"{name}.{parameters.format}" for part in ("clear", "smoky")

