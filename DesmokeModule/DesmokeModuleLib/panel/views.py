@@ -59,7 +59,7 @@ class ViewsSection(Section):
 
     def arrange(self) -> None:
         """The chosen views of the owner."""
-        self.logic.showViews(self.owner(), self.node.view)
+        self.attempt(self.logic.showViews, self.owner(), self.node.view)
 
     def showStrength(self) -> None:
         """The chosen strength and divider."""
