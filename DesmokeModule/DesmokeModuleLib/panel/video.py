@@ -120,8 +120,7 @@ class VideoSection(Section):
 
         def added() -> None:
             self.logic.showOutput(sequence)
-            self.widget.views.showStrength()
-            self.widget.views.arrange()
+            self.widget.views.start()
 
         settings = self.widget.settings()
         self.widget.start(
