@@ -1,4 +1,4 @@
-"""No code from data, no shell: rules read from the sources, as test_architecture.py reads others."""
+"""No code from data, no shell: rules that the sources are read for."""
 
 from __future__ import annotations
 
