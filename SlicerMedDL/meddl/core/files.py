@@ -119,6 +119,21 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def allocate(path: Path) -> None:
+    """Give a file that has its size but not yet its content the space on the disk.
+
+    To be called before such a file is written through a memory map: on a full disk that would end
+    the process by a signal (SIGBUS), while this is an ordinary error. Linux only; elsewhere it does
+    nothing.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 @contextmanager
 def claimed_folder(folder: Path) -> Iterator[None]:
     """Keep other runs out of an existing folder.

@@ -15,6 +15,7 @@ import yaml
 
 from library.deepigeos.labelled_cases import PICTURES, pictures
 from meddl.core import Image, write_frames, write_image
+from meddl.core.geometry import compose
 
 # What the commands import by themselves; imported once, before the forks.
 IMPORTS = (
@@ -37,10 +38,14 @@ TRAINING_IMPORTS = (
 MONAI = ("monai.transforms", "monai.inferers", "monai.losses", "meddl.deepigeos.training")
 
 
+RENDERING = ("meddl.cli.drr", "meddl.deepdrr.radiograph", "meddl.deepdrr.projector")
+
+
 def imports_of(arguments: Sequence[str]) -> tuple[str, ...]:
     """The modules that a command is going to import."""
     training = TRAINING_IMPORTS if arguments[1] == "train" else ()
-    return (*IMPORTS, *training, *(MONAI if arguments[0] == "deepigeos" else ()))
+    system = {"deepigeos": MONAI, "drr": RENDERING}.get(arguments[0], ())
+    return (*IMPORTS, *training, *system)
 
 
 TRAINING = {"epochs": 2, "batch_size": 2, "device": "cpu", "checkpoint_steps": 1}
@@ -69,6 +74,9 @@ JOBS = {
     " --sharpness 0 --colourfulness 0 --brightness 0,255",
     "desmoke video": "desmoke video IN/videos/a.avi --output OUT/clear.avi --method classical"
     " --smoke-level OUT/smoke.csv",
+    "desmoke video mp4": "desmoke video IN/videos/a.avi --output OUT/clear.mp4 --method classical",
+    "drr render": "drr render IN/ct.nii.gz --output OUT/ap.tiff --detector-size 40,30"
+    " --pixel-spacing 6",
     "desmoke image": "desmoke image IN/frames --output OUT --method classical",
 }
 
@@ -129,6 +137,9 @@ def write_input(folder: Path) -> Path:
         write_image(folder / f"pairs/p{n}.png", Image(frames[-1][None]))
         depth = (2000 + 1000 * grey).astype(np.uint16)
         write_image(folder / f"pairs/p{n}_depth.png", Image(depth[None]))
+    hu = np.full((10, 12, 14), -1000, np.int16)
+    hu[2:8, 3:9, 4:10] = 40
+    write_image(folder / "ct.nii.gz", Image(hu, compose((5, 5, 5))))
     for name in ("a", "b"):
         write_frames(folder / f"videos/{name}.avi", frames * 2, 25)
     for name, values in CONFIGS.items():

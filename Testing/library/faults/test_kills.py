@@ -26,7 +26,8 @@ if not (is_installed("torch") and is_installed("lightning_fabric")):
 from meddl.core.checkpoint import latest_checkpoint, load_checkpoint
 
 Run = Callable[..., dict[str, Any]]
-RESUMABLE = [job for job in JOBS if job not in ("desmoke video", "desmoke image")]
+SINGLE = ("desmoke video", "desmoke video mp4", "desmoke image", "drr render")
+RESUMABLE = [job for job in JOBS if job not in SINGLE]
 
 
 def digest(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,11 @@ def results_in(answer: dict) -> list[str]:
     return [name for name in answer["left"] if Path(name).suffix in (".avi", ".safetensors")]
 
 
-@pytest.mark.parametrize("job", ["desmoke synthesize", "desmoke video"])
+@pytest.mark.parametrize("job", ["monodepth train", "desmoke synthesize", "desmoke video"])
 def test_a_full_disk(server, source, tmp_path, job):
-    """A file system of 24 kB, in memory."""
-    answer = server(*arguments(job, source, tmp_path), folder=tmp_path, mount="size=24k")
-    assert "No space left" in refused(answer)
+    """A file system of 8 kB, in memory."""
+    answer = server(*arguments(job, source, tmp_path), folder=tmp_path, mount="size=8k")
+    assert re.search("No space left|disk is full", refused(answer))
     assert results_in(answer) == [] and not any(".part-" in name for name in answer["left"])
 
 
@@ -53,14 +54,14 @@ def test_a_full_disk_whenever_it_is_full(server, source, tmp_path, job, size):
 def test_files_that_may_not_grow(server, source, tmp_path, job):
     """RLIMIT_FSIZE: a quota, as it were."""
     answer = server(*arguments(job, source, tmp_path), folder=tmp_path, file_bytes=1000)
-    assert "File too large" in refused(answer)
+    assert re.search("File too large|may not grow", refused(answer))
     assert results_in(answer) == []
 
 
 @pytest.mark.parametrize("job", ["monodepth train", "desmoke image"])
 def test_a_read_only_folder(server, source, tmp_path, job):
     answer = server(*arguments(job, source, tmp_path), folder=tmp_path, mount="ro")
-    assert "writ" in refused(answer) and answer["left"] == []
+    assert re.search("Read-only|not writable", refused(answer)) and answer["left"] == []
 
 
 @pytest.mark.long
@@ -92,7 +93,7 @@ def test_a_second_run_in_a_folder(server, source, tmp_path, job):
     with claimed_folder(tmp_path):
         answer = server(*arguments(job, source, tmp_path), folder=tmp_path)
         assert f"another run is at work in {tmp_path}" in refused(answer)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["cache"])  # of decoded pictures
 
 
 def test_names_that_begin_with_a_dash(server, source, tmp_path):
