@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from library.deepigeos.labelled_cases import PICTURES, pictures
+from library.endodepth.plane_sequence import plane_sequence
 from meddl.core import Image, write_frames, write_image
 from meddl.core.geometry import compose
 
@@ -38,13 +39,14 @@ TRAINING_IMPORTS = (
 MONAI = ("monai.transforms", "monai.inferers", "monai.losses", "meddl.deepigeos.training")
 
 
+ENDO = ("meddl.cli.endodepth", "meddl.endodepth.training")
 RENDERING = ("meddl.cli.drr", "meddl.deepdrr.radiograph", "meddl.deepdrr.projector")
 
 
 def imports_of(arguments: Sequence[str]) -> tuple[str, ...]:
     """The modules that a command is going to import."""
     training = TRAINING_IMPORTS if arguments[1] == "train" else ()
-    system = {"deepigeos": MONAI, "drr": RENDERING}.get(arguments[0], ())
+    system = {"deepigeos": MONAI, "drr": RENDERING, "endodepth": ENDO}.get(arguments[0], ())
     return (*IMPORTS, *training, *system)
 
 
@@ -64,11 +66,32 @@ CONFIGS = {
         "clip_length": 2,
     },
 }
+ENDODEPTH = {
+    "sequence": "sequence",
+    "architecture": "light",
+    "adjacent_range": [1, 4],
+    "input_downsampling": 1.0,
+    "inlier_percentage": 1.0,
+    "visibility_overlap": 0,
+    "batch_size": 2,
+    "num_iter": 2,
+    "number_epoch": 2,
+    "device": "cpu",
+    "checkpoint_steps": 1,
+}
+DATASET = {
+    "seed": 7,
+    "views": 3,
+    "cts": ["ct.nii.gz"],
+    "carm": {"detector_size": [40, 30], "pixel_spacing": 6.0},
+}
 # Name -> arguments; IN is the folder of write_input, OUT the output.
 JOBS = {
     "deepigeos train": "deepigeos train IN/labelled/config.yaml --output OUT",
     "monodepth train": "monodepth train IN/pairs/config.yaml --output OUT",
     "desmoke train": "desmoke train IN/frames/config.yaml --output OUT",
+    "endodepth train": "endodepth train IN/plane/config.yaml --output OUT",
+    "drr dataset": "drr dataset IN/config.yaml --output OUT --workers 1",
     "desmoke synthesize": "desmoke synthesize IN/frames --output OUT --transmission on",
     "desmoke prepare": "desmoke prepare IN/videos --output OUT --step 2 --workers 1"
     " --sharpness 0 --colourfulness 0 --brightness 0,255",
@@ -142,6 +165,10 @@ def write_input(folder: Path) -> Path:
     write_image(folder / "ct.nii.gz", Image(hu, compose((5, 5, 5))))
     for name in ("a", "b"):
         write_frames(folder / f"videos/{name}.avi", frames * 2, 25)
+    (folder / "plane").mkdir()
+    plane_sequence(folder / "plane/sequence")
+    (folder / "plane/config.yaml").write_text(yaml.safe_dump(ENDODEPTH))
+    (folder / "config.yaml").write_text(yaml.safe_dump(DATASET))
     for name, values in CONFIGS.items():
         (folder / name / "config.yaml").write_text(yaml.safe_dump({**values, **TRAINING}))
     return folder
