@@ -1,4 +1,4 @@
-"""Views for before and after: two pictures side by side, or one with a divider, above the curve."""
+"""Views of a video above its curve: before and after, one picture with a divider, maps of smoke."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import slicer
 
 from SlicerMedDLLib.display import show_picture
 
-AS_BEFORE, SIDE_BY_SIDE, DIVIDER = "unchanged", "side by side", "divider"
-VIEWS = (AS_BEFORE, SIDE_BY_SIDE, DIVIDER)
+AS_BEFORE, SIDE_BY_SIDE, DIVIDER, MAPS = "unchanged", "side by side", "divider", "dark channel"
+VIEWS = (AS_BEFORE, SIDE_BY_SIDE, DIVIDER, MAPS)
+LINKED = ("Red", "Green", "Yellow")  # slice views in the order of their pictures
 FORMER = "MedDL.Desmoke.FormerLayout"  # attribute of the layout node
 PLOT = "PlotView1"
 DIVIDED_VIEW = "Red"
@@ -30,10 +31,12 @@ _PAGE = """
 </layout>"""
 _RED = _SLICE.format(name="Red", letter="R", color="#F34A33")
 _GREEN = _SLICE.format(name="Green", letter="G", color="#6EB04B")
+_YELLOW = _SLICE.format(name="Yellow", letter="Y", color="#EDD54C")
 # Numbers of custom layouts are free above 500; these are unlikely to be another extension's.
 _LAYOUTS = {
     SIDE_BY_SIDE: (57301, _PAGE.format(slices=_RED + _GREEN)),
     DIVIDER: (57302, _PAGE.format(slices=_RED)),
+    MAPS: (57303, _PAGE.format(slices=_RED + _GREEN + _YELLOW)),
 }
 
 
@@ -67,12 +70,13 @@ def arrange(view: str) -> None:
     node.SetViewArrangement(_LAYOUTS[view][0])
 
 
-def show_pair(before: Any, after: Any) -> None:
-    """Show two pictures in the red and the green view, which pan and zoom together."""
-    show_picture(before, "Red")
-    show_picture(after, "Green")
+def show_linked(*pictures: Any) -> None:
+    """Show two or three pictures in the slice views, which pan and zoom together."""
+    views = LINKED[: len(pictures)]
+    for picture, view in zip(pictures, views, strict=True):
+        show_picture(picture, view)
     for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        if composite.GetLayoutName() in ("Red", "Green"):
+        if composite.GetLayoutName() in views:
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
 

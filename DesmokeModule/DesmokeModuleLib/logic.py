@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DesmokeModuleLib import clips, layouts
@@ -14,6 +13,7 @@ from DesmokeModuleLib.live import LiveDesmoke
 from DesmokeModuleLib.parameternode import DesmokeParameterNode
 from DesmokeModuleLib.recorded import adding_frames, adding_results
 from DesmokeModuleLib.showing import showing
+from meddl.core.errors import InputError
 from meddl.core.progress import CancelToken, Progress, no_progress
 from SlicerMedDLLib.display import show_picture
 from SlicerMedDLLib.newest import POLL
@@ -51,8 +51,9 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
             MedDLError: no video, more than the memory takes, or cancelled; nothing is left.
         """
         frames, rate = read_video(path, progress, cancel)
-        _finish(adding_frames(frames, name or Path(path).stem, rate))
-        return self.showFrames(newest_sequence())
+        added: list[Any] = []
+        _finish(adding_frames(frames, name or Path(path).stem, rate, added.append))
+        return self.showFrames(added[0])
 
     def showFrames(self, sequence: Any) -> Any:
         """Show a sequence of frames in the first slice view; returns the sequence."""
@@ -113,7 +114,11 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
         showing().set_divider(owner_of(node), divider)
 
     def showViews(self, node: Any, view: str) -> None:
-        """Choose one of :data:`DesmokeModuleLib.layouts.VIEWS` for a sequence or live volume."""
+        """Choose one of :data:`DesmokeModuleLib.layouts.VIEWS` for a sequence or live volume.
+
+        Raises:
+            InputError: maps are to be shown that were not made.
+        """
         layouts.arrange(view)
         owner = owner_of(node)
         output = clips.shown(owner, clips.OUTPUT) if owner is not None else None
@@ -122,19 +127,19 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
         layouts.show_chart(part(owner, clips.CHART))
         if view == layouts.DIVIDER:
             show_picture(showing().divide(owner), layouts.DIVIDED_VIEW)
+        elif view == layouts.MAPS:
+            maps = [clips.shown(owner, role) for role in (clips.DARK, clips.TRANSMISSION)]
+            if None in maps:
+                raise InputError("tick Transmission and Dark channel first, and clear again")
+            layouts.show_linked(clips.before(owner), *maps)
         else:
-            layouts.show_pair(clips.before(owner), output)
+            layouts.show_linked(clips.before(owner), output)
 
 
 def owner_of(node: Any) -> Any:
     """The browser of a sequence; a browser or a volume is its own owner."""
     is_sequence = node is not None and node.IsA("vtkMRMLSequenceNode")
     return clips.browser_of(node) if is_sequence else node
-
-
-def newest_sequence() -> Any:
-    """The sequence that was added last."""
-    return slicer.util.getNodesByClass("vtkMRMLSequenceNode")[-1]
 
 
 def _finish(steps: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,13 @@ def pictures(cleared: Cleared) -> dict[str, NDArray[Any]]:
     return {role: picture for role, picture in found.items() if picture is not None}
 
 
-def adding_frames(frames: deque[Frame], name: str, rate: float) -> Iterator[tuple[float, str]]:
+def adding_frames(
+    frames: deque[Frame], name: str, rate: float, on_added: Callable[[Any], None]
+) -> Iterator[tuple[float, str]]:
     """Put frames into the scene as a sequence in a browser of its own, one between two yields.
 
-    ``frames`` is emptied. An abandoned iterator leaves the scene as it was.
+    ``frames`` is emptied; ``on_added`` gets the sequence at the end. An abandoned iterator leaves
+    the scene as it was.
 
     Yields:
         The fraction done and a message.
@@ -48,9 +51,10 @@ def adding_frames(frames: deque[Frame], name: str, rate: float) -> Iterator[tupl
     total = len(frames)
     with recording(name, rate) as append:
         while frames:
-            append(frames.popleft())
+            sequence = append(frames.popleft())
             done = total - len(frames)
             yield done / total, f"frame {done}/{total}"
+    on_added(sequence)
 
 
 def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[float, str]]:

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from DesmokeModuleLib import clips, smokecurve
 from DesmokeModuleLib.filtering import Frame, mix
@@ -43,17 +42,24 @@ class Showing(Follower):
         self.listeners: list[Callable[[Any], None]] = []
         self._live: dict[str, tuple[Image, Frame]] = {}
         self._browsers: dict[str, Any] = {}  # by the volume that shows the output
+        self._stamp: tuple[Any, ...] = ()
+        self._last: tuple[Image, Frame] | None = None  # the pair with that stamp
         self._writing = False
         super().__init__()
 
     def set_strength(self, owner: Any, strength: float) -> None:
         """Show the output of a video or live volume at a strength 0..1 from now on."""
-        owner.SetAttribute(clips.STRENGTH, repr(float(strength)))
-        self.refresh(owner)
+        self._keep(owner, clips.STRENGTH, strength)
 
     def set_divider(self, owner: Any, divider: float) -> None:
         """Place the divider, 0 (all output) to 1 (all input) of the width."""
-        owner.SetAttribute(clips.DIVIDER, repr(float(divider)))
+        self._keep(owner, clips.DIVIDER, divider)
+
+    def _keep(self, owner: Any, attribute: str, value: float) -> None:
+        # Told of a change, the browser would copy all of its frames into their volumes again.
+        owner.DisableModifiedEventOn()
+        owner.SetAttribute(attribute, repr(float(value)))
+        owner.DisableModifiedEventOff()
         self.refresh(owner)
 
     def divide(self, owner: Any) -> Any:
@@ -78,6 +84,7 @@ class Showing(Follower):
             self._browsers[proxy.GetID()] = browser
             self.follow(proxy)
             self.refresh(browser)
+            self._tell(browser)
 
     def show_live(self, volume: Any, frame: Image, output: Frame) -> None:
         """Show what was made of a live volume's picture."""
@@ -103,19 +110,27 @@ class Showing(Follower):
         finally:
             self._writing = False
 
+    def _tell(self, browser: Any) -> None:
+        smokecurve.mark_shown(browser)
+        for listener in list(self.listeners):
+            listener(browser)
+
     def _pair(self, owner: Any) -> tuple[Image, Frame] | None:
         """The shown picture and its output at full strength."""
         if not owner.IsA(clips.BROWSER):
             return self._live.get(owner.GetID())
-        item, found = owner.GetSelectedItemNumber(), []
-        for role in (clips.INPUT, clips.OUTPUT):
-            sequence = part(owner, role)
-            data = sequence.GetNthDataNode(item) if sequence is not None and item >= 0 else None
-            if data is None:
-                return None
-            found.append(upright(image_from_volume(data)))
-        picture: NDArray[np.uint8] = found[1].array[0]
-        return found[0], picture
+        item = owner.GetSelectedItemNumber()
+        sequences = [part(owner, role) for role in (clips.INPUT, clips.OUTPUT)]
+        if item < 0 or None in sequences:
+            return None
+        nodes = [sequence.GetNthDataNode(item) for sequence in sequences]
+        if None in nodes:
+            return None
+        stamp = (owner.GetID(), *(node.GetImageData().GetMTime() for node in nodes))
+        if stamp != self._stamp:  # while a slider moves, the frames stay
+            frame, output = (upright(image_from_volume(node)) for node in nodes)
+            self._stamp, self._last = stamp, (frame, output.array[0])
+        return self._last
 
     # As a follower
 
@@ -131,9 +146,7 @@ class Showing(Follower):
             whole = clips.number(browser, clips.STRENGTH, 1.0) >= 1
             if not whole or part(browser, clips.DIVIDED) is not None:
                 self.refresh(browser)  # else the browser has shown it already
-            smokecurve.mark_shown(browser)
-            for listener in list(self.listeners):
-                listener(browser)
+            self._tell(browser)
 
     def removed(self, volume: Any) -> None:
         """An output or a live volume was removed."""
@@ -144,6 +157,7 @@ class Showing(Follower):
         """Forget the closed scene."""
         self._live.clear()
         self._browsers.clear()
+        self._stamp, self._last = (), None
 
 
 @cache

@@ -153,8 +153,24 @@ def test_the_layout_comes_and_goes(module: Any, browser: Any) -> None:
     pair = clips.before(browser), clips.shown(browser, clips.OUTPUT)
     assert shown == [volume.GetID() for volume in pair]
     assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is part(browser, clips.CHART)
+    node.view = layouts.MAPS
+    shown = [
+        manager.sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        for name in ("Red", "Green", "Yellow")
+    ]
+    roles = (clips.INPUT, clips.DARK, clips.TRANSMISSION)
+    assert shown == [clips.shown(browser, role).GetID() for role in roles]
     node.view = layouts.AS_BEFORE
     assert manager.layout == former and manager.plotViewCount == 0
+
+
+def test_maps_that_were_not_made_are_named(module: Any) -> None:
+    node = module.widget.parameterNode
+    node.frames = add_clip()
+    module.logic.desmoke(node.frames, module.widget.settings())
+    node.view = layouts.MAPS
+    [message] = host.messages("error")
+    assert "tick Transmission and Dark channel" in str(message)
 
 
 def test_a_click_in_the_curve_jumps(module: Any, browser: Any) -> None:

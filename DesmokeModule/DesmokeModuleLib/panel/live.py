@@ -63,8 +63,7 @@ class LiveSection(Section):
         )
         if self._first and self.node is not None:
             self._first = False
-            self.widget.views.showStrength()
-            self.widget.views.arrange()
+            self.widget.views.start()
 
     def onEnded(self, reason: str) -> None:
         """The volume was removed, or clearing it failed."""

@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 
 from DesmokeModuleLib import clips
 from DesmokeModuleLib.filtering import clear_frames, read_video
-from DesmokeModuleLib.logic import newest_sequence
 from DesmokeModuleLib.recorded import adding_frames, adding_results
 from meddl.core.errors import InputError, MedDLError, one_line
 from SlicerMedDLLib.section import Section
@@ -92,11 +91,14 @@ class VideoSection(Section):
         if not path:
             raise InputError(_("choose a video file first"))
 
+        made: list[Any] = []
+
         def done(read: Any) -> None:
-            self._adding.start(adding_frames(read[0], Path(path).stem, read[1]), added)
+            steps = adding_frames(read[0], Path(path).stem, read[1], made.append)
+            self._adding.start(steps, added)
 
         def added() -> None:
-            self.node.frames = self.logic.showFrames(newest_sequence())
+            self.node.frames = self.logic.showFrames(made[0])
             then()
 
         self.widget.start(read_video, path, on_done=done)
@@ -118,8 +120,7 @@ class VideoSection(Section):
 
         def added() -> None:
             self.logic.showOutput(sequence)
-            self.widget.views.showStrength()
-            self.widget.views.arrange()
+            self.widget.views.start()
 
         settings = self.widget.settings()
         self.widget.start(

@@ -47,26 +47,38 @@ class ViewsSection(Section):
 
     def follow(self) -> None:
         """Show what has changed: it is a matter of milliseconds."""
-        node = self.node
-        now = (node.view, node.strength, node.divider)
-        before, self._shown = self._shown, now
-        if before and now != before:
-            if node.view != before[0]:
-                self.arrange()
+        node, before = self.node, self._shown
+        self._shown = (node.view, node.strength, node.divider)
+        if before and node.view != before[0]:
+            self.arrange()
+        if before and node.strength != before[1]:
             self.showStrength()
+        if before and node.divider != before[2]:
+            self.showDivider()
         self.showLevel()
         self.ui.dividerSlider.enabled = node.view == "divider"
 
     def arrange(self) -> None:
         """The chosen views of the owner."""
-        self.logic.showViews(self.owner(), self.node.view)
+        self.attempt(self.logic.showViews, self.owner(), self.node.view)
 
     def showStrength(self) -> None:
-        """The chosen strength and divider."""
+        """The chosen strength."""
         owner = self.owner()
         if owner is not None:
             showing().set_strength(owner, self.node.strength)
+
+    def showDivider(self) -> None:
+        """The chosen place of the divider."""
+        owner = self.owner()
+        if owner is not None:
             showing().set_divider(owner, self.node.divider)
+
+    def start(self) -> None:
+        """Something has got its first output: show it as the panel says."""
+        self.showStrength()
+        self.showDivider()
+        self.arrange()
 
     def onShown(self, browser: Any) -> None:
         """A video shows another frame."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from meddl.cli.training import add_configured_training
 
 TRAIN = """\
 Train a network that estimates depth from one picture, on colour and depth pairs.
@@ -51,7 +52,8 @@ def configure(subparsers: Any) -> None:
         description="Depth from one picture, by a small network that colour and depth pairs teach.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_train(commands)
+    texts = ("train on colour and depth pairs", TRAIN, TRAIN_EXAMPLES)
+    add_configured_training(commands, "monodepth", texts, "train_monodepth")
     _add_predict(commands)
     _add_evaluate(commands)
     _add_rooms(commands)
@@ -67,41 +69,6 @@ def _command(commands: Any, name: str, line: str, text: str, run: Any, examples:
     )
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_train(commands: Any) -> None:
-    parser = _command(
-        commands, "train", "train on colour and depth pairs", TRAIN, _train, TRAIN_EXAMPLES
-    )
-    parser.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="data and parameters")
-    parser.add_argument("--output", metavar="DIR", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
-    parser.add_argument(
-        "--print-config", action="store_true", help="print a configuration with all defaults"
-    )
-
-
-def _train(args: argparse.Namespace) -> int:
-    from meddl.cli.console import print_json
-    from meddl.core.errors import InputError
-    from meddl.monodepth.training_config import print_config, read_plan
-
-    if args.print_config:
-        print(print_config(), end="")
-        return 0
-    for name, value in (("CONFIG.yaml", args.config), ("--output DIR", args.output)):
-        if value is None:
-            raise InputError(f"{name} is missing (see: meddl monodepth train --help)")
-    plan = read_plan(args.config)
-    from meddl.monodepth.training import train_monodepth
-
-    history = train_monodepth(args.output, plan, args.resume, args.progress, args.cancel)
-    best = Path(args.output) / "best" / f"{plan.parameters.name}.safetensors"
-    if args.json:
-        print_json({"output": str(best), **history[-1]})
-    elif not args.quiet:
-        print(best)
-    return 0
 
 
 def _add_predict(commands: Any) -> None:

@@ -16,13 +16,14 @@ batch, and the first one writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meddl.core.parameters import parameter
-from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from meddl.core.training_data import Samples
     from meddl.core.weights import Card
+
+PREPARING = 0.1  # share of the progress
 
 
 @dataclass
@@ -131,3 +134,33 @@ class Trainer:
         from meddl.core.training_loop import Run
 
         return Run(self, resume, progress, cancel or CancelToken()).train()
+
+
+def train(
+    prepare: Callable[[Progress], Trainer],
+    figures: Sequence[str],
+    resume: bool = False,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> list[dict[str, Any]]:
+    """Prepare the data, train on them, and draw the curves (``curves.png`` in the run's folder).
+
+    Args:
+        prepare: reports its own progress and gives the trainer; it has a tenth of the whole.
+        figures: names of the curves; drawn by the first process, if matplotlib is installed.
+        resume, progress, cancel: see :meth:`Trainer.fit`.
+
+    Raises:
+        DependencyError: torch or Lightning Fabric is not installed.
+        MedDLError: see :meth:`Trainer.fit`; and what ``prepare`` raises.
+    """
+    from meddl.core.history_plot import plot_history
+    from meddl.core.optional import is_installed, require
+
+    for package in ("torch", "lightning_fabric"):
+        require(package, "training")
+    trainer = prepare(subprogress(progress, 0, PREPARING))
+    history = trainer.fit(resume, subprogress(progress, PREPARING, 1), cancel)
+    if is_installed("matplotlib") and os.environ.get("RANK", "0") == "0":
+        plot_history(Path(trainer.folder) / "curves.png", history, figures)
+    return history

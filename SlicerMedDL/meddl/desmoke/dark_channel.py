@@ -107,7 +107,7 @@ def estimate_airlight(picture: Array, patch: int, mask: Mask | None = None) -> A
 
     He et al. take the brightest pixel of the top 0.1 % of the dark channel. Under a laparoscope
     that is a highlight, a swab or white tissue, and, where smoke is thin, never smoke: it was wrong
-    by 0.16 to 0.32. Here it is the median colour of the top :data:`TOP` of a wide dark channel,
+    by 0.14 to 0.26. Here it is the median colour of the top :data:`TOP` of a wide dark channel,
     drawn a quarter of the way to grey, as far as that channel is high enough to be smoke; else
     :data:`USUAL_AIRLIGHT`. Figures: ``Docs/desmoke-video.md``.
 

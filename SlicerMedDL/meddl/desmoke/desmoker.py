@@ -51,9 +51,10 @@ def _network_estimator(weights: str | Path | None, device: str) -> Estimator:
     from meddl.core.weights import find_weights, read_card
     from meddl.desmoke import network_estimator, pix2pix_estimator
 
-    require("torch", "removing smoke by a network")
     path = find_weights(weights or network_estimator.WEIGHTS)
-    if read_card(path).architecture == pix2pix_estimator.ARCHITECTURE:
+    published = read_card(path).architecture == pix2pix_estimator.ARCHITECTURE
+    require("torch", "removing smoke by a network")
+    if published:
         return pix2pix_estimator.Pix2PixEstimator(path, device)
     return network_estimator.NetworkEstimator(path, device)
 

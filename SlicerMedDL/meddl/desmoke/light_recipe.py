@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from meddl.core.weights import load_weights
-from meddl.desmoke.light_network import LightNetwork, recovered
+from meddl.desmoke.light_network import BLOCKS, RESIDUAL, WIDTHS, LightNetwork, recovered
 from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.scattering import LEAST_TRANSMISSION
 from meddl.desmoke.training_parameters import DesmokeTraining
@@ -55,7 +55,13 @@ def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         scheduler=make_schedule(optimizer, p, steps),
         training_step=step,
         restore=restore,
-        arguments={"network": {}},
+        arguments={
+            "network": {
+                "widths": list(WIDTHS),
+                "blocks": list(BLOCKS),
+                "residual": RESIDUAL,
+            }
+        },
     )
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from meddl.desmoke.frame_sources import Source
     from meddl.desmoke.training_recipe import Recipe
 
-PREPARING = 0.1  # share of the progress
 CURVES = ("loss", "psnr", "ssim", "change")
 SHOWN = 4  # validation clips in TensorBoard
 
@@ -42,17 +41,12 @@ def train_desmoker(
         DependencyError: torch or Lightning Fabric is not installed.
         Cancelled: after a checkpoint.
     """
-    from meddl.core.history_plot import plot_history
-    from meddl.core.optional import is_installed, require
+    from meddl.core.training import train
 
-    for package in ("torch", "lightning_fabric"):
-        require(package, "training")
     folder = Path(folder)
-    trainer = _trainer(folder, plan, subprogress(progress, 0, PREPARING), cancel)
-    history: list[dict[str, Any]] = trainer.fit(resume, subprogress(progress, PREPARING, 1), cancel)
-    if is_installed("matplotlib") and os.environ.get("RANK", "0") == "0":
-        plot_history(folder / "curves.png", history, CURVES)
-    return history
+    return train(
+        lambda part: _trainer(folder, plan, part, cancel), CURVES, resume, progress, cancel
+    )
 
 
 def make_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:

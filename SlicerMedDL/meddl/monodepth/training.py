@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from meddl.core.weights import Card
 
 ARCHITECTURE = "monodepth"
-PREPARING = 0.1  # share of the progress
 CURVES = ("loss", "abs_rel", "rmse", "delta1")
 SHOWN = 4  # validation pairs in TensorBoard
 
@@ -40,17 +39,12 @@ def train_monodepth(
         DependencyError: torch or Lightning Fabric is not installed.
         Cancelled: after a checkpoint.
     """
-    from meddl.core.history_plot import plot_history
-    from meddl.core.optional import is_installed, require
+    from meddl.core.training import train
 
-    for package in ("torch", "lightning_fabric"):
-        require(package, "training")
     folder = Path(folder)
-    trainer = _trainer(folder, plan, subprogress(progress, 0, PREPARING), cancel)
-    history: list[dict[str, Any]] = trainer.fit(resume, subprogress(progress, PREPARING, 1), cancel)
-    if is_installed("matplotlib") and os.environ.get("RANK", "0") == "0":
-        plot_history(folder / "curves.png", history, CURVES)
-    return history
+    return train(
+        lambda part: _trainer(folder, plan, part, cancel), CURVES, resume, progress, cancel
+    )
 
 
 def _trainer(

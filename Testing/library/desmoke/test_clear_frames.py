@@ -41,7 +41,7 @@ def test_black_surroundings_do_not_count():
 
 
 def test_real_smoke_is_told_from_clear_views():
-    # Seen by eye, in a real hysterectomy from which nothing was chosen.
+    # Seen by eye, in a real hysterectomy from which no threshold was chosen.
     clear = [0, 1, 3, 4, *range(8, 15), *range(38, 42)]
     smoky = [5, 6, 16, 17, *range(19, 35), 43, 45, 48, 49]
     found = clear_of_video([clarity(frame) for frame in read_frames(CLIP)])

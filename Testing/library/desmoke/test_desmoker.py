@@ -123,6 +123,23 @@ def test_wrong_arrays_are_refused(desmoker, frame):
         desmoker(frame)
 
 
+def test_filter_on_a_torch_device_is_the_same(desmoker, monkeypatch):
+    pytest.importorskip("torch")
+    from meddl.desmoke.recovery_torch import TorchFrame
+
+    y, x = np.mgrid[-1:1:240j, -1:1:320j]
+    field = np.hypot(x, y)[..., None] < 0.9
+    video = [frame_of(smoky(tissue(240, 320), n / 8)) * field for n in range(4)]
+    expected = [desmoker(frame).astype(int) for frame in video]
+    desmoker.reset()
+    monkeypatch.setattr(
+        "meddl.desmoke.desmoker.on_device", lambda frame, device: TorchFrame(frame, "cpu")
+    )
+    for frame, host in zip(video, expected, strict=True):
+        difference = np.abs(desmoker(frame) - host)
+        assert difference.max() <= 4 and difference.mean() < 0.3
+
+
 def test_wrong_methods_and_weights_are_refused(tmp_path):
     with pytest.raises(InputError, match="'best', expected one of: auto, classical, network"):
         VideoDesmoker("best")

@@ -175,7 +175,7 @@ def test_structure_by_scikit_image():
 
 def density_of(colour):
     """The documented rule for a picture of one colour."""
-    return np.clip((min(colour) / np.mean(colour) - 0.282) / (0.891 - 0.282), 0, 1)
+    return np.clip((min(colour) / np.mean(colour) - 0.290) / (0.948 - 0.290), 0, 1)
 
 
 @pytest.mark.parametrize("shape", [(96, 128), (300, 400)])

@@ -54,7 +54,7 @@ def run(context: Context) -> Chapter:
     ]
     context.step(0.9, "writing the scene and reading it back")
     stage(clips.before(browser), (0, 0, 800), (0, 0, 0))
-    layouts.show_pair(clips.before(browser), clips.shown(browser, clips.OUTPUT))
+    layouts.show_linked(clips.before(browser), clips.shown(browser, clips.OUTPUT))
     numbers += measures.scene_file(folder / "desmoke.mrb")
     context.step(1.0, "done")
     return Chapter(
