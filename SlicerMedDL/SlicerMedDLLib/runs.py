@@ -10,7 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from meddl.core.errors import FileError
-from meddl.core.files import atomic_path
+from meddl.core.files import atomic_path, visible
 from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
@@ -51,7 +51,7 @@ def weights_of_run(folder: str | Path) -> list[Path]:
     Raises:
         FileError: there are none yet.
     """
-    found = sorted((Path(folder) / "best").glob("*.safetensors"))
+    found = visible(Path(folder) / "best", "*.safetensors")
     if not found:
         raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
     return found

@@ -7,10 +7,12 @@ dependency is a wheel of nothing called torch, so that no package index is neede
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,19 +84,21 @@ class Project:
         (package / "__main__.py").write_text(MAIN)
         (package / "cli/main.py").write_text("main = lambda arguments: print('help', arguments)")
 
-    def offer_torch(self) -> None:
-        """Put the wheel into the package index."""
-        name = "torch-0.0.1-py3-none-any.whl"
-        with zipfile.ZipFile(self.index / "torch" / name, "w") as wheel:
-            wheel.writestr("torch/__init__.py", "")
+    def offer(self, package: str = "torch") -> Path:
+        """Put a wheel into the package index."""
+        (self.index / package).mkdir(exist_ok=True)
+        path = self.index / package / f"{package}-0.0.1-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as wheel:
+            wheel.writestr(f"{package}/__init__.py", "")
             wheel.writestr(
-                "torch-0.0.1.dist-info/METADATA",
-                "Metadata-Version: 2.1\nName: torch\nVersion: 0.0.1\n",
+                f"{package}-0.0.1.dist-info/METADATA",
+                f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n",
             )
             tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-            wheel.writestr("torch-0.0.1.dist-info/WHEEL", tags)
-            wheel.writestr("torch-0.0.1.dist-info/RECORD", "")
-        (self.index / "torch/index.html").write_text(f'<a href="{name}">{name}</a>')
+            wheel.writestr(f"{package}-0.0.1.dist-info/WHEEL", tags)
+            wheel.writestr(f"{package}-0.0.1.dist-info/RECORD", "")
+        path.with_name("index.html").write_text(f'<a href="{path.name}">{path.name}</a>')
+        return path
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         environment = {
@@ -146,7 +150,15 @@ def test_failure_says_why_then_installs_once_and_passes_everything_on(project):
     assert code == 2
     assert err.count("\n") == 1 and "no torch==0.0.1" in err and "install.log" in err
 
-    project.offer_torch()
+    project.offer()
+    digest = hashlib.sha256(project.offer("known").read_bytes()).hexdigest()
+    hashes = project.root / "hashes.txt"
+    hashes.write_text(f"known==0.0.1 --hash=sha256:{digest[::-1]}\n")
+    code, _, err = project.run("doctor")
+    assert code == 2 and "has another known==0.0.1 than hashes.txt knows" in err
+    assert not list(project.root.glob(".venv/lib/*/site-packages/known*"))
+
+    hashes.write_text(f"known==0.0.1 --hash=sha256:{digest}\n")
     python = (project.root / ".venv/bin/python").lstat().st_ino
     code, out, err = project.run("drr", "--isocenter", "-1,2,3", "two words")
     lines = out.splitlines()
@@ -155,6 +167,7 @@ def test_failure_says_why_then_installs_once_and_passes_everything_on(project):
     assert arguments == ["drr", "--isocenter", "-1,2,3", "two words"]
     assert Path(numba_cache).parent == Path(config).parents[1] == project.root / ".cache"
     assert any(line.startswith("meddl: packages: done") for line in lines)
+    assert list(project.root.glob(".venv/lib/*/site-packages/known*"))
     assert (project.root / ".venv/bin/python").lstat().st_ino == python  # went on with it
 
     code, out, _ = project.run("doctor")
@@ -168,7 +181,7 @@ def test_failure_says_why_then_installs_once_and_passes_everything_on(project):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_killed_installation_is_made_anew_after_its_pip_has_ended(project):
-    project.offer_torch()
+    project.offer()
 
     def start_until_it_builds() -> subprocess.Popen[str]:
         (project.root / "slow").touch()
@@ -229,6 +242,18 @@ def test_the_python_is_one_of_the_supported_ones_with_venv(script, tmp_path, mon
         script.find_python()
     fake_python(tmp_path, "python3.11", "3 11", 0)
     assert script.find_python() == "/somewhere/python3.11"
+
+
+def test_every_pinned_package_has_its_hashes_but_pytorch():
+    """And no other version than the pinned one."""
+    pinned, hashed = (
+        dict(re.findall(r"^([\w.-]+)==([\w.]+)", (SCRIPT.parent / name).read_text(), re.MULTILINE))
+        for name in ("constraints.txt", "hashes.txt")
+    )
+    pinned = {name.lower().replace("_", "-"): version for name, version in pinned.items()}
+    # Windows alone needs colorama, which this list does not have; the rest is of optional extras.
+    assert {*hashed.items()} - {*pinned.items()} <= {("colorama", hashed.get("colorama"))}
+    assert "torch" not in hashed and len(hashed) > 90
 
 
 @pytest.mark.parametrize(

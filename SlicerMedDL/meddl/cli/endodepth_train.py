@@ -113,13 +113,14 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or plan.parameters.training_result_root
     if not output:
         raise InputError("--output DIR is missing (see: meddl endodepth train --help)")
+    from meddl.core.files import visible
     from meddl.endodepth.training import train_network
 
     def describe(text: str) -> None:
         print(text, file=sys.stderr)
 
     history = train_network(output, plan, args.resume, args.progress, args.cancel, describe)
-    weights = sorted((Path(output) / "best").glob("*.safetensors"))
+    weights = visible(Path(output) / "best", "*.safetensors")
     if args.json:
         last = {k: v for k, v in history[-1].items() if v == v}
         print_json({"output": str(weights[-1]) if weights else None, **last})

@@ -8,6 +8,7 @@ The arguments also carry what every command shares: ``progress``, ``cancel``, ``
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ from typing import Any, NoReturn
 
 from meddl import __version__
 from meddl.cli import console
-from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
+from meddl.core.errors import Cancelled, InputError, MedDLError, one_line, out_of_memory
 from meddl.core.progress import CancelToken
 
 SYSTEMS = {
@@ -78,6 +79,17 @@ environment variables:
   MEDDL_SLICER_SOURCE   checkout of Slicer's sources, for the tests to use its own Python files
   MEDDL_DEBUG           if set, as --debug
 """
+
+# Of the disk and its rights, which are nobody's defect.
+STORAGE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOSPC,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 # "-10,20,30", "-500:-1000", "-1e-3": values that argparse would take for options.
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)[^=]*", re.IGNORECASE)
@@ -181,8 +193,10 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return "cancelled", Cancelled.exit_code
         case MedDLError():
             return f"error: {one_line(error)}", error.exit_code
-        case MemoryError():
+        case _ if out_of_memory(error):
             return "error: not enough memory; use a smaller image or close other programs", 2
+        case OSError() if error.errno in STORAGE:
+            return f"error: {error.filename or 'a file'}: {error.strerror}", 2
     return (
         f"error: unexpected {type(error).__name__}: {one_line(error)}; please report this with "
         "what --debug adds",

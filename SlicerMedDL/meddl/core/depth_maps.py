@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError, GeometryError, InputError
-from meddl.core.files import atomic_folder, read_json, write_json
+from meddl.core.files import atomic_folder, read_json, visible, write_json
 from meddl.core.image import Image
 from meddl.core.pictures import RAS_FROM_PICTURE, read_picture, write_picture
 from meddl.core.pinhole import Floats, intrinsics_matrix, resized
@@ -181,7 +181,7 @@ def read_depth_folder(folder: str | Path) -> DepthFolder:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileError(f"{folder} is no folder; a folder of depth maps was expected")
-    names = tuple(sorted(path.stem for path in folder.glob("*.tiff")))
+    names = tuple(path.stem for path in visible(folder, "*.tiff"))
     if not names:
         raise FileError(f"{folder} holds no depth map (.tiff); make them with endodepth predict")
     path = folder / "units.json"

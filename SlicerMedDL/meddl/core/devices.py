@@ -36,17 +36,19 @@ class Device:
     reason: str = ""
 
 
-def _limits() -> list[int]:
-    """Upper bounds on this process's memory in bytes: RLIMIT_AS and the control group."""
-    bounds = []
+def _address_space() -> int | None:
+    """RLIMIT_AS in bytes, None without one."""
     try:
         import resource
-
-        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if soft != resource.RLIM_INFINITY:
-            bounds.append(soft)
     except ImportError:  # Windows has no resource module
-        pass
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _limits() -> list[int]:
+    """Upper bounds on this process's memory in bytes, of its control group."""
+    bounds = []
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             text = Path(name).read_text(encoding="ascii").strip()
@@ -60,9 +62,13 @@ def _limits() -> list[int]:
 def _cpu() -> Device:
     psutil = require("psutil", "asking for free memory")
     memory = psutil.virtual_memory()
-    used = psutil.Process().memory_info().rss
+    used = psutil.Process().memory_info()
     total = min([memory.total, *_limits()])
-    free = max(min(memory.available, total - used), 0)
+    free = min(memory.available, total - used.rss)
+    space = _address_space()
+    if space is not None:  # it counts what is mapped, gigabytes with torch, not what is in use
+        total, free = min(total, space), min(free, space - used.vms)
+    free = max(free, 0)
     name = platform.processor() or platform.machine()
     return Device("cpu", f"{name}, {os.cpu_count()} cores", total, free)
 

@@ -20,7 +20,7 @@ from meddl.core.devices import require_memory
 from meddl.core.dicom_codestream import check_codestreams, reading_dicom
 from meddl.core.dicom_stack import Plane, stack_planes
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import existing_file, parsing
+from meddl.core.files import existing_file, parsing, visible
 from meddl.core.geometry import orientation_code
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
@@ -171,13 +171,13 @@ def _series_headers(folder: Path) -> dict[str, dict[Path, Dataset]]:
     if not folder.is_dir():
         raise FileError(f"the DICOM folder {folder} does not exist")
     found: dict[str, dict[Path, Dataset]] = defaultdict(dict)
-    for path in sorted(folder.iterdir()):
+    for path in visible(folder):
         if path.is_file() and path.stat().st_size > 132:
             header = read_header(path)
             if header is not None:
                 found[str(header.get("SeriesInstanceUID") or "")][path] = header
     if not found:
-        below = [entry.name for entry in sorted(folder.iterdir()) if entry.is_dir()][:3]
+        below = [entry.name for entry in visible(folder) if entry.is_dir()][:3]
         hint = f"; choose a folder inside it: {', '.join(below)}" if below else ""
         raise FileError(f"{folder} holds no DICOM image{hint}")
     for uid, headers in found.items():

@@ -7,6 +7,14 @@ class's ``exit_code``; the Slicer modules show it once. Anything else is a defec
 
 from __future__ import annotations
 
+import re
+
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|not enough memory|can't allocate|cannot allocate|failed to allocate|bad_alloc"
+    r"|insufficient memory|unable to allocate",
+    re.IGNORECASE,
+)
+
 
 class MedDLError(Exception):
     """Base class; ``exit_code`` is what the command line returns."""
@@ -38,6 +46,14 @@ class Cancelled(MedDLError):
     """The user cancelled; nothing was left half-written."""
 
     exit_code = 130
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of the computer or the device did not suffice.
+
+    Torch, OpenCV and ITK have no common type for it: they say so in their own words.
+    """
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def one_line(error: BaseException) -> str:

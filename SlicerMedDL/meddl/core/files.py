@@ -7,6 +7,7 @@ leaves a half-written result and never destroys the previous one.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -14,11 +15,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from meddl.core.errors import FileError, InputError, MedDLError, one_line
+
+_PART = ".part-"  # begins every temporary name
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:
@@ -99,6 +102,66 @@ def report_path(path: str | Path) -> Path:
     return path
 
 
+def visible(folder: Path, pattern: str = "*") -> list[Path]:
+    """The entries of a folder that match ``pattern`` and are not hidden, sorted.
+
+    Leftovers of killed writers are hidden, and so are the files that macOS puts beside others.
+    """
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed writers left in ``folder`` and below; nobody may be writing there."""
+    for path in list(folder.rglob(f"{_PART}*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def allocate(path: Path) -> None:
+    """Give a file that has its size but not yet its content the space on the disk.
+
+    To be called before such a file is written through a memory map: on a full disk that would end
+    the process by a signal (SIGBUS), while this is an ordinary error. Linux only; elsewhere it does
+    nothing.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+@contextmanager
+def claimed_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of an existing folder.
+
+    The lock is the operating system's, on the folder itself, and ends with the process and those
+    that it forked. Windows has none, nor have some network drives.
+
+    Raises:
+        FileError: another run is at work there.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FileError(f"another run is at work in {folder}; wait for it") from error
+        except OSError:  # a network drive without locks of folders
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
 def _umask() -> int:
     # The only way to read it is to set it; temporary files are private, results are not.
     mask = os.umask(0o077)
@@ -116,7 +179,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = writable_parent(path)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
     try:
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_PART, suffix=suffix, dir=path.parent)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     os.close(handle)
@@ -135,7 +198,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``; rename it there if all went well.
 
-    An existing ``path`` is replaced as a whole, only after the new folder is complete.
+    An existing ``path`` is replaced as a whole, only after the new folder is complete. A kill
+    between the two renames of that is undone by the next writer of ``path``.
 
     Raises:
         FileError: the parent folder is missing or not writable.
@@ -145,15 +209,16 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise FileError(f"the output {path} is a file, a folder was expected")
     if not path.parent.is_dir():
         raise FileError(f"the folder {path.parent} for {path.name} does not exist; make it")
+    _undo_half_replacement(path)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_PART, dir=path.parent))
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            old = Path(tempfile.mkdtemp(prefix=f".old-{path.name}-", dir=path.parent))
             os.replace(path, old / path.name)
             try:
                 os.replace(temporary, path)
@@ -168,6 +233,13 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _undo_half_replacement(path: Path) -> None:
+    for old in path.parent.glob(f".old-{glob.escape(path.name)}-*"):
+        with suppress(OSError):  # ``path`` exists: the kill came after both renames
+            os.rename(old / path.name, path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read_json(path: str | Path, what: str = "JSON file") -> Any:

@@ -18,6 +18,7 @@ from meddl.core.checkpoint import latest_checkpoint, load_checkpoint, save_check
 from meddl.core.curves import Curves
 from meddl.core.devices import choose_device
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError
+from meddl.core.files import claimed_folder
 from meddl.core.optional import require
 from meddl.core.parameters import to_dict, validate
 from meddl.core.progress import CancelToken, Progress
@@ -69,7 +70,8 @@ class Run:
     def __init__(
         self, trainer: Trainer, resume: bool, progress: Progress, cancel: CancelToken
     ) -> None:
-        self.trainer, self.progress, self.cancel = trainer, progress, cancel
+        self.trainer, self.resume = trainer, resume
+        self.progress, self.cancel = progress, cancel
         self.parameters = validate(trainer.parameters)
         check_name(trainer.card.name)
         self.folder = Path(trainer.folder)
@@ -103,11 +105,6 @@ class Run:
             self._restore(checkpoint)
         self.fabric.barrier()  # nobody writes before everybody has looked at the folder
         self.curves: Curves | None = None
-        if self.rank == 0:
-            device, step = str(self.fabric.device), self.position.step
-            run_record.write_record(self.folder, self.record, device, step)
-            run_record.write_history(self.folder, self.position.history)
-            self.curves = Curves(self.folder / "tensorboard", step)
         self.due, self.last_checkpoint = False, time.monotonic()
 
     def _loader(self, samples: Any, seed: int | None) -> SampleLoader:
@@ -117,6 +114,17 @@ class Run:
     # The loop
 
     def train(self) -> list[dict[str, Any]]:
+        if self.rank > 0:
+            return self._train()
+        with claimed_folder(run_record.make_folder(self.folder)):
+            run_record.check_folder(self.folder, self.record, self.resume)
+            device, step = str(self.fabric.device), self.position.step
+            run_record.write_record(self.folder, self.record, device, step)
+            run_record.write_history(self.folder, self.position.history)
+            self.curves = Curves(self.folder / "tensorboard", step)
+            return self._train()
+
+    def _train(self) -> list[dict[str, Any]]:
         try:
             while self.position.epoch < self.parameters.epochs and not self._out_of_patience():
                 self._train_epoch()

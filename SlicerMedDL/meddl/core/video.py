@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from meddl.core.devices import require_memory
 from meddl.core.errors import DependencyError, FileError, InputError
-from meddl.core.files import atomic_path, existing_file, parsing, writable_parent
+from meddl.core.files import atomic_path, existing_file, parsing, visible, writable_parent
 from meddl.core.image_io import PICTURES
 from meddl.core.optional import is_installed, require
 from meddl.core.pictures import read_rgb
@@ -234,7 +234,7 @@ def picture_files(folder: Path) -> list[Path]:
         parts = re.split(r"(\d+)", path.name)
         return [(int(p), "") if p.isdecimal() else (-1, p.lower()) for p in parts]
 
-    found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.is_file()]
+    found = [p for p in visible(folder) if p.suffix.lower() in PICTURES and p.is_file()]
     if not found:
         raise FileError(f"{folder} holds no pictures ({', '.join(PICTURES)})")
     return sorted(found, key=natural)

@@ -102,7 +102,7 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
     """Encode ``pictures`` (all of one size) as Motion JPEG of quality 95 in AVI.
 
     Raises:
-        FileError: OpenCV cannot write here, or the file reaches AVI's 4 GB.
+        FileError: OpenCV cannot write here, the disk is full, or the file reaches AVI's 4 GB.
     """
     first = next(pictures)
     size = (first.shape[1], first.shape[0])
@@ -119,7 +119,21 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
                 raise FileError(f"{path.name} reaches the 4 GB of an AVI; write .mp4 (PyAV)")
     finally:
         writer.release()
+    _check_size(path)
     _set_rate(path, rate)
+
+
+def _check_size(path: Path) -> None:
+    """OpenCV says nothing when a disk is full: the file is then shorter than its header says."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+    said = 8 + int.from_bytes(head[4:], "little")
+    if size != said:
+        raise FileError(
+            f"{path.name} has {size} of {said} bytes: the disk is full or the file may not grow; "
+            "free some space"
+        )
 
 
 def _set_rate(path: Path, rate: float) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_path, existing_file, read_json, sha256, write_json
+from meddl.core.files import atomic_path, existing_file, read_json, sha256, visible, write_json
 from meddl.core.optional import require
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def list_weights() -> list[Card]:
     """
     cards: dict[str, Card] = {}
     for folder in (bundled_folder(), user_folder()):
-        for path in sorted(folder.glob("[!.]*.safetensors")):  # no leftovers of a killed import
+        for path in visible(folder, "*.safetensors"):
             try:
                 card = read_card(path)
             except InputError as error:

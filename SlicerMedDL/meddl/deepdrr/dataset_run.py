@@ -7,7 +7,6 @@ the manifest. Views of one CT go to the same worker as long as there is another 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from collections import Counter, deque
@@ -19,6 +18,7 @@ from typing import Any
 
 from meddl.core.devices import megabytes
 from meddl.core.errors import DeviceError, FileError, InputError, one_line
+from meddl.core.files import claimed_folder
 from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.dataset import DatasetParameters, ViewTask, plan
@@ -113,34 +113,14 @@ def generate(
 
 @contextmanager
 def _claimed(output: Path, config: DatasetParameters) -> Iterator[None]:
-    """Keep a second run out of the folder; leave nothing behind that is not finished.
-
-    The lock is the operating system's, on the folder, and ends with the process (Windows has none).
-    """
+    """Keep a second run out of the folder; leave nothing behind that is not finished."""
     write_config(output, config)
-    with _locked(output):
+    with claimed_folder(output):
         shutil.rmtree(output / WORK, ignore_errors=True)
         try:
             yield
         finally:
             shutil.rmtree(output / WORK, ignore_errors=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise FileError(f"another run is at work in {folder}; wait for it") from error
-    finally:
-        os.close(handle)
 
 
 def disk_bytes(config: DatasetParameters, views: int) -> int:

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import meddl
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import read_json, write_json
+from meddl.core.files import claimed_folder, read_json, remove_leftovers, visible, write_json
 from meddl.core.run_record import make_folder
 
 RECORD, INDEX = "dataset.json", "index.csv"
 
 
-def begin_dataset(
+@contextmanager
+def dataset_folder(
     output: Path, content: Mapping[str, Any], folders: Sequence[str], resume: bool
-) -> None:
-    """Make the folder, its ``folders`` and its record.
+) -> Iterator[None]:
+    """Make the folder, its record and its ``folders``; keep other runs out meanwhile.
 
     Args:
         content: what makes two data sets the same, as plain JSON types.
         resume: whether a data set that was begun is to be continued.
 
     Raises:
-        FileError: a folder that holds something else, or a data set without ``resume``.
+        FileError: a folder that holds something else, a data set without ``resume``, or where
+            another run is at work.
         InputError: the data set there has another content.
     """
+    if output.exists() and not output.is_dir():
+        raise FileError(f"{output} is a file; choose another output")
+    with claimed_folder(make_folder(output)):
+        _check(output, content, resume)
+        remove_leftovers(output)
+        if not (output / RECORD).exists():  # first: a folder without it is taken for another's
+            write_record(output, content)
+        for name in folders:
+            make_folder(output / name)
+        yield
+
+
+def _check(output: Path, content: Mapping[str, Any], resume: bool) -> None:
     path = output / RECORD
     if path.exists():
         if not resume:
@@ -38,12 +54,8 @@ def begin_dataset(
                     f"{output} was begun with other {name}; resume with the same, or choose "
                     "another folder"
                 )
-    elif output.exists() and (not output.is_dir() or any(output.iterdir())):
+    elif visible(output):
         raise FileError(f"{output} is not an empty folder; choose another output")
-    for name in folders:
-        make_folder(output / name)
-    if not path.exists():
-        write_record(output, content)
 
 
 def write_record(output: Path, content: Mapping[str, Any]) -> None:

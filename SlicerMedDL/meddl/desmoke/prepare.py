@@ -25,7 +25,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, steps, subpr
 from meddl.core.tables import write_csv
 from meddl.core.video import probe_video, read_frames
 from meddl.desmoke.clear_frames import Clarity, clarity, clear_of_video
-from meddl.desmoke.dataset_folder import INDEX, begin_dataset, write_record
+from meddl.desmoke.dataset_folder import INDEX, dataset_folder, write_record
 from meddl.desmoke.frame_quality import Frame, FrameQuality, frame_quality, reduced
 from meddl.desmoke.prepare_parameters import SPLITS, PrepareParameters, Source, find_sources
 from meddl.desmoke.prepare_workers import GB, Ledger, UnreadableVideo, run_workers
@@ -137,27 +137,26 @@ def prepare(
         "parameters": to_dict(parameters),
         "videos": [[str(source.path), source.split] for source in sources],
     }
-    begin_dataset(output, content, sorted({source.split for source in sources}), resume)
-    _clean(output, sources)
-    done = sum(_size(_target(output, source)) for source in sources)
-    _check_disk(output, expected.bytes - done)
-    todo = [
-        source
-        for source in sources
-        if source.name not in expected.unreadable and not _target(output, source).exists()
-    ]
-    failed = dict(expected.unreadable)
-    failed |= run_workers(
-        _prepare_video,
-        todo,
-        (output, parameters),
-        Ledger(done, parameters.limit * GB),
-        workers,
-        max(expected.frames, 1),
-        subprogress(progress, 0.05, 1.0),
-        cancel,
-    )
-    return _finish(output, sources, content, failed)
+    with dataset_folder(output, content, sorted({source.split for source in sources}), resume):
+        done = sum(_size(_target(output, source)) for source in sources)
+        _check_disk(output, expected.bytes - done)
+        todo = [
+            source
+            for source in sources
+            if source.name not in expected.unreadable and not _target(output, source).exists()
+        ]
+        failed = dict(expected.unreadable)
+        failed |= run_workers(
+            _prepare_video,
+            todo,
+            (output, parameters),
+            Ledger(done, parameters.limit * GB),
+            workers,
+            max(expected.frames, 1),
+            subprogress(progress, 0.05, 1.0),
+            cancel,
+        )
+        return _finish(output, sources, content, failed)
 
 
 def _finish(
@@ -193,13 +192,6 @@ def _target(output: Path, source: Source) -> Path:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
-
-
-def _clean(output: Path, sources: Sequence[Source]) -> None:
-    """Take away what a killed run left of videos that were not done."""
-    for split in {source.split for source in sources}:
-        for path in (output / split).glob(".part-*"):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_disk(output: Path, needed: int) -> None:

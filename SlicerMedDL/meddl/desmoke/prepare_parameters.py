@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from meddl.core.errors import FileError, InputError
+from meddl.core.files import visible
 from meddl.core.parameters import parameter
 
 SPLITS = ("train", "validation", "test")
@@ -83,7 +84,7 @@ def find_sources(folder: str | Path, parameters: PrepareParameters) -> list[Sour
     folder = Path(folder)
     if not folder.is_dir():
         raise FileError(f"{folder} is no folder; the folder of the videos was expected")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEOS and p.is_file())
+    paths = sorted(p for p in visible(folder, "**/*") if p.suffix.lower() in VIDEOS and p.is_file())
     if not paths:
         raise FileError(f"{folder} holds no video ({', '.join(VIDEOS)})")
     layout = parameters.layout

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, steps, subpr
 from meddl.core.tables import write_csv
 from meddl.core.video import probe_video
 from meddl.desmoke.clear_frames import ClearFrames, Frame, find_clear_frames
-from meddl.desmoke.dataset_folder import INDEX, begin_dataset, write_record
+from meddl.desmoke.dataset_folder import INDEX, dataset_folder, write_record
 from meddl.desmoke.field_of_view import FieldOfView
 from meddl.desmoke.noise import fractal_noise
 from meddl.desmoke.samples import moved
@@ -113,26 +114,21 @@ def synthesize(
     if count > 1:
         raise InputError(f"{count} pairs would be called {name}; rename a source")
     folders = ["clear", "smoky", *(["transmission"] if parameters.transmission else [])]
-    begin_dataset(output, content, folders, resume)
-    total = sum(len(clip.indices) for clip in clips)
-    work = steps(
-        _pairs(frames, clips, output, parameters, resume),
-        total,
-        "writing pair",
-        subprogress(progress, 0.1, 1.0),
-        cancel,
-    )
     rows, smokes, written = [], {}, 0
-    try:
-        for row, source, new in work:
+    with closing(frames), dataset_folder(output, content, folders, resume):
+        for row, source, new in steps(
+            _pairs(frames, clips, output, parameters, resume),
+            sum(len(clip.indices) for clip in clips),
+            "writing pair",
+            subprogress(progress, 0.1, 1.0),
+            cancel,
+        ):
             rows.append(row)
             smokes[row["clip"], row["copy"]] = asdict(source.drawn)
             written += new
-    finally:
-        frames.close()
-    write_csv(output / INDEX, rows)
-    drawn = [{"clip": clip, "copy": copy, **drawn} for (clip, copy), drawn in smokes.items()]
-    write_record(output, {**content, "smoke": drawn})
+        write_csv(output / INDEX, rows)
+        drawn = [{"clip": clip, "copy": copy, **drawn} for (clip, copy), drawn in smokes.items()]
+        write_record(output, {**content, "smoke": drawn})
     densities = {name: sum(row["density"] == name for row in rows) for name in DENSITIES}
     return {"pairs": len(rows), "written": written, "clips": len(clips), "densities": densities}
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.files import atomic_path
+from meddl.core.files import allocate, atomic_path
 from meddl.core.pinhole import cropped
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
 from meddl.core.run_record import make_folder
@@ -147,6 +147,7 @@ def _write_pictures(
     shape = (len(numbers), *prepared.mask.shape, 3)
     with atomic_path(path) as temporary:
         pictures = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        allocate(temporary)
         views = enumerate(numbers)
         for view, number in steps(views, len(numbers), "reading view", progress, cancel):
             pictures[view] = prepared.picture(int(number))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.files import atomic_path
+from meddl.core.files import allocate, atomic_path
 from meddl.core.picture_size import middle, resize_frame
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
@@ -105,6 +105,7 @@ def prepare(
         with atomic_path(path) as temporary:
             with temporary.open("r+b") as file:
                 file.truncate(BYTES * area)
+            allocate(temporary)
             colours, depths = _mapped(temporary, count, size, "r+")
             for n in steps(range(count), count, "reading pair", progress, cancel):
                 colour, depth = pairs[n]
