@@ -23,6 +23,7 @@ from meddl.core.image import Image
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.presets import load_preset
 from meddl.deepdrr.radiograph import RenderParameters
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.transforms import transform_from_matrix
 from SlicerMedDLLib.volumes import volume_from_image
 
@@ -32,6 +33,10 @@ def random_pose(generator: np.random.Generator) -> np.ndarray:
     pose = rotation(generator.normal(size=3), generator.uniform(-180, 180))
     pose[:3, 3] = generator.uniform(-300, 300, 3)
     return pose
+
+
+def setUpModule():
+    skip_without()
 
 
 class DeepDRRModuleCArmTest(unittest.TestCase):

@@ -33,6 +33,7 @@ from SlicerMedDLLib.segmentations import (
     segmentation_from_labels,
     segmentation_from_masks,
 )
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
 
 RAS_FROM_IJK = rotation((1, 2, -1), 20) @ np.diag([2.0, 2.0, 2.5, 1.0])
@@ -54,6 +55,10 @@ def two_balls() -> Image:
     labels[(i + 6) ** 2 + j**2 + k**2 < 16] = 1
     labels[(i - 6) ** 2 + j**2 + (k - 3) ** 2 < 9] = 2
     return Image(labels, RAS_FROM_IJK)
+
+
+def setUpModule():
+    skip_without()
 
 
 class DeepDRRModuleSceneTest(unittest.TestCase):

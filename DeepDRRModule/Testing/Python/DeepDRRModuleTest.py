@@ -19,6 +19,7 @@ from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.display import WINDOWS, display_picture
 from meddl.deepdrr.radiograph import RenderParameters, render
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.transforms import transform_from_matrix
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
 
@@ -40,6 +41,10 @@ def node_ids() -> list[str]:
     """What the scene holds."""
     nodes = slicer.util.getNodesByClass("vtkMRMLNode")
     return sorted(node.GetID() for node in nodes if not node.IsA("vtkMRMLParameterNode"))
+
+
+def setUpModule():
+    skip_without()
 
 
 class DeepDRRModuleTest(unittest.TestCase):

@@ -21,6 +21,7 @@ from meddl.core.progress import CancelToken
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib.markups import markups_from_points
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.volumes import volume_from_image
 
 OBLIQUE = rotation((1, -2, 0.5), 25) @ compose((0.8, 0.8, 2.5), (-40, 15, 700))
@@ -37,6 +38,10 @@ def ball(radius: float = 6.0) -> np.ndarray:
 def phantom() -> Image:
     """A bright ball in the dark."""
     return Image(np.where(ball(), 100, 0).astype(np.int16), OBLIQUE, {"name": "Ball"})
+
+
+def setUpModule():
+    skip_without()
 
 
 class Bright:
@@ -78,6 +83,14 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         ).values()
         assert (smoothed == ball()).mean() > 0.999  # the default rounds the tips off
         assert node.GetSegmentation().GetSegment(key).GetName() == "Ball"
+
+    def test_the_shipped_networks_find_a_ball(self):
+        skip_without("torch")
+        marks = [self.ras(14, 12, 8)], [self.ras(1, 1, 1)]
+        node = self.logic.segment(self.volume, *marks, method="network", device="cpu")
+        [mask] = segment_masks(node, self.image).values()
+        dice = 2 * (mask & ball()).sum() / (mask.sum() + ball().sum())
+        assert dice > 0.9, dice
 
     def test_masks_and_positions_are_marks_as_well(self):
         background = np.zeros(SHAPE, bool)

@@ -16,6 +16,7 @@ from meddl.core.errors import FileError, InputError
 from meddl.desmoke.desmoker import VideoDesmoker
 from SlicerMedDLLib.nodes import part
 from SlicerMedDLLib.sequences import recording
+from SlicerMedDLLib.testing import skip_without
 
 CLASSICAL = Settings("classical", transmission=True)
 
@@ -24,6 +25,10 @@ def smoky_frames():
     """Four frames (48, 64, 3) uint8 of a textured scene under a veil that thickens."""
     scene = np.random.default_rng(0).integers(20, 120, (48, 64, 3))
     return [((1 - t) * scene + t * 220).astype(np.uint8) for t in (0.1, 0.25, 0.4, 0.55)]
+
+
+def setUpModule():
+    skip_without("cv2")
 
 
 class DesmokeModuleSceneTest(unittest.TestCase):

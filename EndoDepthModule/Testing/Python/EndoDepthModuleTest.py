@@ -12,7 +12,12 @@ import slicer
 from EndoDepthModule import EndoDepthModuleLogic
 from EndoDepthModuleLib import phantom, placing, video
 from meddl.core.errors import FileError, InputError
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.volumes import image_from_volume
+
+
+def setUpModule():
+    skip_without()
 
 
 class EndoDepthModuleSceneTest(unittest.TestCase):

@@ -12,7 +12,12 @@ from meddl.core.image import Image
 from SlicerMedDL import SlicerMedDLLogic
 from SlicerMedDLLib.segmentations import labelmap_from_segmentation
 from SlicerMedDLLib.tasks import SynchronousRunner
+from SlicerMedDLLib.testing import skip_without
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
+
+
+def setUpModule():
+    skip_without()
 
 
 class SlicerMedDLTest(unittest.TestCase):

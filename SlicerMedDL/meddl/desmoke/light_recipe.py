@@ -18,13 +18,13 @@ from meddl.desmoke.training_recipe import Recipe, make_schedule
 class UnrolledLoss(nn.Module):
     """The network over all frames of a clip in one forward pass, as several processes need it."""
 
-    def __init__(self, network: LightNetwork) -> None:
+    def __init__(self, network: LightNetwork, parameters: DesmokeTraining) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.settings = network, parameters
 
     def forward(self, clips: dict[str, Tensor], cut: Tensor) -> dict[str, Tensor]:
         """See :func:`meddl.desmoke.light_training.clip_loss`."""
-        return clip_loss(self.network, clips, cut)
+        return clip_loss(self.network, clips, self.settings, cut)
 
 
 def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
@@ -49,7 +49,7 @@ def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         return loss
 
     return Recipe(
-        model=UnrolledLoss(network),
+        model=UnrolledLoss(network, p),
         result=network,
         optimizer=optimizer,
         scheduler=make_schedule(optimizer, p, steps),

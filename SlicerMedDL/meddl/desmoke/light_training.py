@@ -10,13 +10,9 @@ from torch import Tensor
 from meddl.core.ssim import ssim_map
 from meddl.desmoke.light_network import first_state, next_state, recovered
 from meddl.desmoke.scattering import LEAST_TRANSMISSION
+from meddl.desmoke.training_parameters import DesmokeTraining
 
-# A clip counts by 1 / (FLOOR + its mean opacity): light smoke leaves small errors, which without
-# this hardly count beside those of heavy smoke.
-FLOOR = 0.15
-SSIM_WEIGHT = 0.3
 SMOKE_WEIGHT = 0.2  # of transmission and airlight
-TEMPORAL_WEIGHT = 1.0
 RESIDUAL_WEIGHT = 0.05
 
 
@@ -42,13 +38,22 @@ def unrolled(model: Any, smoky: Tensor, cut: Tensor | None = None) -> list[Tenso
     return maps
 
 
-def clip_loss(model: Any, clips: dict[str, Tensor], cut: Tensor | None = None) -> dict[str, Tensor]:
+def clip_loss(
+    model: Any,
+    clips: dict[str, Tensor],
+    parameters: DesmokeTraining,
+    cut: Tensor | None = None,
+) -> dict[str, Tensor]:
     """Loss of clips: recovered frames, smoke, and change from frame to frame.
+
+    A clip counts by 1 / (opacity_floor + its mean opacity): light smoke leaves small errors, which
+    without this hardly count beside those of heavy smoke.
 
     Args:
         model: the network.
         clips: ``smoky`` and ``clear`` (B, T, 3, H, W), ``transmission`` (B, T, 1, H, W),
             ``airlight`` (B, T, 3, H, W), all float32 0..1.
+        parameters: ``opacity_floor``, ``ssim_weight`` and ``temporal_weight``.
         cut: see :func:`unrolled`.
 
     Returns:
@@ -60,8 +65,8 @@ def clip_loss(model: Any, clips: dict[str, Tensor], cut: Tensor | None = None) -
     smoke = torch.stack(maps, 1)
     found = recovered(clips["smoky"].flatten(0, 1), smoke.flatten(0, 1), LEAST_TRANSMISSION)
     found = found.view_as(clear)
-    weight = 1 / (FLOOR + (1 - truth).mean((1, 2, 3, 4)))
-    weight = weight / (1 / (FLOOR + 0.4))  # about 1 for medium smoke
+    floor = parameters.opacity_floor
+    weight = (floor + 0.4) / (floor + (1 - truth).mean((1, 2, 3, 4)))  # about 1 for medium smoke
 
     def mean(values: Tensor) -> Tensor:
         return (weight * values.flatten(1).mean(1)).mean()
@@ -76,7 +81,7 @@ def clip_loss(model: Any, clips: dict[str, Tensor], cut: Tensor | None = None) -
     }
     loss = (
         parts["l1"]
-        + SSIM_WEIGHT * parts["ssim"]
+        + parameters.ssim_weight * parts["ssim"]
         + SMOKE_WEIGHT * parts["smoke"]
         + RESIDUAL_WEIGHT * parts["residual"]
     )
@@ -84,7 +89,7 @@ def clip_loss(model: Any, clips: dict[str, Tensor], cut: Tensor | None = None) -
         # Where the clear frames change the found ones may, by as much.
         change = found.diff(dim=1) - clear.diff(dim=1)
         parts["temporal"] = mean(change.abs())
-        loss = loss + TEMPORAL_WEIGHT * parts["temporal"]
+        loss = loss + parameters.temporal_weight * parts["temporal"]
     error = (found.detach().clamp(0, 1) - clear).square().mean((1, 2, 3, 4))
     return {"loss": loss, **parts, "psnr": -10 * torch.log10(error + 1e-8).mean()}
 

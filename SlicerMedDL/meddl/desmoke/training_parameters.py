@@ -78,6 +78,11 @@ class DesmokeTraining(TrainingParameters):
     cut_share: float = parameter(
         0.2, "of the clips begin with another clip's last frame in memory", minimum=0, maximum=1
     )
+    opacity_floor: float = parameter(
+        0.15, "a clip counts by 1 / (this + its mean opacity)", minimum=0.01, maximum=10
+    )
+    ssim_weight: float = parameter(0.3, "of 1 - SSIM beside L1", minimum=0)
+    temporal_weight: float = parameter(1.0, "of the change from frame to frame", minimum=0)
     # Learning
     learning_rate: float = parameter(
         0.0, "of Adam; 0: 0.0002 for pix2pix (published), 0.0015 for light", minimum=0

@@ -18,6 +18,7 @@ from meddl.desmoke.light_network import (
 )
 from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator
+from meddl.desmoke.training_parameters import DesmokeTraining
 
 
 def network(seed=0, **arguments):
@@ -91,12 +92,12 @@ def test_loss_of_the_true_smoke_is_that_of_its_residual_only():
         "smoky": clear * t + airlight * (1 - t),
     }
     answers = iter(torch.cat([t, airlight, torch.zeros_like(airlight)], 2).unbind(1))
-    exact = clip_loss(lambda seen: next(answers), clips)
+    exact = clip_loss(lambda seen: next(answers), clips, DesmokeTraining())
     assert exact["loss"].item() == pytest.approx(0, abs=1e-4)
     assert exact["psnr"] > 60
     silent = torch.cat([torch.ones_like(t), airlight, torch.zeros_like(airlight)], 2)
     answers = iter(silent.unbind(1))
-    none = clip_loss(lambda seen: next(answers), clips)
+    none = clip_loss(lambda seen: next(answers), clips, DesmokeTraining())
     error = (clips["smoky"] - clear).square().mean((1, 2, 3, 4))
     assert none["psnr"].item() == pytest.approx(-10 * torch.log10(error).mean().item(), abs=1e-3)
     assert none["loss"] > 0.1
