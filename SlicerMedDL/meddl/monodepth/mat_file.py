@@ -1,7 +1,7 @@
 """Numbers from MATLAB's files of level 5, as MathWorks describes the format (MAT-File Format).
 
-scipy's reader trusts the lengths and types in the file (version 1.17.1: a file of 300 bytes of which a
-few were changed ended the process by a segmentation fault); this one checks them.
+scipy's reader trusts the lengths and types in the file (version 1.17.1: a file of 300 bytes, a few
+of them changed, ended the process by a segmentation fault); this one checks them.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def crash(server: CommandServer, job: str, source: Path, folder: Path, expected,
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("job", ["monodepth train", "desmoke synthesize", "desmoke video"])
+@pytest.mark.parametrize("job", ["desmoke synthesize", "desmoke video"])
 def test_killed_at_a_change_of_files(server, source, whole, tmp_path, job):
     expected, answer = whole(job)
     moment = int(np.random.default_rng(len(job)).integers(answer["changes"]))
