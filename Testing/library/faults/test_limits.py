@@ -77,7 +77,7 @@ def test_every_job_in_a_read_only_folder(server, source, tmp_path, job):
     assert answer["left"] == []
 
 
-@pytest.mark.parametrize("megabytes", [20, 60, 150])
+@pytest.mark.parametrize("megabytes", [20, 410, 450])  # the estimate is 400
 def test_too_little_memory(server, tmp_path, megabytes):
     picture = np.zeros((1, 2400, 3200, 3), np.uint8)
     picture[:, ::7] = 200
@@ -89,7 +89,7 @@ def test_too_little_memory(server, tmp_path, megabytes):
         memory_bytes=megabytes * 2**20,
     )
     if answer["code"] != 0:
-        assert "memory" in refused(answer)
+        assert re.search("not enough memory|MB free", refused(answer))
         assert not (tmp_path / "out.png").exists()
 
 
