@@ -18,7 +18,7 @@ from meddl.core.checkpoint import latest_checkpoint, load_checkpoint, save_check
 from meddl.core.curves import Curves
 from meddl.core.devices import choose_device
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError
-from meddl.core.files import claimed_folder
+from meddl.core.files import claimed_folder, remove_leftovers
 from meddl.core.optional import require
 from meddl.core.parameters import to_dict, validate
 from meddl.core.progress import CancelToken, Progress
@@ -118,6 +118,7 @@ class Run:
             return self._train()
         with claimed_folder(run_record.make_folder(self.folder)):
             run_record.check_folder(self.folder, self.record, self.resume)
+            remove_leftovers(self.folder)
             device, step = str(self.fabric.device), self.position.step
             run_record.write_record(self.folder, self.record, device, step)
             run_record.write_history(self.folder, self.position.history)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import existing_file, parsing
 from meddl.core.optional import require
+from meddl.monodepth.mat_file import read_vectors
 from meddl.monodepth.pairs import Colour, Depth
 
 SPLITS = "http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat"
@@ -82,16 +83,13 @@ def read_split(path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
     if not Path(path).exists():
         raise FileError(f"{path} does not exist; the official split is at {SPLITS}")
-    path = existing_file(path, "split")
-    from scipy.io import loadmat
-
-    with parsing(path, "MATLAB file"):
-        table = loadmat(path)
+    table = read_vectors(path)
     parts = []
     for name in ("trainNdxs", "testNdxs"):
         if name not in table:
             raise FileError(f"{path} has no {name}; splits.mat of NYU Depth v2 was expected")
-        numbers = np.asarray(table[name]).astype(np.int64).ravel()
+        values = table[name]
+        numbers = values.astype(np.int64) if np.isfinite(values).all() else np.zeros(1, np.int64)
         if not numbers.size or numbers.min() < 1:
             raise InputError(f"{path}: {name} holds no numbers from 1 on")
         parts.append(np.sort(numbers) - 1)

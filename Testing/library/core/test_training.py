@@ -18,6 +18,7 @@ from safetensors.torch import load_file  # noqa: E402
 
 from meddl.core.checkpoint import latest_checkpoint, load_checkpoint  # noqa: E402
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError  # noqa: E402
+from meddl.core.files import claimed_folder  # noqa: E402
 from meddl.core.progress import CancelToken  # noqa: E402
 from meddl.core.run_record import command_line  # noqa: E402
 from meddl.core.training_data import training_batches, validation_batches  # noqa: E402
@@ -283,6 +284,17 @@ def test_a_folder_with_another_run_is_refused(tmp_path):
     with pytest.raises(FileError, match="not of this network"):
         trainer(tmp_path, {"epochs": 2}, plain=True).fit(resume=True)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_second_run_and_what_a_killed_one_left(tmp_path):
+    (tmp_path / "cache").mkdir()
+    for left in (tmp_path / ".part-a", tmp_path / "cache" / ".part-b.npy"):
+        left.touch()
+    with claimed_folder(tmp_path), pytest.raises(FileError, match="another run is at work"):
+        trainer(tmp_path, {"epochs": 1}).fit()
+    assert not (tmp_path / "run.json").exists()
+    trainer(tmp_path, {"epochs": 1}).fit()
+    assert not list(tmp_path.rglob(".part-*"))
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -140,7 +140,8 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
         while not ended:
             time.sleep(0.002)
             if time.monotonic() > deadline:
-                os.killpg(child, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet
+                    os.killpg(child, signal.SIGKILL)
             ended, status = os.waitpid(child, os.WNOHANG)
         with os.fdopen(receive, "rb") as reader:
             report = reader.read()

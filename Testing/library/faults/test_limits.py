@@ -17,6 +17,11 @@ if not (is_installed("torch") and is_installed("lightning_fabric")):
     pytest.skip("training needs torch and lightning-fabric", allow_module_level=True)
 
 
+# Importing what training needs takes 20 s of a busy machine; core/test_training.py has short forms.
+TRAININGS = [job for job in JOBS if job.endswith("train")]
+LONG = [pytest.param(job, marks=pytest.mark.long) for job in TRAININGS]
+
+
 def refused(answer: dict) -> str:
     """The line that a refused command prints."""
     if answer["code"] is None:
@@ -32,7 +37,7 @@ def results_in(answer: dict) -> list[str]:
     return [name for name in answer["left"] if Path(name).suffix in (".avi", ".safetensors")]
 
 
-@pytest.mark.parametrize("job", ["monodepth train", "desmoke synthesize", "desmoke video"])
+@pytest.mark.parametrize("job", ["desmoke synthesize", "desmoke video"])
 def test_a_full_disk(server, source, tmp_path, job):
     """A file system of 8 kB, in memory."""
     answer = server(*arguments(job, source, tmp_path), folder=tmp_path, mount="size=8k")
@@ -58,7 +63,7 @@ def test_files_that_may_not_grow(server, source, tmp_path, job):
     assert results_in(answer) == []
 
 
-@pytest.mark.parametrize("job", ["monodepth train", "desmoke image"])
+@pytest.mark.parametrize("job", ["desmoke synthesize", "desmoke image"])
 def test_a_read_only_folder(server, source, tmp_path, job):
     answer = server(*arguments(job, source, tmp_path), folder=tmp_path, mount="ro")
     assert re.search("Read-only|not writable", refused(answer)) and answer["left"] == []
@@ -72,7 +77,7 @@ def test_every_job_in_a_read_only_folder(server, source, tmp_path, job):
     assert answer["left"] == []
 
 
-@pytest.mark.parametrize("megabytes", [20, 60, 150])
+@pytest.mark.parametrize("megabytes", [20, 410, 450])  # the estimate is 400
 def test_too_little_memory(server, tmp_path, megabytes):
     picture = np.zeros((1, 2400, 3200, 3), np.uint8)
     picture[:, ::7] = 200
@@ -84,11 +89,11 @@ def test_too_little_memory(server, tmp_path, megabytes):
         memory_bytes=megabytes * 2**20,
     )
     if answer["code"] != 0:
-        assert "memory" in refused(answer)
+        assert re.search("not enough memory|MB free", refused(answer))
         assert not (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("job", ["monodepth train", "desmoke synthesize"])
+@pytest.mark.parametrize("job", ["desmoke synthesize", *LONG])
 def test_a_second_run_in_a_folder(server, source, tmp_path, job):
     with claimed_folder(tmp_path):
         answer = server(*arguments(job, source, tmp_path), folder=tmp_path)
