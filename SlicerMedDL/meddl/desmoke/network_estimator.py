@@ -22,6 +22,9 @@ ARCHITECTURE = "desmoke-light"
 SIDE = 256  # pixels: longer side of what the network sees, as in training
 MULTIPLE = 16  # of its sides; fewer shapes for the engines
 BYTES = 4000  # per pixel that the network sees, at most
+# Opacity below the first is no smoke, from the second on all of it is. Clear frames that validated
+# the training are changed by a quarter to a half less with it, smoky ones lose 0.02 dB.
+TRACES = (0.02, 0.12)
 
 
 def make_light_network(card: Card) -> Module:
@@ -38,6 +41,15 @@ def make_light_network(card: Card) -> Module:
             f"{ARCHITECTURE} was expected; choose weights that `meddl desmoke train` has made"
         )
     return LightNetwork(**card.arguments.get("network", {}))
+
+
+def without_traces(smoke: Array) -> tuple[Array, Array, Array]:
+    """Transmission (h, w), airlight (3, h, w), residual (3, h, w) of the network's maps (7, h, w);
+    traces of smoke are faded out smoothly, see :data:`TRACES`."""
+    opacity = 1 - smoke[0]
+    share = np.clip((opacity - TRACES[0]) / (TRACES[1] - TRACES[0]), 0, 1)
+    share = share * share * (3 - 2 * share)
+    return 1 - share * opacity, smoke[1:4], share * smoke[4:]
 
 
 class NetworkEstimator:
@@ -106,7 +118,7 @@ class NetworkEstimator:
                 f"the network {self.card.name} gave values that are not finite; use other weights"
             )
         self._state = np.concatenate([rgb, smoke[:, :4]], 1)
-        t, airlight, residual = smoke[0, 0], smoke[0, 1:4], smoke[0, 4:]
+        t, airlight, residual = without_traces(smoke[0])
         if mask is not None:
             t = np.where(mask, t, np.float32(1))
             residual = residual * mask
