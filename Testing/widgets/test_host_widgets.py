@@ -24,7 +24,7 @@ WIDGETS = [
     for module, name in STAND_INS
     if issubclass(registry[module][name], qt.QWidget)
     and not name.startswith("qSlicerScripted")
-    and name != "qMRMLSliceWidget"  # the layout makes them
+    and name not in ("qMRMLPlotWidget", "qMRMLSliceWidget")  # the layout makes them
 ]
 
 
