@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from meddl.core import FileError, Image, InputError, read_image, write_image
+from meddl.core.files import claimed_folder
 from meddl.core.geometry import compose
 from meddl.core.yaml_lines import read_yaml
 from meddl.deepdrr import Camera, CArm, read_camera, render
@@ -29,7 +30,7 @@ from meddl.deepdrr.dataset_record import (
     write_landmarks,
     write_manifest,
 )
-from meddl.deepdrr.dataset_run import _locked, choose_ct, disk_bytes, generate
+from meddl.deepdrr.dataset_run import choose_ct, disk_bytes, generate
 from meddl.deepdrr.dataset_worker import quantise, render_view
 from meddl.deepdrr.instruments import INSTRUMENTS
 from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
@@ -371,7 +372,7 @@ def test_folders_that_cannot_be_used_are_refused_before_any_work(folder, monkeyp
     other = read_dataset(changed(folder, "[-90, 90]", "[-80, 90]"))
     with pytest.raises(InputError, match=r"begun with pose .*-90.* not .*-80"):
         check_folder(output, other, resume=True)
-    with _locked(output), pytest.raises(FileError, match="another run"):
+    with claimed_folder(output), pytest.raises(FileError, match="another run"):
         generate(config, output, resume=True)
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("", (), {"free": 1000}))
     with pytest.raises(FileError, match="8 views need about"):
