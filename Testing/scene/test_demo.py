@@ -27,7 +27,7 @@ FIGURES = [
     *(f"desmoke/{name}.png" for name in ("frames", "synthetic", "levels")),
 ]
 SCENES = {f"{name}/{name}.mrb" for name in ("deepdrr", "deepigeos", "endodepth", "desmoke")}
-NUMBERS = {"deepdrr": 7, "deepigeos": 9, "endodepth": 5, "desmoke": 5}
+NUMBERS = {"deepdrr": 7, "deepigeos": 9, "endodepth": 5, "desmoke": 6}
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:

@@ -42,7 +42,7 @@ def run(context: Context) -> Chapter:
     browser = clips.browser_of(video)
     browser.SetSelectedItemNumber(SHOWN)
     context.step(0.5, "measuring")
-    numbers = [*measures.density(browser), *measures.strength(browser)]
+    numbers = [*measures.density(browser, context.cancel), *measures.strength(browser)]
     trial = measures.synthetic(browser, context.cancel)
     numbers += measures.gains(trial)
     context.step(0.8, "drawing")
