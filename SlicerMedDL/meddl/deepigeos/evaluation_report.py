@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from meddl.core.files import atomic_path, write_json
 from meddl.core.optional import is_installed
 from meddl.core.parameters import to_dict
 from meddl.core.run_record import make_folder
+from meddl.core.tables import write_csv
 from meddl.deepigeos.evaluation import REPORTED, Run
 from meddl.deepigeos.evaluation_parameters import EvaluationParameters
 
@@ -72,11 +72,7 @@ def write_report(
         folder / "evaluation.json",
         {"parameters": to_dict(parameters), **result, "runs": [asdict(run) for run in runs]},
     )
-    path = folder / "evaluation.csv"
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(folder / "evaluation.csv", rows)
     if is_installed("matplotlib"):
         _plot(runs, parameters, folder / "evaluation.png")
     else:

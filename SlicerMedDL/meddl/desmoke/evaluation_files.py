@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from meddl.core.files import atomic_folder, atomic_path, report_path, write_json
 from meddl.core.image import Image
 from meddl.core.optional import is_installed, require
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
+from meddl.core.tables import write_csv
 from meddl.desmoke.evaluation_sets import FrameSets
 from meddl.desmoke.metrics import FULL_REFERENCE, Frame
 
@@ -33,13 +33,8 @@ def write_report(path: str | Path, result: dict[str, Any], sets: FrameSets) -> N
         FileError: not ``.json``, or a folder that takes no file.
     """
     path = report_path(path)
-    rows = result["frames"]
     write_json(path, result)
-    table = path.with_suffix(".csv")
-    with atomic_path(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path.with_suffix(".csv"), result["frames"])
     if is_installed("matplotlib"):
         _plot(path.with_suffix(".png"), result)
     else:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
-from meddl.core.errors import InputError, MedDLError
-from meddl.core.inference import Engine, installed_engines, load_engine
-from meddl.core.weights import Card, find_weights, load_weights, read_card
+from meddl.core.inference import installed_engines
+from meddl.desmoke.card_network import NetworkRunner, load_network
 from meddl.desmoke.scattering import Array, Veil
-
-if TYPE_CHECKING:
-    from torch.nn import Module
 
 WEIGHTS = "desmoke-light"
 ARCHITECTURE = "desmoke-light"
@@ -25,22 +20,6 @@ BYTES = 4000  # per pixel that the network sees, at most
 # Opacity below the first is no smoke, from the second on all of it is. Clear frames that validated
 # the training are changed by a quarter to a half less with it, smoky ones lose 0.02 dB.
 TRACES = (0.02, 0.12)
-
-
-def make_light_network(card: Card) -> Module:
-    """The network that a card describes.
-
-    Raises:
-        InputError: weights of another architecture.
-    """
-    from meddl.desmoke.light_network import LightNetwork
-
-    if card.architecture != ARCHITECTURE:
-        raise InputError(
-            f"the weights {card.name} are of the architecture {card.architecture}, "
-            f"{ARCHITECTURE} was expected; choose weights that `meddl desmoke train` has made"
-        )
-    return LightNetwork(**card.arguments.get("network", {}))
 
 
 def without_traces(smoke: Array) -> tuple[Array, Array, Array]:
@@ -62,6 +41,7 @@ class NetworkEstimator:
             OpenVINO, else torch; torch on other devices than the CPU.
 
     Attributes:
+        network: in evaluation mode.
         card: of the weights.
 
     Raises:
@@ -72,23 +52,16 @@ class NetworkEstimator:
     def __init__(
         self, weights: str | Path | None = None, device: str = "auto", engine: str = "auto"
     ) -> None:
-        path = find_weights(weights or WEIGHTS)
-        self.card: Card = read_card(path)
-        self.network: Module = make_light_network(self.card).eval()
-        load_weights(self.network, path)
-        self.device = choose_device(device, BYTES * SIDE * SIDE).name
+        from meddl.desmoke.light_network import LightNetwork
+
+        self.network, self.card = load_network(weights or WEIGHTS, ARCHITECTURE, LightNetwork)
+        device = choose_device(device, BYTES * SIDE * SIDE).name
         if engine == "auto":
             # Measured order for this network, see Docs/validation.md.
-            there = installed_engines() if self.device == "cpu" else ["torch"]
+            there = installed_engines() if device == "cpu" else ["torch"]
             engine = next(name for name in ("onnxruntime", "openvino", "torch") if name in there)
-        self._engine_name = engine
-        self._engine: Engine | None = None
+        self._run = NetworkRunner(self.network, self.card.name, engine, device)
         self._state: NDArray[np.float32] | None = None
-
-    @property
-    def engine(self) -> str:
-        """The engine's name."""
-        return self._engine_name
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Sides of about the picture's proportions, the longer one 256, multiples of 16."""
@@ -112,11 +85,7 @@ class NetworkEstimator:
         if self._state is None or self._state.shape[2:] != rgb.shape[2:]:
             no_smoke = np.zeros_like(rgb)
             self._state = np.concatenate([rgb, no_smoke[:, :1] + 1, no_smoke], 1)
-        smoke = np.asarray(self._run(np.concatenate([rgb, self._state], 1)))
-        if not np.isfinite(smoke).all():
-            raise MedDLError(
-                f"the network {self.card.name} gave values that are not finite; use other weights"
-            )
+        smoke = self._run(np.concatenate([rgb, self._state], 1))
         self._state = np.concatenate([rgb, smoke[:, :4]], 1)
         t, airlight, residual = without_traces(smoke[0])
         if mask is not None:
@@ -127,8 +96,3 @@ class NetworkEstimator:
     def reset(self) -> None:
         """Forget the frames before."""
         self._state = None
-
-    def _run(self, seen: Array) -> Any:
-        if self._engine is None:
-            self._engine = load_engine(self.network, seen, self._engine_name, self.device)
-        return self._engine(seen)

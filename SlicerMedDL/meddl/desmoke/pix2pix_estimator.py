@@ -7,41 +7,22 @@ that works with a veil works with it: strength, smoke level, frames larger than 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from meddl.core.devices import choose_device
-from meddl.core.errors import InputError, MedDLError
-from meddl.core.inference import Engine, load_engine
 from meddl.core.optional import require
-from meddl.core.weights import Card, find_weights, load_weights, read_card
+from meddl.desmoke.card_network import NetworkRunner, load_network
 from meddl.desmoke.scattering import LEAST_TRANSMISSION, Array, Veil
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch.nn import Module
 
 ARCHITECTURE = "desmoke-pix2pix"
 AIRLIGHT = 0.8  # grey; smoke under a laparoscope's lamp has 0.5 to 0.85
 WINDOW = 1 / 8  # of the longer side: the smoke between two pictures is found over such squares
 BYTES = 20_000  # per pixel that the network sees, at most
-
-
-def make_pix2pix(card: Card) -> Module:
-    """The network that a card describes.
-
-    Raises:
-        InputError: weights of another architecture.
-    """
-    from meddl.desmoke.pix2pix import Generator
-
-    if card.architecture != ARCHITECTURE:
-        raise InputError(
-            f"the weights {card.name} are of the architecture {card.architecture}, "
-            f"{ARCHITECTURE} was expected; choose weights that `meddl desmoke train` has made"
-        )
-    return Generator(**card.arguments.get("network", {}))
 
 
 def veil_between(smoky: Array, clear: Array, mask: NDArray[np.bool_] | None = None) -> Veil:
@@ -79,7 +60,9 @@ class Pix2PixEstimator:
         engine: see :func:`meddl.core.inference.load_engine`.
 
     Attributes:
+        network: in evaluation mode.
         card: of the weights.
+        side: longer side of what the network sees, pixels.
 
     Raises:
         FileError: no such weights, or damaged ones.
@@ -87,14 +70,12 @@ class Pix2PixEstimator:
     """
 
     def __init__(self, weights: str | Path, device: str = "auto", engine: str = "torch") -> None:
-        path = find_weights(weights)
-        self.card: Card = read_card(path)
-        self.network: Any = make_pix2pix(self.card).eval()
-        load_weights(self.network, path)
+        from meddl.desmoke.pix2pix import Generator
+
+        self.network, self.card = load_network(weights, ARCHITECTURE, Generator)
         self.side = int(max(self.card.arguments.get("use", {}).get("size", [256])))
-        self.device = choose_device(device, BYTES * self.side**2).name
-        self._engine_name = engine
-        self._engine: Engine | None = None
+        device = choose_device(device, BYTES * self.side**2).name
+        self._run = NetworkRunner(self.network, self.card.name, engine, device)
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Sides of the picture's proportions, the longer one as in training."""
@@ -123,13 +104,7 @@ class Pix2PixEstimator:
         rows, columns = (-side % multiple for side in (height, width))
         filled = np.pad(picture, ((0, rows), (0, columns), (0, 0)), "symmetric")
         rgb = np.ascontiguousarray(filled.transpose(2, 0, 1), np.float32)[None]
-        if self._engine is None:
-            self._engine = load_engine(self.network, rgb, self._engine_name, self.device)
-        painted = np.asarray(self._engine(rgb))[0].transpose(1, 2, 0)[:height, :width]
-        if not np.isfinite(painted).all():
-            raise MedDLError(
-                f"the network {self.card.name} gave values that are not finite; use other weights"
-            )
+        painted = self._run(rgb)[0].transpose(1, 2, 0)[:height, :width]
         return np.clip(painted, 0, 1)
 
     def reset(self) -> None:

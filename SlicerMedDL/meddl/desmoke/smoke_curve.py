@@ -8,6 +8,7 @@ from pathlib import Path
 from meddl.core.errors import FileError
 from meddl.core.files import atomic_path, writable_parent
 from meddl.core.optional import require
+from meddl.core.tables import write_csv
 
 TABLE, PLOT = ".csv", ".png"
 
@@ -39,10 +40,11 @@ def write_curve(path: str | Path, levels: Sequence[float], rate: float) -> None:
     """
     path = check_curve(path)
     if path.suffix.lower() == TABLE:
-        rows = [f"{n},{n / rate:.6g},{level:.4f}" for n, level in enumerate(levels)]
-        text = "\n".join(["frame,seconds,smoke_level", *rows, ""])
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="ascii")
+        rows = [
+            {"frame": n, "seconds": f"{n / rate:.6g}", "smoke_level": f"{level:.4f}"}
+            for n, level in enumerate(levels)
+        ]
+        write_csv(path, rows, ("frame", "seconds", "smoke_level"))
         return
     from matplotlib.figure import Figure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from meddl.core.files import atomic_path, report_path, write_json
 from meddl.core.optional import is_installed, require
+from meddl.core.tables import write_csv
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +25,7 @@ def write_report(path: str | Path, result: dict[str, Any]) -> None:
     """
     path = report_path(path)
     write_json(path, result)
-    rows = result["frames"]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = path.with_suffix(".csv")
-    with atomic_path(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path.with_suffix(".csv"), result["frames"])
     if is_installed("matplotlib"):
         _plot(path.with_suffix(".png"), result)
     else:

@@ -25,6 +25,7 @@ from meddl.core.geometry import RAS_FROM_LPS, apply, inverse
 from meddl.core.mesh import Mesh
 from meddl.core.optional import is_installed, require
 from meddl.core.pinhole import Floats
+from meddl.core.tables import write_csv
 from meddl.endodepth.registration import Registration
 from meddl.endodepth.registration_parameters import RegistrationParameters
 
@@ -119,11 +120,11 @@ def write_report(
     write_json(path, record)
     shares = np.arange(0, 101)
     levels = np.percentile(found.residuals, shares)
-    rows = zip(shares, levels, strict=True)
-    with atomic_path(path.with_suffix(".csv")) as temporary:
-        lines = ["percent_of_vertices,residual_mm"]
-        lines += [f"{share},{level:.6g}" for share, level in rows]
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = [
+        {"percent_of_vertices": share, "residual_mm": f"{level:.6g}"}
+        for share, level in zip(shares, levels, strict=True)
+    ]
+    write_csv(path.with_suffix(".csv"), rows)
     if is_installed("matplotlib"):
         _plot(path.with_suffix(".png"), found)
     else:
