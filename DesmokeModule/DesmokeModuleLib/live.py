@@ -21,8 +21,8 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.newest import NewestWins
 from SlicerMedDLLib.nodes import describe, part, require_node, set_part
-from SlicerMedDLLib.sequences import upright
-from SlicerMedDLLib.volumes import VECTOR, image_from_volume, volume_from_image
+from SlicerMedDLLib.sequences import require_frame
+from SlicerMedDLLib.volumes import VECTOR, image_from_volume, view_of_volume, volume_from_image
 
 WINDOW = 50  # pictures over which the rate is counted
 
@@ -188,7 +188,7 @@ def require_live(volume: Any) -> Any:
         InputError: none, a scalar volume, an empty one, or one of several slices.
     """
     require_node(volume, VECTOR, "colour volume")
-    upright(image_from_volume(volume), f"picture of {describe(volume)}")
+    require_frame(view_of_volume(volume), f"picture of {describe(volume)}")
     return volume
 
 
