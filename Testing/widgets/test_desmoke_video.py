@@ -181,7 +181,7 @@ def test_a_click_in_the_curve_jumps(module: Any, browser: Any) -> None:
     host.click_plot(plot, 4.6 / 25, y=0.1)
     assert browser.GetSelectedItemNumber() == 5
     np.testing.assert_array_equal(pixels(clips.before(browser)), smoky_frames()[5])
-    line = smokecurve._column(part(browser, smokecurve.NOW), "time")
+    line = slicer.util.arrayFromTableColumn(part(browser, smokecurve.NOW), "time")
     np.testing.assert_allclose(line, 5 / 25)
     host.click_plot(plot, 1 / 25, slip=20)  # Slicer's panning
     host.click_plot(plot, 1 / 25, y=1.4)  # above the axes
