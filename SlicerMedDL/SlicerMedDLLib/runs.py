@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ctk
 import qt
 from slicer.i18n import tr as _
 
-from meddl.core.errors import FileError
+from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, visible
 from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
@@ -18,6 +21,20 @@ from SlicerMedDLLib.section import Section
 CONFIG = "config.yaml"
 LOOK_MILLISECONDS = 2000
 CURVE_HEIGHT = 120
+
+
+def set_value(text: str, key: str, value: Any) -> str:
+    """A configuration with another value for ``key``; the comment behind it stays.
+
+    Raises:
+        InputError: the configuration does not have the key just once.
+    """
+    text, count = re.subn(
+        rf"^( *{key}: )\S+", lambda match: match[1] + json.dumps(value), text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise InputError(f"the configuration has {count} keys {key}, one was expected to be set")
+    return text
 
 
 def write_config(folder: str | Path, text: str) -> Path:
