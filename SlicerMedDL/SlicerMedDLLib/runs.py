@@ -18,7 +18,7 @@ from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
 
-CONFIG = "config.yaml"
+CONFIG, WEIGHTS = "config.yaml", "*.safetensors"
 LOOK_MILLISECONDS = 2000
 CURVE_HEIGHT = 120
 
@@ -68,9 +68,9 @@ def weights_of_run(folder: str | Path) -> list[Path]:
     Raises:
         FileError: there are none yet.
     """
-    found = visible(Path(folder) / "best", "*.safetensors")
+    found = visible(Path(folder) / "best", WEIGHTS)
     if not found:
-        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
+        raise FileError(f"{folder} holds no trained weights (best/{WEIGHTS}); train first")
     return found
 
 
@@ -137,7 +137,7 @@ class RunSection(Section):
         ui.trainButton.text = (
             _("Stop") if busy else _("Continue") if started else _("Start training")
         )
-        ui.useResultButton.enabled = chosen and any((folder / "best").glob("*.safetensors"))
+        ui.useResultButton.enabled = chosen and bool(visible(folder / "best", WEIGHTS))
 
     def onWriteConfig(self, checked: bool = False) -> None:
         """Write a configuration to be edited, and open it."""
