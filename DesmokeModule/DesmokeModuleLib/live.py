@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from DesmokeModuleLib import clips, filtering
 from DesmokeModuleLib.recorded import NAMES, pictures, show_unit_range
@@ -151,7 +152,7 @@ class LiveDesmoke(Follower):
 
     def removed(self, volume: Any) -> None:
         """The volume leaves the scene."""
-        self._end(f"{describe(volume)} was removed")
+        self._end(_("{volume} was removed").format(volume=describe(volume)))
 
     def closed(self) -> None:
         """The scene is closed."""
