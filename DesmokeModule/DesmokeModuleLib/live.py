@@ -56,7 +56,7 @@ class _LiveFilter:
         self, request: Request, progress: Progress = no_progress, cancel: CancelToken | None = None
     ) -> filtering.Cleared:
         settings = request.settings
-        if self._desmoker is None or settings != self._settings:
+        if settings != self._settings:
             self._desmoker = filtering.make_desmoker(settings)
             self._settings = settings
         return filtering.clear(self._desmoker, request.image, settings, "picture")
