@@ -95,6 +95,20 @@ def test_a_stop_ends_all(module: Any, started: list[Process], choose: Callable[[
     assert len(started) == 1 and "Stopped" in status(module) and host.messages("error") == []
 
 
+def test_a_stop_between_two_files_ends_all(
+    module: Any, started: list[Process], choose: Callable[[], None]
+) -> None:
+    choose()
+    button = module.widget.ui.batchStartButton
+    button.click()
+    started[0].on_done(0)  # the second one starts when the events are handled
+    button.click()
+    until(lambda: button.text != "Stop", WAIT)
+    assert len(started) == 1 and button.enabled and host.messages("error") == []
+    button.click()
+    assert len(started) == 2
+
+
 def test_closing_the_scene_stops_the_files(
     module: Any, started: list[Process], choose: Callable[[], None]
 ) -> None:
