@@ -14,8 +14,7 @@ import slicer
 
 from meddl.core.errors import InputError
 from SlicerMedDLLib.nodes import describe, part, require_node, set_part
-from SlicerMedDLLib.sequences import browse, frame_from_image, frame_rate
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.sequences import browse, frame_rate, require_frame, views_of_frames
 
 BROWSER = "vtkMRMLSequenceBrowserNode"
 # Roles. Of a browser the first four are sequences, of a live volume they are volumes.
@@ -36,12 +35,8 @@ def require_frames(sequence: Any) -> Any:
         if any(part(browser, role) is sequence for role in (OUTPUT, TRANSMISSION, DARK)):
             source = describe(part(browser, INPUT))
             raise InputError(f"{describe(sequence)} was made of {source}; choose that one")
-    first = sequence.GetNthDataNode(0)
-    if first is None:
-        raise InputError(f"{describe(sequence)} has no frames; load or record a video first")
-    if not first.IsA("vtkMRMLVolumeNode"):
-        raise InputError(f"{describe(sequence)} is no sequence of colour frames; choose another")
-    frame_from_image(image_from_volume(first), f"first item of {describe(sequence)}")
+    [first] = views_of_frames(sequence, 1)
+    require_frame(first, f"first item of {describe(sequence)}")
     return sequence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 
 from DesmokeModuleLib.layouts import DIVIDED_VIEW
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.volumes import view_of_volume
 
 NEAR = 8  # pixels; how far from the divider a press may be
 
@@ -78,6 +78,6 @@ class DividerDrag:
         """Where a pixel of the view lies in a picture, 0..1 of its width."""
         matrix = self._widget.mrmlSliceNode().GetXYToRAS()
         ras = slicer.util.arrayFromVTKMatrix(matrix) @ (x, y, 0, 1)
-        image = image_from_volume(volume)
+        image = view_of_volume(volume)
         column = (np.linalg.inv(image.ras_from_ijk) @ ras)[0]
         return float((column + 0.5) / image.size[0])

@@ -82,7 +82,7 @@ def show_linked(*pictures: Any) -> None:
 
 
 def show_chart(chart: Any) -> None:
-    """Show a chart in the layout's plot view; a click in it is followed where there are views."""
+    """Show a chart in the layouts' plot view, where there is one; None changes nothing."""
     node = slicer.mrmlScene.GetSingletonNode(PLOT, "vtkMRMLPlotViewNode")
     if node is not None and chart is not None:
         node.SetPlotChartNodeID(chart.GetID())

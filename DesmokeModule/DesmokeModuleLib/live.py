@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from DesmokeModuleLib import clips, filtering
 from DesmokeModuleLib.recorded import NAMES, pictures, show_unit_range
@@ -21,8 +22,8 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.newest import NewestWins
 from SlicerMedDLLib.nodes import describe, part, require_node, set_part
-from SlicerMedDLLib.sequences import upright
-from SlicerMedDLLib.volumes import VECTOR, image_from_volume, volume_from_image
+from SlicerMedDLLib.sequences import require_frame
+from SlicerMedDLLib.volumes import VECTOR, image_from_volume, view_of_volume, volume_from_image
 
 WINDOW = 50  # pictures over which the rate is counted
 
@@ -55,7 +56,7 @@ class _LiveFilter:
         self, request: Request, progress: Progress = no_progress, cancel: CancelToken | None = None
     ) -> filtering.Cleared:
         settings = request.settings
-        if self._desmoker is None or settings != self._settings:
+        if settings != self._settings:
             self._desmoker = filtering.make_desmoker(settings)
             self._settings = settings
         return filtering.clear(self._desmoker, request.image, settings, "picture")
@@ -151,7 +152,7 @@ class LiveDesmoke(Follower):
 
     def removed(self, volume: Any) -> None:
         """The volume leaves the scene."""
-        self._end(f"{describe(volume)} was removed")
+        self._end(_("{volume} was removed").format(volume=describe(volume)))
 
     def closed(self) -> None:
         """The scene is closed."""
@@ -188,7 +189,7 @@ def require_live(volume: Any) -> Any:
         InputError: none, a scalar volume, an empty one, or one of several slices.
     """
     require_node(volume, VECTOR, "colour volume")
-    upright(image_from_volume(volume), f"picture of {describe(volume)}")
+    require_frame(view_of_volume(volume), f"picture of {describe(volume)}")
     return volume
 
 

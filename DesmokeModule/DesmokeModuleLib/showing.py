@@ -14,7 +14,7 @@ from meddl.core.image import Image
 from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.nodes import part, set_part
 from SlicerMedDLLib.sequences import upright
-from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
+from SlicerMedDLLib.volumes import view_of_volume, volume_from_image
 
 LINE = 2  # pixels; of the divider
 
@@ -128,7 +128,7 @@ class Showing(Follower):
             return None
         stamp = (owner.GetID(), *(node.GetImageData().GetMTime() for node in nodes))
         if stamp != self._stamp:  # while a slider moves, the frames stay
-            frame, output = (upright(image_from_volume(node)) for node in nodes)
+            frame, output = (upright(view_of_volume(node)) for node in nodes)
             self._stamp, self._last = stamp, (frame, output.array[0])
         return self._last
 

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from numpy.typing import NDArray
 from slicer.i18n import tr as _
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import numpy_to_vtk
 
 from DesmokeModuleLib import clips
 from SlicerMedDLLib.nodes import new_node, part, set_part
@@ -62,25 +62,28 @@ def show_levels(browser: Any, levels: Sequence[float]) -> Any:
 
 def levels_of(browser: Any) -> NDArray[np.float64]:
     """The smoke level of all frames, (N,); empty before the video was desmoked."""
-    table = part(browser, LEVELS)
-    return np.zeros(0) if table is None else _column(table, LEVEL)
+    return _values(part(browser, LEVELS), 1)
+
+
+def times_of(browser: Any) -> NDArray[np.float64]:
+    """The index of all frames that have a smoke level, (N,)."""
+    return _values(part(browser, LEVELS), 0)
 
 
 def mark_shown(browser: Any) -> None:
     """Let the line in the chart stand at the shown frame."""
     now, item = part(browser, NOW), browser.GetSelectedItemNumber()
-    sequence = part(browser, clips.INPUT)
-    values = index_values(sequence) if sequence is not None else ()
-    if now is not None and 0 <= item < len(values):
+    times = times_of(browser)
+    if now is not None and 0 <= item < len(times) and (_values(now, 0) != times[item]).any():
         axis = now.GetTable().GetColumnName(0)
-        if not np.all(_column(now, axis) == values[item]):
-            _fill(now, {axis: np.full(2, values[item]), LEVEL: np.array([0.0, 1.0])})
+        _fill(now, {axis: np.full(2, times[item]), LEVEL: np.array([0.0, 1.0])})
 
 
 def jump(browser: Any, value: float) -> None:
     """Select the frame whose index is nearest to ``value``."""
-    values = index_values(part(browser, clips.INPUT))
-    browser.SetSelectedItemNumber(int(np.abs(values - value).argmin()))
+    times = times_of(browser)
+    if len(times):
+        browser.SetSelectedItemNumber(int(np.abs(times - value).argmin()))
 
 
 def _table(browser: Any, role: str, name: str) -> Any:
@@ -100,8 +103,11 @@ def _fill(node: Any, columns: dict[str, NDArray[np.float64]]) -> None:
     node.SetAndObserveTable(table)
 
 
-def _column(node: Any, name: str) -> NDArray[np.float64]:
-    return vtk_to_numpy(node.GetTable().GetColumnByName(name)).astype(float)
+def _values(node: Any, column: int) -> NDArray[np.float64]:
+    if node is None:
+        return np.zeros(0)
+    name = node.GetTable().GetColumnName(column)
+    return np.array(slicer.util.arrayFromTableColumn(node, name), float)
 
 
 def _series(table: Any, axis: str, color: tuple[float, float, float]) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from meddl.core.errors import InputError
 from meddl.core.image_io import PICTURES
+from SlicerMedDLLib.runs import set_value
 
 LIGHT, PUBLISHED = "light network", "published"
 TRAININGS = (LIGHT, PUBLISHED)
@@ -32,12 +32,10 @@ def config_text(kind: str, clear: str | Path) -> str:
     from meddl.desmoke.training_config import print_config
 
     pattern, sources = _sources(Path(clear).absolute())
-    text = _set(print_config(), "architecture", _ARCHITECTURES[kind])
+    text = set_value(print_config(), "architecture", _ARCHITECTURES[kind])
     text = text.replace(EXAMPLE, json.dumps(pattern))
     # A share of one video would be all of it.
-    return (
-        re.sub(r"^  validation: \S+", "  validation: 0", text, flags=re.M) if sources < 2 else text
-    )
+    return set_value(text, "validation", 0) if sources < 2 else text
 
 
 def _sources(path: Path) -> tuple[str, int]:
@@ -48,12 +46,3 @@ def _sources(path: Path) -> tuple[str, int]:
     if any(one.suffix.lower() in PICTURES for one in files):
         return path.as_posix(), 1
     return f"{path.as_posix()}/*", len(files)
-
-
-def _set(text: str, key: str, value: str) -> str:
-    new, count = re.subn(
-        rf"^{key}: .*$", lambda match: f"{key}: {json.dumps(value)}", text, flags=re.MULTILINE
-    )
-    if count != 1:
-        raise InputError(f"the configuration has no key {key} to be set")
-    return new

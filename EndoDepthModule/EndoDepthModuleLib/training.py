@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from meddl.core.errors import FileError, InputError
-from SlicerMedDLLib.runs import CONFIG, train_arguments
+from SlicerMedDLLib.runs import CONFIG, set_value, train_arguments
 
 FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS = "fine-tune", "light network", "published", "pairs"
 TRAININGS = (FINETUNE, FROM_SCRATCH, PUBLISHED, PAIRS)
@@ -35,8 +35,8 @@ def config_text(kind: str, sequence: str | Path = "", weights: str = "", data: s
         raise InputError(f"there is no training {kind!r}; there are: {', '.join(TRAININGS)}")
     from meddl.endodepth.training_config import print_config
 
-    text = _set(print_config(_PRESETS[kind]), "sequence", str(sequence))
-    return _set(text, "load_trained_model", weights) if kind == FINETUNE else text
+    text = set_value(print_config(_PRESETS[kind]), "sequence", str(sequence))
+    return set_value(text, "load_trained_model", weights) if kind == FINETUNE else text
 
 
 def _pairs_text(data: str) -> str:
@@ -56,15 +56,6 @@ def _pairs_text(data: str) -> str:
 
 def _quoted(path: Path) -> str:
     return json.dumps(path.as_posix())
-
-
-def _set(text: str, key: str, value: str) -> str:
-    new, count = re.subn(
-        rf'^{key}: ""', lambda match: f"{key}: {json.dumps(value)}", text, flags=re.MULTILINE
-    )
-    if count != 1:
-        raise InputError(f"the configuration has no key {key} to be set")
-    return new
 
 
 def arguments(folder: str | Path) -> list[str]:

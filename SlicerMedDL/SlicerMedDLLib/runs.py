@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ctk
 import qt
 from slicer.i18n import tr as _
 
-from meddl.core.errors import FileError
+from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, visible
 from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
 
-CONFIG = "config.yaml"
+CONFIG, WEIGHTS = "config.yaml", "*.safetensors"
 LOOK_MILLISECONDS = 2000
 CURVE_HEIGHT = 120
+
+
+def set_value(text: str, key: str, value: Any) -> str:
+    """A configuration with another value for ``key``; the comment behind it stays.
+
+    Raises:
+        InputError: the configuration does not have the key just once.
+    """
+    text, count = re.subn(
+        rf"^( *{key}: )\S+", lambda match: match[1] + json.dumps(value), text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise InputError(f"the configuration has {count} keys {key}, one was expected to be set")
+    return text
 
 
 def write_config(folder: str | Path, text: str) -> Path:
@@ -51,9 +68,9 @@ def weights_of_run(folder: str | Path) -> list[Path]:
     Raises:
         FileError: there are none yet.
     """
-    found = visible(Path(folder) / "best", "*.safetensors")
+    found = visible(Path(folder) / "best", WEIGHTS)
     if not found:
-        raise FileError(f"{folder} holds no trained weights (best/*.safetensors); train first")
+        raise FileError(f"{folder} holds no trained weights (best/{WEIGHTS}); train first")
     return found
 
 
@@ -120,7 +137,7 @@ class RunSection(Section):
         ui.trainButton.text = (
             _("Stop") if busy else _("Continue") if started else _("Start training")
         )
-        ui.useResultButton.enabled = chosen and any((folder / "best").glob("*.safetensors"))
+        ui.useResultButton.enabled = chosen and bool(visible(folder / "best", WEIGHTS))
 
     def onWriteConfig(self, checked: bool = False) -> None:
         """Write a configuration to be edited, and open it."""

@@ -13,15 +13,28 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
-from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, vtk_image
+from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, view_of_volume, vtk_image
 
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def require_frame(image: Image, what: str = "frame") -> Image:
+    """Return ``image`` if it is a video frame.
+
+    Raises:
+        InputError: several slices, another dtype than uint8, or 2 or more than 4 components.
+    """
+    if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
+        raise InputError(
+            f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
+            f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
+        )
+    return image
 
 
 def upright(image: Image, what: str = "frame") -> Image:
@@ -33,16 +46,11 @@ def upright(image: Image, what: str = "frame") -> Image:
         An image (1, H, W, 3), row 0 on top.
 
     Raises:
-        InputError: several slices, another dtype than uint8, or 2 or more than 4 components.
+        InputError: as :func:`require_frame`.
     """
     if image.components == 1 and image.array.ndim == 4:
         image = image.with_array(image.array[..., 0])
-    if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
-        raise InputError(
-            f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
-            f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
-        )
-    picture = image.array
+    picture = require_frame(image, what).array
     picture = picture[..., :3] if image.components > 1 else np.stack([picture] * 3, axis=-1)
     old_from_new = np.eye(4)
     # Columns to the right or rows to anterior: the view shows the last one first.
@@ -96,10 +104,7 @@ def frames_from_sequence(
         InputError: no sequence, an empty one, one of something else than frames, or one that
             gets shorter while it is read.
     """
-    require_node(node, "vtkMRMLSequenceNode", "sequence")
-    count = node.GetNumberOfDataNodes()
-    if count == 0:
-        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    count = _require_items(node)
     for number in range(*slice(start, stop, step).indices(count)):
         data = node.GetNthDataNode(number)
         if data is None:
@@ -107,25 +112,29 @@ def frames_from_sequence(
         yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
 
 
-def views_of_frames(node: Any) -> list[Image]:
+def views_of_frames(node: Any, stop: int | None = None) -> list[Image]:
     """The volumes of a sequence node as images that share their memory, for a worker.
 
+    Args:
+        node: a sequence of volumes.
+        stop: the number of the first volume that is left out; None for all of them.
+
     Raises:
-        InputError: no sequence, an empty one, or one of something else than volumes.
+        InputError: no sequence, an empty one, one of something else than volumes, or a volume
+            without voxels.
     """
-    require_node(node, "vtkMRMLSequenceNode", "sequence")
-    items = [node.GetNthDataNode(n) for n in range(node.GetNumberOfDataNodes())]
-    if not items:
-        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    items = [node.GetNthDataNode(n) for n in range(_require_items(node))[:stop]]
     if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
         raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
-    return [Image(slicer.util.arrayFromVolume(item), _ras_from_ijk(item)) for item in items]
+    return [view_of_volume(item) for item in items]
 
 
-def _ras_from_ijk(volume: Any) -> Any:
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
+def _require_items(node: Any) -> int:
+    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    count = int(node.GetNumberOfDataNodes())
+    if count == 0:
+        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+    return count
 
 
 def frame_rate(node: Any) -> float:

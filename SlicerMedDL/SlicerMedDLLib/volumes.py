@@ -21,8 +21,8 @@ LABELS = "vtkMRMLLabelMapVolumeNode"
 _READABLE = (SCALAR, VECTOR, LABELS, "vtkMRMLStreamingVolumeNode")
 
 
-def image_from_volume(node: Any) -> Image:
-    """Copy a volume node; later changes of the node do not reach the image.
+def view_of_volume(node: Any) -> Image:
+    """A volume node as an image that shares its memory: its voxels are the node's.
 
     Linear parent transforms are folded into ``ras_from_ijk``, so that the image lies where the
     views show it. ``metadata["name"]`` is the node's name.
@@ -46,7 +46,17 @@ def image_from_volume(node: Any) -> Image:
     local_from_ijk = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(local_from_ijk)
     ras_from_ijk = world_from_node(node) @ slicer.util.arrayFromVTKMatrix(local_from_ijk)
-    return Image(view.copy(), ras_from_ijk, {"name": node.GetName()})
+    return Image(view, ras_from_ijk, {"name": node.GetName()})
+
+
+def image_from_volume(node: Any) -> Image:
+    """A copy of :func:`view_of_volume`, which later changes of the node do not reach.
+
+    Raises:
+        InputError: as there.
+    """
+    image = view_of_volume(node)
+    return image.with_array(image.array.copy())
 
 
 def _storable(array: NDArray[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import slicer
 from numpy.typing import ArrayLike
 
+from demo.report import Number
 from host.mrml import attach_remote_io
 from meddl.core.errors import FileError
 
@@ -93,6 +94,14 @@ def read_scene(path: Path) -> tuple[Counter[str], list[tuple[str, tuple[float, .
                 segments.append((segment.GetName(), segment.GetColor()))
         content = _content(scene)
     return content, segments
+
+
+def checked_scene(path: Path) -> tuple[Number, list[tuple[str, tuple[float, ...]]]]:
+    """Write the scene and read it back: whether its nodes are the same, and its segments."""
+    written = write_scene(path)
+    read, segments = read_scene(path)
+    text = "nodes in the scene, read back"
+    return Number(text, f"{read.total()}", f"{written.total()}", read == written), segments
 
 
 def _nodes(scene: Any, class_name: str) -> list[Any]:

@@ -177,6 +177,7 @@ def endodepth(panel_width: int = 460) -> Picture.Image:
 def desmoke(panel_width: int = 460) -> Picture.Image:
     """DesmokeModule on the scene that its chapter left: before, after, divider, smoke level."""
     from DesmokeModuleLib import clips
+    from SlicerMedDLLib.nodes import part
 
     module = host.load_module(ROOT / "DesmokeModule" / "DesmokeModule.py")
     [browser] = clips.clips()
@@ -185,8 +186,7 @@ def desmoke(panel_width: int = 460) -> Picture.Image:
     panel = panel_picture(module, panel_width)
     size = pane_size(min(panel_width, panel_width * SIZE[1] // panel.height))
     smoky, clear = clips.before(browser), clips.shown(browser, clips.OUTPUT)
-    divided = browser.GetNodeReference(clips.DIVIDED)
-    chart = browser.GetNodeReference(clips.CHART)
+    divided, chart = part(browser, clips.DIVIDED), part(browser, clips.CHART)
     panes = [
         Pane("R", smoky.GetName(), slice_view(smoky, "Axial", size).picture),
         Pane("G", clear.GetName(), slice_view(clear, "Axial", size).picture),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shiboken6
+import slicer
 
 import host
 from SlicerMedDLLib.sequences import recording
@@ -38,6 +39,11 @@ def add_clip(name: str = "Laparoscopy", frames: Any = None) -> Any:
         for frame in smoky_frames() if frames is None else frames:
             sequence = append(frame)
     return sequence
+
+
+def pixels(volume: Any) -> np.ndarray:
+    """The picture (H, W[, 3]) that a volume shows."""
+    return np.array(slicer.util.arrayFromVolume(volume)[0])
 
 
 @pytest.fixture

@@ -24,16 +24,12 @@ from widgets.desmoke_panel import (
     apply_button,
     idle,
     module,
+    pixels,
     smoky_frames,
     status,
 )
 
 __all__ = ["module"]  # a fixture
-
-
-def pixels(volume: Any) -> np.ndarray:
-    """The picture (H, W[, 3]) that a volume shows."""
-    return np.array(slicer.util.arrayFromVolume(volume)[0])
 
 
 def send(volume: Any, frame: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,19 @@ def files(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def choose(module: Any, files: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Choose files and folder in the panel."""
-    chosen = lambda *arguments: files  # noqa: E731
-    monkeypatch.setattr(qt.QFileDialog, "getOpenFileNames", chosen)
-    module.widget.ui.chooseButton.click()
-    module.widget.ui.outputEdit.currentPath = str(folder)
+@pytest.fixture
+def choose(
+    module: Any, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """Chooses files and folder in the panel."""
+
+    def choose() -> None:
+        chosen = lambda *arguments: files  # noqa: E731
+        monkeypatch.setattr(qt.QFileDialog, "getOpenFileNames", chosen)
+        module.widget.ui.chooseButton.click()
+        module.widget.ui.outputEdit.currentPath = str(tmp_path / "clear")
+
+    return choose
 
 
 def test_files_are_cleared_one_after_the_other(
@@ -46,11 +54,11 @@ def test_files_are_cleared_one_after_the_other(
     files: list[str],
     started: list[Process],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    choose: Callable[[], None],
 ) -> None:
     ui = module.widget.ui
     assert not ui.batchStartButton.enabled
-    choose(module, files, tmp_path / "clear", monkeypatch)
+    choose()
     module.widget.parameterNode.strength = 0.5
     ui.batchStartButton.click()
     expected = [
@@ -77,14 +85,8 @@ def test_files_are_cleared_one_after_the_other(
     assert "it is damaged" in module.widget._runUi.logTextEdit.toPlainText()
 
 
-def test_a_stop_ends_all(
-    module: Any,
-    files: list[str],
-    started: list[Process],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    choose(module, files, tmp_path / "clear", monkeypatch)
+def test_a_stop_ends_all(module: Any, started: list[Process], choose: Callable[[], None]) -> None:
+    choose()
     module.widget.ui.batchStartButton.click()
     module.widget.ui.batchStartButton.click()
     assert started[0].cancelled
@@ -93,14 +95,24 @@ def test_a_stop_ends_all(
     assert len(started) == 1 and "Stopped" in status(module) and host.messages("error") == []
 
 
-def test_closing_the_scene_stops_the_files(
-    module: Any,
-    files: list[str],
-    started: list[Process],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_stop_between_two_files_ends_all(
+    module: Any, started: list[Process], choose: Callable[[], None]
 ) -> None:
-    choose(module, files, tmp_path / "clear", monkeypatch)
+    choose()
+    button = module.widget.ui.batchStartButton
+    button.click()
+    started[0].on_done(0)  # the second one starts when the events are handled
+    button.click()
+    until(lambda: button.text != "Stop", WAIT)
+    assert len(started) == 1 and button.enabled and host.messages("error") == []
+    button.click()
+    assert len(started) == 2
+
+
+def test_closing_the_scene_stops_the_files(
+    module: Any, started: list[Process], choose: Callable[[], None]
+) -> None:
+    choose()
     module.widget.ui.batchStartButton.click()
     slicer.mrmlScene.Clear(0)
     assert started[0].cancelled

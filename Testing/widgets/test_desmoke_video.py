@@ -15,6 +15,8 @@ from DesmokeModuleLib import clips, layouts, smokecurve
 from DesmokeModuleLib.showing import showing
 from host.layout import xy_of
 from meddl.core import devices
+from meddl.core.image import Image
+from meddl.core.pictures import write_picture
 from meddl.desmoke.desmoker import VideoDesmoker
 from SlicerMedDLLib.nodes import part
 from waiting import until
@@ -26,6 +28,7 @@ from widgets.desmoke_panel import (
     apply_button,
     idle,
     module,
+    pixels,
     smoky_frames,
     status,
 )
@@ -33,15 +36,24 @@ from widgets.desmoke_panel import (
 __all__ = ["module"]  # a fixture
 
 
-def pixels(volume: Any) -> np.ndarray:
-    """The picture (H, W[, 3]) that a volume shows."""
-    return np.array(slicer.util.arrayFromVolume(volume)[0])
-
-
 def expected() -> list[tuple[np.ndarray, float, np.ndarray]]:
     """Output, smoke level and transmission of each frame by the library alone."""
     desmoker = VideoDesmoker("classical")
     return [(desmoker(f), desmoker.smoke_level, desmoker.transmission) for f in smoky_frames()]
+
+
+def shown_in(*views: str) -> list[Any]:
+    """The volumes in some slice views."""
+    widgets = map(slicer.app.layoutManager().sliceWidget, views)
+    composites = [widget.mrmlSliceCompositeNode() for widget in widgets]
+    return [slicer.mrmlScene.GetNodeByID(one.GetBackgroundVolumeID()) for one in composites]
+
+
+def write_frames(folder: Path) -> str:
+    """Write the smoky frames as pictures; returns the folder."""
+    for number, frame in enumerate(smoky_frames()):
+        write_picture(folder / f"{number}.png", Image(frame[None]))
+    return str(folder)
 
 
 @pytest.fixture
@@ -104,13 +116,7 @@ def test_a_part_of_the_effect_is_the_librarys(module: Any, browser: Any) -> None
 def test_the_divider_parts_before_and_after(module: Any, browser: Any) -> None:
     module.widget.parameterNode.view = layouts.DIVIDER
     both = part(browser, clips.DIVIDED)
-    assert (
-        slicer.app.layoutManager()
-        .sliceWidget("Red")
-        .mrmlSliceCompositeNode()
-        .GetBackgroundVolumeID()
-        == both.GetID()
-    )
+    assert shown_in("Red") == [both]
     for divider, item in ((0.25, 0), (0.75, 3)):
         module.widget.ui.dividerSlider.value = divider
         browser.SetSelectedItemNumber(item)
@@ -146,20 +152,12 @@ def test_the_layout_comes_and_goes(module: Any, browser: Any) -> None:
     manager, node = slicer.app.layoutManager(), module.widget.parameterNode
     former = manager.layout
     node.view = layouts.SIDE_BY_SIDE
-    shown = [
-        manager.sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
-        for name in ("Red", "Green")
-    ]
-    pair = clips.before(browser), clips.shown(browser, clips.OUTPUT)
-    assert shown == [volume.GetID() for volume in pair]
+    pair = [clips.before(browser), clips.shown(browser, clips.OUTPUT)]
+    assert shown_in("Red", "Green") == pair
     assert manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode() is part(browser, clips.CHART)
     node.view = layouts.MAPS
-    shown = [
-        manager.sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
-        for name in ("Red", "Green", "Yellow")
-    ]
     roles = (clips.INPUT, clips.DARK, clips.TRANSMISSION)
-    assert shown == [clips.shown(browser, role).GetID() for role in roles]
+    assert shown_in("Red", "Green", "Yellow") == [clips.shown(browser, role) for role in roles]
     node.view = layouts.AS_BEFORE
     assert manager.layout == former and manager.plotViewCount == 0
 
@@ -181,7 +179,7 @@ def test_a_click_in_the_curve_jumps(module: Any, browser: Any) -> None:
     host.click_plot(plot, 4.6 / 25, y=0.1)
     assert browser.GetSelectedItemNumber() == 5
     np.testing.assert_array_equal(pixels(clips.before(browser)), smoky_frames()[5])
-    line = smokecurve._column(part(browser, smokecurve.NOW), "time")
+    line = slicer.util.arrayFromTableColumn(part(browser, smokecurve.NOW), "time")
     np.testing.assert_allclose(line, 5 / 25)
     host.click_plot(plot, 1 / 25, slip=20)  # Slicer's panning
     host.click_plot(plot, 1 / 25, y=1.4)  # above the axes
@@ -244,11 +242,7 @@ def test_clearing_again_replaces_the_output(module: Any, browser: Any) -> None:
 
 
 def test_a_file_is_loaded_and_cleared_by_one_click(module: Any, tmp_path: Path) -> None:
-    from PIL import Image
-
-    for number, frame in enumerate(smoky_frames()):
-        Image.fromarray(frame).save(tmp_path / f"{number}.png")
-    module.widget.ui.videoPathEdit.currentPath = str(tmp_path)
+    module.widget.ui.videoPathEdit.currentPath = write_frames(tmp_path)
     assert apply_button(module).enabled
     apply_button(module).click()
     sequence = module.widget.parameterNode
@@ -309,10 +303,7 @@ def test_bad_input_is_named(module: Any) -> None:
 def test_what_the_memory_does_not_take_is_refused(
     module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from PIL import Image
-
-    for number, frame in enumerate(smoky_frames()):
-        Image.fromarray(frame).save(tmp_path / f"{number}.png")
+    write_frames(tmp_path)
     free = devices._cpu()
     small = replace(free, free_bytes=10 * smoky_frames()[0].nbytes)
     monkeypatch.setattr(devices, "_cpu", lambda: small)

@@ -45,7 +45,6 @@ class LiveSection(Section):
             self.follow()
             self.ui.liveLabel.text = _("Stopped; the last picture stays")
             return
-        self._first = True
         self.attempt(self.live.start, self.node.liveInput, self.widget.settings())
         self.follow()
 
@@ -61,8 +60,7 @@ class LiveSection(Section):
             dropped=max(live.received - live.shown, 0),
             count=live.received,
         )
-        if self._first and self.node is not None:
-            self._first = False
+        if live.shown == 1 and self.node is not None:
             self.widget.views.start()
 
     def onEnded(self, reason: str) -> None:

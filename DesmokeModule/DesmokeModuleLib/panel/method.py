@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from DesmokeModuleLib.weights import card_of, desmoke_weights
 from meddl.core.errors import MedDLError, one_line
+from meddl.core.weights import Card
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.weightlist import card_text, fill_weights
 
@@ -19,19 +20,18 @@ class MethodSection(Section):
 
     def follow(self) -> None:
         """Weights and their card, where a network may be used."""
-        ui, node = self.ui, self.node
-        fill_weights(ui.weightsSelector, [card.name for card in desmoke_weights()], node.weights)
+        ui, node, cards = self.ui, self.node, desmoke_weights()
+        fill_weights(ui.weightsSelector, [card.name for card in cards], node.weights)
         network = node.method != "classical"
         ui.weightsSelector.enabled = network
-        ui.cardLabel.text = self._card() if network else ""
+        ui.cardLabel.text = self._card(cards) if network else ""
         ui.cardLabel.visible = bool(ui.cardLabel.text)
 
-    def _card(self) -> str:
-        chosen = self.node.weights or next((card.name for card in desmoke_weights()), "")
-        if not chosen:
-            return ""
+    def _card(self, cards: list[Card]) -> str:
+        if not self.node.weights:
+            return card_text(cards[0]) if cards else ""
         try:
-            return card_text(card_of(chosen))
+            return card_text(card_of(self.node.weights))
         except MedDLError as error:
             return one_line(error)
 

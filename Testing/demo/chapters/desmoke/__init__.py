@@ -5,7 +5,7 @@ from __future__ import annotations
 from demo.chapters import Context
 from demo.chapters.desmoke import drawings, measures
 from demo.report import Chapter, Picture
-from demo.scene import stage
+from demo.scene import checked_scene, stage
 from DesmokeModuleLib import clips, layouts
 from DesmokeModuleLib.filtering import Settings
 from DesmokeModuleLib.logic import DesmokeLogic
@@ -55,7 +55,7 @@ def run(context: Context) -> Chapter:
     context.step(0.9, "writing the scene and reading it back")
     stage(clips.before(browser), (0, 0, 800), (0, 0, 0))
     layouts.show_linked(clips.before(browser), clips.shown(browser, clips.OUTPUT))
-    numbers += measures.scene_file(folder / "desmoke.mrb")
+    numbers.append(checked_scene(folder / "desmoke.mrb")[0])
     context.step(1.0, "done")
     return Chapter(
         title="Surgical smoke removed from laparoscopic video (Desmoke)",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from demo.report import Number
-from demo.scene import read_scene, write_scene
 from DesmokeModuleLib import clips
 from DesmokeModuleLib.showing import showing
 from meddl.core.progress import CancelToken, steps
@@ -108,11 +106,3 @@ def gains(trial: Trial) -> list[Number]:
             )
         )
     return numbers
-
-
-def scene_file(path: Path) -> list[Number]:
-    """Write the scene and read it back."""
-    written = write_scene(path)
-    read, _segments = read_scene(path)
-    text = "nodes in the scene, read back"
-    return [Number(text, f"{read.total()}", f"{written.total()}", read == written)]

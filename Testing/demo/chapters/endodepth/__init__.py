@@ -9,7 +9,7 @@ import numpy as np
 from demo.chapters import Context
 from demo.chapters.endodepth import drawings, measures
 from demo.report import Chapter, Picture
-from demo.scene import stage
+from demo.scene import checked_scene, stage
 from EndoDepthModuleLib import clouds, predicting, video
 from EndoDepthModuleLib.logic import EndoDepthLogic
 from meddl.core.geometry import apply, rotation
@@ -74,7 +74,7 @@ def run(context: Context) -> Chapter:
     context.step(0.93, "writing the scene and reading it back")
     eye, focus = drawings.viewpoint(browser)
     stage(video.frame_volume(browser), eye, focus)
-    numbers += measures.scene_file(context.folder / "endodepth.mrb")
+    numbers.append(checked_scene(context.folder / "endodepth.mrb")[0])
     context.step(1.0, "done")
     return Chapter(
         title="Depth and surface from endoscopic video (EndoDepth)",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from demo.report import Number
-from demo.scene import read_scene, write_scene
 from EndoDepthModuleLib import clouds, depths, placing, video
 from EndoDepthModuleLib.player import player
 from meddl.core.depth_maps import read_depth_folder
@@ -119,11 +117,3 @@ def place(browser: Any, found: Any, ras_from_scene: Matrix) -> list[Number]:
             bool(abs(scale - 1) < 0.25),
         ),
     ]
-
-
-def scene_file(path: Path) -> list[Number]:
-    """Write the scene and read it back."""
-    written = write_scene(path)
-    read, _segments = read_scene(path)
-    text = "nodes in the scene, read back"
-    return [Number(text, f"{read.total()}", f"{written.total()}", read == written)]
