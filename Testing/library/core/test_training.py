@@ -28,16 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_run  # noqa: E402
 from tiny_run import Line, digest, network, trainer  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in :func:`script`: sums are the same bits only with the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 def script(*arguments: str, torchrun: int = 0) -> subprocess.CompletedProcess:
