@@ -1,9 +1,9 @@
-"""Write ``hashes.txt``: the SHA-256 of every file of the packages in ``constraints.txt``.
+"""Write ``hashes.txt``: the SHA-256 of every file of the packages that the extra ``test`` brings.
 
-Run it after a change of constraints.txt or of the extra ``test``, with uv on the path (pip install
-uv): ``python Testing/pin_hashes.py``. uv asks the package index; nothing is installed. PyTorch and
-the CUDA packages that its builds bring along are left out, for their index is chosen at the
-installation.
+Their versions are those of ``constraints.txt``. Run it after a change of constraints.txt or of the
+extra ``test``, with uv on the path (pip install uv): ``python Testing/pin_hashes.py``. uv asks the
+package index; nothing is installed. PyTorch and the CUDA packages that its builds bring along are
+left out, for their index is chosen at the installation.
 """
 
 from __future__ import annotations

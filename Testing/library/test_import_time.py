@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FOLDERS = PROJECT["tool"]["pytest"]["ini_options"]["pythonpath"]
 LIMIT = 0.3  # seconds
 HEAVY = ("torch", "numba", "cv2", "monai", "scipy", "matplotlib", "trimesh", "SimpleITK")
 REPORT = f"""
@@ -25,17 +28,7 @@ def best_of_three(program: str) -> tuple[float, set[str]]:
     environment = os.environ | {
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
-        "PYTHONPATH": os.pathsep.join(
-            str(ROOT / folder)
-            for folder in (
-                "SlicerMedDL",
-                "DeepDRRModule",
-                "DeepIGeoSModule",
-                "EndoDepthModule",
-                "DesmokeModule",
-                "Testing",
-            )
-        ),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in FOLDERS),
     }
     seconds, heavy = [], set()
     for _ in range(3):

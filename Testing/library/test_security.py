@@ -80,8 +80,9 @@ def dangers(source: str, tests: bool = False) -> list[str]:
 
 
 def sources() -> list[Path]:
-    rooms = ("SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule", "DesmokeModule")
-    found = [path for room in (*rooms, "Testing", "Docs") for path in (ROOT / room).rglob("*.py")]
+    rooms = [path.parent for path in ROOT.glob("*/CMakeLists.txt")]
+    rooms += [ROOT / "Testing", ROOT / "Docs"]
+    found = [path for room in rooms for path in room.rglob("*.py")]
     return [ROOT / "meddl", ROOT / "conftest.py", *sorted(found)]
 
 

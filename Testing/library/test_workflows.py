@@ -68,7 +68,7 @@ def test_slicers_of_all_systems_run_all_modules():
 
 
 @pytest.fixture
-def server(tmp_path):
+def server():
     """A server like Slicer's, with one package; its address and what was asked."""
     package = io.BytesIO()
     with tarfile.open(fileobj=package, mode="w:gz") as archive:

@@ -1,6 +1,6 @@
 """What a CUDA device does with every part that can use one, beside the CPU.
 
-    python Testing/peers/cuda_checks.py [--output DIR] [--parts projectors,inference] [--seconds 20]
+    python Testing/peers/cuda_checks.py [--output DIR] [--parts projectors,inference] [--seconds 25]
 
 Every part runs in a process of its own with a limit of time, so that one that fails or hangs costs
 the others nothing; its rows count up to there. ``--small --device cpu`` tries the parts where there

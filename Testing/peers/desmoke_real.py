@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from desmoking.methods import INPUT, Frame, Method, methods
+from desmoking.methods import Frame, Method, methods
 from desmoking.scenes import CLEAR
 
 from meddl.core.files import write_json
@@ -142,17 +142,11 @@ def main() -> None:
         picture = sheet([[own[n] for n in SHOWN[number]] for own in outputs.values()])
         write_picture(folder / f"clip_{number}.jpg", Image(picture[None], RAS_FROM_PICTURE))
         rows += judge(number, frames, outputs)
-    for name in [INPUT, *(method.name for method in peers[1:])]:
-        own = [row for row in rows if row["method"] == name]
+    for method in peers:
+        own = [row for row in rows if row["method"] == method.name]
         whole = {key: mean(row[key] for row in own) for key in own[0] if key != "method"}
-        rows.append(
-            {
-                **whole,
-                "clip": "all",
-                "method": name,
-                "matched_frames": sum(row["matched_frames"] for row in own),
-            }
-        )
+        matched = sum(row["matched_frames"] for row in own)
+        rows.append({**whole, "clip": "all", "method": method.name, "matched_frames": matched})
     write_json(folder / "report.json", {"versions": versions(), "rows": rows})
     (folder / "report.md").write_text(table(rows), encoding="utf-8")
     print(table(rows))

@@ -11,6 +11,8 @@ from meddl.cli.main import main
 from meddl.core import Image, Points, read_image, write_image, write_points
 from meddl.core.geometry import apply, compose, rotation
 
+from .output import error_line
+
 GEOMETRY = rotation((1, 2, 3), 25) @ compose((1, 1.5, 2), (10, -20, 30))
 SHAPE = (16, 30, 40)
 
@@ -127,8 +129,7 @@ def test_a_list_goes_on_after_a_bad_case(files, capsys):
 )
 def test_bad_input_gets_one_line_and_no_file(files, capsys, arguments, message):
     assert run("segment", *arguments, "--output", "seg.nii.gz") == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and message in lines[0]
+    assert message in error_line(capsys)
     assert not (files[0] / "seg.nii.gz").exists()
 
 

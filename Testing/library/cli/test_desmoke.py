@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
+from library.desmoke.smoky_scenes import frame_of, smoky, tissue
 from meddl.cli.main import main
 from meddl.core import Image, write_image
 from meddl.core.pictures import read_rgb
@@ -20,15 +20,10 @@ pytest.importorskip("cv2")
 @pytest.fixture
 def folder(tmp_path):
     """``in/0.png`` … ``in/2.png`` and ``in.avi``: red texture under grey haze."""
-    rng = np.random.default_rng(6)
-    tissue = np.array([0.55, 0.25, 0.2]) + 0.1 * rng.standard_normal((48, 64, 1))
-    tissue[::8, ::8] = 0
-    frames = []
+    frames = [frame_of(smoky(tissue(48, 64), opacity)) for opacity in (0.0, 0.3, 0.6)]
     (tmp_path / "in").mkdir()
-    for number, opacity in enumerate((0.0, 0.3, 0.6)):
-        smoky = np.clip(tissue, 0, 1) * (1 - opacity) + 0.7 * opacity
-        frames.append(np.round(255 * smoky).astype(np.uint8))
-        write_image(tmp_path / f"in/{number}.png", Image(frames[-1][None]))
+    for number, frame in enumerate(frames):
+        write_image(tmp_path / f"in/{number}.png", Image(frame[None]))
     write_frames(tmp_path / "in.avi", frames, 25)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""Structural similarity in torch against torchmetrics, channel by channel."""
+"""Structural similarity in torch against that of numpy, channel by channel."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from meddl.core.metrics import ssim
 from meddl.core.ssim import ssim_map
 
 
-def test_ssim_is_that_of_torchmetrics():
+def test_ssim_is_that_of_numpy():
     rng = np.random.default_rng(2)
     first = rng.uniform(0, 10, (3, 40, 50)).astype(np.float32)
     second = (first + rng.normal(0, 1, first.shape)).astype(np.float32)

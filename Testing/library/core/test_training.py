@@ -28,16 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tiny_run  # noqa: E402
 from tiny_run import Line, digest, network, trainer  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in :func:`script`: sums are the same bits only with the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 
 def script(*arguments: str, torchrun: int = 0) -> subprocess.CompletedProcess:
@@ -286,13 +280,17 @@ def test_a_folder_with_another_run_is_refused(tmp_path):
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
-def test_a_second_run_and_what_a_killed_one_left(tmp_path):
-    (tmp_path / "cache").mkdir()
-    for left in (tmp_path / ".part-a", tmp_path / "cache" / ".part-b.npy"):
-        left.touch()
+def test_a_second_run_is_refused(tmp_path):
+    pytest.importorskip("fcntl", reason="Windows has no lock of a folder")
     with claimed_folder(tmp_path), pytest.raises(FileError, match="another run is at work"):
         trainer(tmp_path, {"epochs": 1}).fit()
     assert not (tmp_path / "run.json").exists()
+
+
+def test_what_a_killed_run_left_is_deleted(tmp_path):
+    (tmp_path / "cache").mkdir()
+    for left in (tmp_path / ".part-a", tmp_path / "cache" / ".part-b.npy"):
+        left.touch()
     trainer(tmp_path, {"epochs": 1}).fit()
     assert not list(tmp_path.rglob(".part-*"))
 

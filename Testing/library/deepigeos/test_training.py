@@ -33,17 +33,12 @@ from meddl.deepigeos.training_scores import picture, segmentation_loss  # noqa: 
 
 from .labelled_cases import PICTURES, VOLUMES, config, disc, pictures, volumes  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric"),
+    pytest.mark.usefixtures("one_thread"),
+]
 SPACING = (1.0, 1.0, 1.0)
 CORRECTING = "model: rnet\npnet: {}\nepochs: 1\nname: corrector\n"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

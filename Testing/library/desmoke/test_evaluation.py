@@ -17,9 +17,8 @@ from meddl.desmoke import metrics
 from meddl.desmoke.evaluation import evaluate, judge
 from meddl.desmoke.evaluation_parameters import EvaluationParameters
 from meddl.desmoke.evaluation_sets import open_sets
-from meddl.desmoke.scattering import blend
 
-SIZE = (40, 48)
+from .smoky_scenes import frame_of, smoky
 
 
 def write_frames(folder, frames, suffix="png"):
@@ -35,9 +34,7 @@ def clear_frame(seed):
 
 
 def smoked(frame, opacity):
-    airlight = np.array([0.8, 0.8, 0.85], np.float32)
-    haze = np.full(frame.shape[:2], 1 - opacity, np.float32)
-    return np.rint(255 * blend(frame / np.float32(255), haze, airlight)).astype(np.uint8)
+    return frame_of(smoky(frame / np.float32(255), opacity, np.array([0.8, 0.8, 0.85], np.float32)))
 
 
 @pytest.fixture
@@ -62,12 +59,12 @@ def test_frames_are_judged_by_name_against_the_reference(folders):
         result = evaluate(sets)
     rows = result["frames"]
     one = rows[0]
-    clear, out, smoky = (
+    clear, out, hazy = (
         read_rgb(folders[role] / f"f0.{suffix}")
         for role, suffix in (("reference", "png"), ("output", "bmp"), ("input", "png"))
     )
     assert one["output_ssim"] == metrics.ssim(out, clear)
-    assert one["input_fsimc"] == metrics.fsimc(smoky, clear)
+    assert one["input_fsimc"] == metrics.fsimc(hazy, clear)
     for name in ("psnr", "ssim", "uqi", "fsimc"):
         assert one[f"gain_{name}"] == pytest.approx(one[f"output_{name}"] - one[f"input_{name}"])
         assert one[f"gain_{name}"] > 0
@@ -76,7 +73,7 @@ def test_frames_are_judged_by_name_against_the_reference(folders):
         assert result["summary"][f"gain_{name}"]["median"] == pytest.approx(np.median(values))
     # Half of an opacity of 0.5 is taken away: 6 dB, but for rounding.
     assert one["gain_psnr"] == pytest.approx(20 * np.log10(2), abs=0.1)
-    assert one["structure_kept"] == metrics.structure(out, smoky) > 0.9
+    assert one["structure_kept"] == metrics.structure(out, hazy) > 0.9
     assert one["input_smoke_density"] > one["output_smoke_density"] > 0
     assert result["smoke_free"] == {"frames": 1, "change": 0.0}
     assert rows[2]["output_psnr"] == metrics.EQUAL_PSNR

@@ -1,7 +1,5 @@
 """The light network's maps, its memory of the frame before, and its loss."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -30,16 +28,7 @@ def network(seed=0, **arguments):
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     arguments = {"widths": [8, 12], "blocks": [0, 1]}
-    card = Card(
-        name="small",
-        task="desmoking",
-        architecture=ARCHITECTURE,
-        arguments={"network": arguments},
-        input_range="RGB 0..1",
-        units="none",
-        training_data="none",
-        licence="Apache-2.0",
-    )
+    card = Card("small", "desmoking", ARCHITECTURE, {"network": arguments})
     save_weights(network(**arguments), path, card)
     return path
 
@@ -151,7 +140,6 @@ def test_grid_keeps_the_proportions(weights, size, grid):
 
 def test_weights_of_another_system_are_refused(tmp_path):
     model = torch.nn.Linear(1, 1)
-    card = Card(**{**asdict(Card("other", "x", "monodepth")), "training_data": "none"})
-    save_weights(model, tmp_path / "other.safetensors", card)
+    save_weights(model, tmp_path / "other.safetensors", Card("other", "x", "monodepth"))
     with pytest.raises(InputError, match="architecture monodepth"):
         NetworkEstimator(tmp_path / "other.safetensors")

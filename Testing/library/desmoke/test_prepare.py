@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -24,22 +23,10 @@ from meddl.desmoke.frame_quality import colourfulness, frame_quality
 from meddl.desmoke.prepare import estimate, prepare
 from meddl.desmoke.prepare_parameters import PrepareParameters, find_sources, split_procedures
 
+from .dataset_files import contents, index
 from .surgical_pictures import film, fogged, tissue
 
 LIBRARY = Path(__file__).parents[3] / "SlicerMedDL"
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def index(folder):
-    with (folder / "index.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def blurred(frame):

@@ -47,13 +47,13 @@ def test_the_fast_recovery_is_the_plain_one_rounded(size, seed, strength):
 
 
 @few
-@given(sizes, seeds, st.sampled_from(["classical"]), st.booleans())
-def test_a_frame_keeps_its_shape_and_strength_0_keeps_every_bit(size, seed, method, read_only):
+@given(sizes, seeds, st.booleans())
+def test_a_frame_keeps_its_shape_and_strength_0_keeps_every_bit(size, seed, read_only):
     rng = np.random.default_rng(seed)
     frames = rng.integers(0, 256, (3, *size, 3), dtype=np.uint8)
     frames[1] = frames[1].mean()  # a flat one
     frames.setflags(write=not read_only)
-    desmoker = VideoDesmoker(method, device="cpu")
+    desmoker = VideoDesmoker("classical", device="cpu")
     for frame in frames:
         before = frame.copy()
         found = desmoker(frame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 
 import numpy as np
@@ -16,20 +15,8 @@ from meddl.core.video import read_frames
 from meddl.desmoke.smoke import DENSITIES
 from meddl.desmoke.synthesis import SynthesisParameters, hand_held, synthesize
 
-from .surgical_pictures import film, save, tissue
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def index(folder):
-    with (folder / "index.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from .dataset_files import contents, index
+from .surgical_pictures import film, fogged, save, tissue
 
 
 @pytest.fixture
@@ -157,8 +144,6 @@ def test_smoke_stays_in_a_round_field_of_view(tmp_path):
 
 
 def test_smoky_frames_can_be_left_out_and_names_do_not_collide(tmp_path):
-    from .surgical_pictures import fogged
-
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         save(tmp_path / name / "view.png", tissue())

@@ -32,7 +32,10 @@ from meddl.desmoke.training import batch_figures, make_recipe, train_desmoker  #
 from meddl.desmoke.training_config import read_plan  # noqa: E402
 from meddl.desmoke.training_parameters import DesmokeTraining  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 CONFIG = {
     "data": {"clear": ["frames/*.png"], "validation": ["p0"]},
@@ -46,15 +49,6 @@ SMALL = {
     "pix2pix": {"architecture": "pix2pix", "layers": 3, "filters": 4},
     "light": {"architecture": "light", "size": [32, 64]},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums are the same bits only with the same number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

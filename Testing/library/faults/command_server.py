@@ -99,12 +99,14 @@ def work(request: dict[str, Any], channel: int) -> None:
     from meddl.cli.main import main
 
     os.chdir(request.get("cwd", "/"))
-    if "mount" in request:
-        try:
+    try:
+        if sys.platform != "linux" and request.keys() & {"mount", "memory_bytes"}:
+            raise OSError("only Linux mounts, or bounds the memory, for a single process")
+        if "mount" in request:
             mount_tmpfs(request["folder"], request["mount"])
-        except OSError as error:
-            os.write(channel, json.dumps({"code": None, "err": str(error)}).encode())
-            return
+    except OSError as error:
+        os.write(channel, json.dumps({"code": None, "err": str(error)}).encode())
+        return
     limit(request)
     sent = refuse_network() if request.get("no_network") else []
     count = count_changes(request["folder"], request.get("kill_at"))

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,6 @@ TRAINING_IMPORTS = (
     "meddl.core.training_loop",
 )
 MONAI = ("monai.transforms", "monai.inferers", "monai.losses", "meddl.deepigeos.training")
-
-
 ENDO = ("meddl.cli.endodepth", "meddl.endodepth.training")
 RENDERING = ("meddl.cli.drr", "meddl.deepdrr.radiograph", "meddl.deepdrr.projector")
 
@@ -133,12 +130,7 @@ class CommandServer:
     def __enter__(self) -> CommandServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(60)

@@ -42,7 +42,6 @@ from meddl.endodepth.sequence_files import (
 )
 from meddl.monodepth.nyu import read_split
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 Case = tuple[Path, Callable[[Path], object]]
 
 

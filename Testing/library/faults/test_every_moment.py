@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+if os.name == "nt":
+    pytest.skip("Windows cannot fork", allow_module_level=True)
+
 from demo.workspace import workspace
 from library.faults.command_server import count_changes
 from meddl.core.errors import FileError

@@ -36,14 +36,8 @@ def choosing(setting: Setting) -> Iterator[Row]:
     for name in ("auto", "cuda"):
         try:
             chosen = choose_device(name, beyond)
-            answer, wanted = (
-                f"{chosen.name} ({chosen.reason})",
-                (name, chosen.name)
-                == (
-                    "auto",
-                    "cpu",
-                ),
-            )
+            answer = f"{chosen.name} ({chosen.reason})"
+            wanted = (name, chosen.name) == ("auto", "cpu")
         except DeviceError as error:
             answer, wanted = str(error), name == "cuda" or cpu < beyond
         yield {"asked": name, "bytes": megabytes(beyond), "answer": answer, "as wanted": wanted}

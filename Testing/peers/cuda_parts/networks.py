@@ -1,4 +1,4 @@
-"""Inference and training steps of the networks on a device, beside the CPU."""
+"""Inference of the networks, and an interactive session of them, on a device beside the CPU."""
 
 from __future__ import annotations
 
