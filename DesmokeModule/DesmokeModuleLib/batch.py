@@ -62,14 +62,15 @@ class Batch:
     def __init__(self, widget: Any, on_change: Callable[[], None]) -> None:
         self._widget, self._on_change = widget, on_change
         self._process = PanelProcess(widget, self._on_end, boxed=False)
+        self._path: Path | None = None  # the file being cleared
         self._waiting: list[Path] = []
         self._failed: list[str] = []
         self._total = 0
 
     @property
     def busy(self) -> bool:
-        """Whether a file is being cleared."""
-        return self._process.busy
+        """Whether files are being cleared, also between two of them."""
+        return self._path is not None
 
     def start(self, paths: Sequence[str | Path], folder: str | Path, settings: Settings) -> None:
         """Clear files into a folder, one after the other.
@@ -82,36 +83,36 @@ class Batch:
         self._waiting, self._failed = require_files(paths, folder), []
         self._total = len(self._waiting)
         self._folder, self._settings = folder, settings
-        self._next()
+        self._go_on()
 
     def stop(self) -> None:
-        """End the running command; what it has not finished leaves no file."""
+        """End the running command and start no other; what is not finished leaves no file."""
         self._waiting.clear()
         self._process.stop()
 
-    def _next(self) -> None:
-        self._path = self._waiting.pop(0)
-        output = output_of(self._path, self._folder)
-        self._process.start(arguments(self._path, output, self._settings))
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._path = self._waiting.pop(0)
+            output = output_of(self._path, self._folder)
+            self._process.start(arguments(self._path, output, self._settings))
+            self._on_change()
+            return
+        self._path = None
         self._on_change()
+        if self._failed:
+            self._widget.showError(
+                _("Not cleared, the log says why: {names}").format(names=", ".join(self._failed))
+            )
 
     def _on_end(self, code: int | None) -> str:
         import qt
 
-        if code:
+        if code and self._path is not None:
             self._failed.append(self._path.name)
-        # Once this end has been shown.
-        qt.QTimer.singleShot(0, self._next if self._waiting else self._end)
+        qt.QTimer.singleShot(0, self._go_on)  # once this end has been shown
         if code is None:
             return _("Stopped; finished videos stay")
         done = self._total - len(self._waiting)
         return _("{done} of {total} videos, {failed} failed").format(
             done=done, total=self._total, failed=len(self._failed)
         )
-
-    def _end(self) -> None:
-        self._on_change()
-        if self._failed:
-            self._widget.showError(
-                _("Not cleared, the log says why: {names}").format(names=", ".join(self._failed))
-            )
