@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from demo.report import Number
 from host.mrml import attach_remote_io
 from meddl.core.errors import FileError
+from meddl.core.files import PART, parsing, writable_parent
 
 
 def stage(volume: Any, position: ArrayLike, focus: ArrayLike) -> None:
@@ -48,12 +50,17 @@ def stage(volume: Any, position: ArrayLike, focus: ArrayLike) -> None:
 def write_scene(path: Path) -> Counter[str]:
     """Write the scene as ``.mrb``; returns how many nodes of each class with data it has.
 
+    MRML writes a bundle in place; here a former one stays until the new one is complete.
+
     Raises:
         FileError: the file could not be written.
     """
-    # The names inside the archive follow the file's: a temporary name would stay in them.
-    if not slicer.mrmlScene.WriteToMRB(str(path)) or not zipfile.is_zipfile(path):
-        raise FileError(f"the scene {path} could not be written; is there space on the disk?")
+    with TemporaryDirectory(prefix=PART, dir=writable_parent(path).parent) as folder:
+        # The names inside the archive follow the file's, so the folder is what is temporary.
+        part = Path(folder) / path.name
+        if not slicer.mrmlScene.WriteToMRB(str(part)) or not zipfile.is_zipfile(part):
+            raise FileError(f"the scene {path} could not be written; is there space on the disk?")
+        os.replace(part, path)
     return _content(slicer.mrmlScene)
 
 
@@ -67,7 +74,7 @@ def read_scene(path: Path) -> tuple[Counter[str], list[tuple[str, tuple[float, .
         FileError: the file holds no scene that can be read.
     """
     with TemporaryDirectory() as folder:
-        with zipfile.ZipFile(path) as archive:
+        with parsing(path, "scene bundle"), zipfile.ZipFile(path) as archive:
             archive.extractall(folder)
         files = list(Path(folder).glob("*/*.mrml"))
         if len(files) != 1:

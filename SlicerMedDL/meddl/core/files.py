@@ -21,7 +21,7 @@ from typing import Any
 
 from meddl.core.errors import FileError, InputError, MedDLError, one_line
 
-_PART = ".part-"  # begins every temporary name
+PART = ".part-"  # begins every temporary name
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:
@@ -112,7 +112,7 @@ def visible(folder: Path, pattern: str = "*") -> list[Path]:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed writers left in ``folder`` and below; nobody may be writing there."""
-    for path in list(folder.rglob(f"{_PART}*")):
+    for path in list(folder.rglob(f"{PART}*")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -179,7 +179,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = writable_parent(path)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
     try:
-        handle, name = tempfile.mkstemp(prefix=_PART, suffix=suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=PART, suffix=suffix, dir=path.parent)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     os.close(handle)
@@ -211,7 +211,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         raise FileError(f"the folder {path.parent} for {path.name} does not exist; make it")
     _undo_half_replacement(path)
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=_PART, dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=PART, dir=path.parent))
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     try:

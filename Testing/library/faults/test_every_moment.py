@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ if os.name == "nt":
     pytest.skip("Windows cannot fork", allow_module_level=True)
 
 from demo.workspace import workspace
-from library.faults.command_server import count_changes
+from library.faults.killing import killed_at_each_change
 from meddl.core.errors import FileError
 from meddl.core.files import (
     allocate,
@@ -25,22 +24,6 @@ from meddl.core.files import (
 )
 
 FILES = {"scene.mrb": "a" * 5000, "report.html": "done"}
-
-
-def killed_at_each_change(folder: Path, work: Callable[[], None]) -> Iterator[int]:
-    """Numbers of changes; at each, a process that did ``work`` up to there has been killed."""
-    for number in range(1000):
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                count_changes(str(folder), number)
-                work()
-            os._exit(0)
-        killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        yield number
-        if not killed:  # it came to its end
-            return
-    pytest.fail("the work never ends")
 
 
 def write_all(folder: Path, version: str) -> None:
