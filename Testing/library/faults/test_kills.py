@@ -34,12 +34,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def shown(folder: Path) -> list[Path]:
+    """The files below a folder, relative to it, that have their final name."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return [name for name in names if not any(part[0] == "." for part in name.parts)]
+
+
 def results(job: str, folder: Path) -> dict[str, Any]:
     """What two runs of a job must have in common."""
     if not job.endswith("train"):
-        names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-        shown = [name for name in names if not any(part[0] == "." for part in name.parts)]
-        return {str(name): digest(folder / name) for name in shown}
+        return {str(name): digest(folder / name) for name in shown(folder)}
     checkpoint = latest_checkpoint(folder)
     assert checkpoint is not None
     history = (folder / "history.jsonl").read_text().splitlines()
@@ -52,8 +56,9 @@ def results(job: str, folder: Path) -> dict[str, Any]:
 
 def check_whole(job: str, folder: Path, expected: dict[str, Any]) -> None:
     """Everything that has its final name is complete."""
-    for path in folder.rglob("*.json"):
-        read_json(path)
+    for name in shown(folder):
+        if name.suffix == ".json":
+            read_json(folder / name)
     if job.endswith("train"):
         checkpoint = latest_checkpoint(folder)
         if checkpoint is not None:
