@@ -111,6 +111,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             runner.cancel()
         self._unbind()
         self.removeObservers()
+        # What was cancelled ends later, and has no panel any more to say so.
+        self.parameterNode = self._runUi = None
 
     def _onStartClose(self, caller: Any, event: Any) -> None:
         for section in self.sections:
@@ -154,6 +156,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def updateApply(self) -> None:
         """Set text, tooltip and state of the button; call it when :meth:`obstacle` changes."""
+        if self._runUi is None:
+            return
         button = self._runUi.applyButton
         if self.runner.busy:
             button.text = _("Cancel")
@@ -217,18 +221,24 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showProgress(self, fraction: float, message: str) -> None:
         """How far a task is; a process of a subclass reports here, too."""
+        if self._runUi is None:
+            return
         self._runUi.progressBar.value = round(100 * fraction)
         self._runUi.progressBar.visible = True
         self._runUi.statusLabel.text = message
 
     def finishProgress(self, status: str) -> None:
         """A task has ended; ``status`` says how."""
+        if self._runUi is None:
+            return
         self._runUi.progressBar.visible = False
         self.showStatus(status)
         self.updateApply()
 
     def showStatus(self, text: str) -> None:
         """One line under the button, and in the log."""
+        if self._runUi is None:
+            return
         self._runUi.statusLabel.text = text
         self.log(text)
 
@@ -238,6 +248,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def log(self, line: str) -> None:
         """Add a line with the time to the panel's log."""
+        if self._runUi is None:
+            return
         self._runUi.logTextEdit.appendPlainText(f"{time.strftime('%H:%M:%S')} {line}")
 
     # Device

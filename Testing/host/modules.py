@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import shiboken6
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -107,6 +108,7 @@ class qSlicerScriptedLoadableModule(_DescribedModule):
         self._python = python
         self._icon = QtGui.QIcon()
         self._panel: qSlicerScriptedLoadableModuleWidget | None = None
+        self._has_panel = hasattr(python, f"{name}Widget")
 
     def _set_icon(self, icon: QtGui.QIcon) -> None:
         self._icon = icon
@@ -115,9 +117,15 @@ class qSlicerScriptedLoadableModule(_DescribedModule):
 
     def widgetRepresentation(self) -> qSlicerScriptedLoadableModuleWidget | None:
         """The panel, made when it is first asked for; None for a module without a panel."""
-        if self._panel is None and hasattr(self._python, f"{self._module_name}Widget"):
+        if self._panel is None and self._has_panel:
             self._panel = qSlicerScriptedLoadableModuleWidget(self, self._python)
         return self._panel
+
+    def _unload(self) -> None:
+        # Its connections keep a panel alive: its selectors would follow the scene for ever.
+        panel, self._panel, self._has_panel = self._panel, None, False
+        if panel is not None:
+            shiboken6.delete(panel)
 
 
 class LoadedModule:
@@ -151,10 +159,10 @@ class LoadedModule:
         self.panel.exit()
 
     def cleanup(self) -> None:
-        """Slicer unloads the module or ends."""
+        """Slicer unloads the module or ends; the panel is destroyed and made no more."""
         manager = slicer.app.moduleManager()
         manager.moduleAboutToBeUnloaded.emit(self.qt_module.name)
-        self.qt_module._panel = None
+        self.qt_module._unload()
 
 
 def add_builtin_modules(logics: dict[str, Any]) -> None:

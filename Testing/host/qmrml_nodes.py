@@ -12,13 +12,13 @@ from .classes import standin
 from .ctk_values import row
 from .properties import computed, delegated, stored
 
-_SCENE_EVENTS = (
-    "NodeAddedEvent",
-    "NodeRemovedEvent",
-    "EndBatchProcessEvent",
-    "EndCloseEvent",
-    "EndImportEvent",
-)
+_SCENE_EVENTS = {
+    "NodeAddedEvent": "_look_at_new_nodes",
+    "NodeRemovedEvent": "_refresh",
+    "EndBatchProcessEvent": "_refresh",
+    "EndCloseEvent": "_refresh",
+    "EndImportEvent": "_refresh",
+}
 
 
 class Observers:
@@ -81,6 +81,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._current: Any = None
         self._requested: Any = None
         self._nodes: list[Any] = []
+        self._seen = 0  # nodes of the scene that were looked at; new ones come last
         self._attributes: dict[tuple[str, str], str | None] = {}
         self._labels: dict[str, str] = {}
         self._scene_observers, self._node_observers = Observers(self), Observers(self)
@@ -121,8 +122,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._scene_observers.clear()
         self._scene = scene
         if scene is not None:
-            for event in _SCENE_EVENTS:
-                self._scene_observers.add(scene, getattr(scene, event), "_refresh")
+            for event, method in _SCENE_EVENTS.items():
+                self._scene_observers.add(scene, getattr(scene, event), method)
         wanted, self._requested = self._requested, None
         self._refresh()
         if wanted is not None:
@@ -155,13 +156,22 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             for (_, name), value in wanted
         )
 
+    def _look_at_new_nodes(self) -> None:
+        """As Slicer's model does: a scene of many nodes would make each new one slow otherwise."""
+        scene, seen = self._scene, self._seen
+        if scene.IsBatchProcessing():
+            return
+        self._seen = scene.GetNumberOfNodes()
+        if any(self._accepts(scene.GetNthNode(index)) for index in range(seen, self._seen)):
+            self._refresh()
+
     def _refresh(self) -> None:
         """List the scene's nodes anew; the selection stays if its node is still listed."""
         scene = self._scene
         if "_combo" not in self.__dict__ or (scene is not None and scene.IsBatchProcessing()):
             return
-        count = scene.GetNumberOfNodes() if scene else 0
-        nodes = [scene.GetNthNode(index) for index in range(count)]
+        self._seen = scene.GetNumberOfNodes() if scene else 0
+        nodes = [scene.GetNthNode(index) for index in range(self._seen)]
         before, self._nodes = self._nodes, [node for node in nodes if self._accepts(node)]
         self._node_observers.clear()
         for node in self._nodes:

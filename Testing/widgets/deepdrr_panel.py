@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import shiboken6
 import slicer
 
 import host
@@ -30,11 +29,9 @@ def module(scene):
     """The module, opened by the user; without a CT."""
     loaded = host.load_module(MODULE)
     loaded.enter()
-    panel = loaded.panel
     yield loaded
     loaded.exit()
     loaded.cleanup()
-    shiboken6.delete(panel)  # its selectors would follow the scene through all later tests
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shiboken6
 import slicer
 
 import host
@@ -52,12 +51,10 @@ def module(scene: Any) -> Iterator[Any]:
     host.show_views()
     loaded = host.load_module(MODULE)
     loaded.enter()
-    panel = loaded.panel
     loaded.widget.parameterNode.method = "classical"
     yield loaded
     loaded.exit()
     loaded.cleanup()
-    shiboken6.delete(panel)  # its selectors would follow the scene through all later tests
     host.hide_views()
 
 

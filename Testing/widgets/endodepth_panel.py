@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shiboken6
 
 import host
 from EndoDepthModuleLib import phantom, video
@@ -38,11 +37,9 @@ def module(scene: Any) -> Iterator[Any]:
     """The module, opened by the user."""
     loaded = host.load_module(MODULE)
     loaded.enter()
-    panel = loaded.panel
     yield loaded
     loaded.exit()
     loaded.cleanup()
-    shiboken6.delete(panel)  # its selectors would follow the scene through all later tests
 
 
 @pytest.fixture

@@ -21,9 +21,10 @@ def module(scene):
     loaded = host.load_module(MODULE)
     loaded.enter()
     yield loaded
-    loaded.widget.go.set()
+    widget = loaded.widget
+    widget.go.set()
     loaded.cleanup()
-    until(lambda: not loaded.widget.runner.busy)
+    until(lambda: not widget.runner.busy)
 
 
 @pytest.fixture
@@ -168,9 +169,10 @@ def test_devices_are_listed_and_the_choice_is_remembered(two_cards, module, widg
     assert combo.itemText(2) == "Test card (cuda:1)"
     combo.currentIndex = 2
     assert widget.device == "cuda:1"
-    again = host.load_module(MODULE).widget
-    until(lambda: again._runUi.deviceComboBox.count == 4)
-    assert again.device == "cuda:1"
+    again = host.load_module(MODULE)
+    until(lambda: again.widget._runUi.deviceComboBox.count == 4)
+    assert again.widget.device == "cuda:1"
+    again.cleanup()
 
 
 def test_panel_looks_like_a_panel(widget, module, run, tmp_path):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import qt
-import shiboken6
 import slicer
 
 import host
@@ -37,7 +36,6 @@ def work(scene: Any) -> Any:
         found.editor.setActiveEffect(None)
         module = host.load_module(ROOT / "DeepIGeoSModule" / "DeepIGeoSModule.py")
         module.enter()
-        panel = module.panel
         state = module.logic.getParameterNode()
         with slicer.util.NodeModify(state):
             state.volume, state.segmentation = found.volume, found.segmentation
@@ -53,7 +51,6 @@ def work(scene: Any) -> Any:
         yield own
         module.exit()
         module.cleanup()
-        shiboken6.delete(panel)
 
 
 def text(work: Any) -> str:

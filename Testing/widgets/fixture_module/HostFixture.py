@@ -128,6 +128,7 @@ class HostFixtureWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         self.calls.append("cleanup")
+        self.unbind()
         self.removeObservers()
 
 
