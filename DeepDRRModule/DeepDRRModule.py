@@ -23,7 +23,7 @@ from DeepDRRModuleLib.parameternode import SEGMENTATION
 from DeepDRRModuleLib.records import reachable_carm_from, render_parameters_from
 from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
-from meddl.core.optional import require
+from meddl.core.optional import require_installed
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.radiograph import render
 from SlicerMedDLLib.volumes import volume_from_image
@@ -126,7 +126,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
                 raise InputError("no segmentation is selected for the materials; select one")
             self.materials.solids()
             if self.tube.needsSpekPy():
-                require("spekpy", "this spectrum or heel effect")
+                require_installed("spekpy", "this spectrum or heel effect")
         except MedDLError as error:
             return one_line(error)
         return ""

@@ -34,10 +34,10 @@ class SlicedWork:
     @property
     def busy(self) -> bool:
         """Whether there is something left to do."""
-        return self._steps is not None
+        return self._done is not None
 
     def start(self, steps: Iterator[tuple[float, str]], on_done: Callable[[], None]) -> None:
-        """Step through ``steps`` from now on; earlier ones are abandoned."""
+        """Step through ``steps`` from now on, then call ``on_done``; earlier ones are abandoned."""
         self.stop()
         self._steps, self._done = steps, on_done
         self._timer.start()
@@ -45,25 +45,27 @@ class SlicedWork:
     def stop(self) -> None:
         """Abandon the work; a generator undoes what it has begun."""
         steps, self._steps = self._steps, None
-        self._timer.stop()
-        if steps is not None:
+        if self.busy:
             getattr(steps, "close", lambda: None)()
-            self._widget.finishProgress(_("Cancelled"))
+            self._end(_("Cancelled"))
 
     def _advance(self) -> None:
         steps, end = self._steps, time.monotonic() + SLICE
+        if steps is None and self._done is not None:  # the final update has a turn of its own
+            done = self._done
+            self._end(_("Done"))
+            done()
+            return
         try:
             while steps is not None and time.monotonic() < end:
                 self._widget.showProgress(*next(steps))
         except StopIteration:
-            self._end(_("Done"))
-            if self._done is not None:
-                self._done()
+            self._steps = None
         except MedDLError as error:
             self._end(one_line(error))
             self._widget.showError(one_line(error))
 
     def _end(self, status: str) -> None:
-        self._steps = None
+        self._steps = self._done = None
         self._timer.stop()
         self._widget.finishProgress(status)

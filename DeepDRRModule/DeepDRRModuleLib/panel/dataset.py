@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from DeepDRRModuleLib import datasets, materials
 from DeepDRRModuleLib.records import carm_from, render_parameters_from
 from meddl.core.errors import InputError
-from meddl.core.optional import require
+from meddl.core.optional import require_installed
 from meddl.deepdrr.dataset import OutputParameters
 from meddl.deepdrr.views import ViewRanges
 from SlicerMedDLLib import tasks
@@ -101,7 +101,7 @@ class DatasetSection(Section):
         Raises:
             MedDLError: as :meth:`plan`, Dask is missing, or a task is running.
         """
-        require("distributed", "a data set")
+        require_installed("distributed", "a data set")
         self.widget.start(
             datasets.write_plan,
             self._folder(),

@@ -65,8 +65,22 @@ def require(name: str, purpose: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        package, _ = EXTRAS.get(name.partition(".")[0], (name, BASE))
-        raise DependencyError(
-            f"{purpose} needs the package {package}, which does not import here ({error}); "
-            f"install it with: pip install {package} (in Slicer: MedDL Home, Install)"
-        ) from error
+        raise _missing(name, purpose, f"does not import here ({error})") from error
+
+
+def require_installed(name: str, purpose: str) -> None:
+    """As :func:`require` without importing, which takes seconds; for the thread of a window.
+
+    Raises:
+        DependencyError: the package is missing.
+    """
+    if not is_installed(name):
+        raise _missing(name, purpose, "is not installed here")
+
+
+def _missing(name: str, purpose: str, problem: str) -> DependencyError:
+    package, _ = EXTRAS.get(name.partition(".")[0], (name, BASE))
+    return DependencyError(
+        f"{purpose} needs the package {package}, which {problem}; "
+        f"install it with: pip install {package} (in Slicer: MedDL Home, Install)"
+    )

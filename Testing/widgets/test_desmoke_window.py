@@ -1,0 +1,36 @@
+"""DesmokeModule: no long task holds the window up for 100 ms. Live video has its own test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import host
+from DesmokeModuleLib import clips
+from meddl.core import write_frames
+from waiting import BLOCK, turns
+from widgets.desmoke_panel import apply_button, idle, module, smoky_frames, status
+
+__all__ = ["module"]  # a fixture
+VIDEOS = [
+    (60, (120, 160)),
+    pytest.param((600, (480, 640)), marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize("video", VIDEOS)
+def test_loading_and_clearing_a_video(module: Any, tmp_path: Path, video: Any) -> None:
+    """Also the last turn, which shows the result."""
+    count, size = video
+    path = tmp_path / "laparoscopy.avi"
+    write_frames(path, smoky_frames(count, size), 25)
+    node, ui = module.widget.parameterNode, module.widget.ui
+    node.transmission = node.darkChannel = True
+    ui.videoPathEdit.currentPath = str(path)
+    for press in (ui.loadButton.click, apply_button(module).click):
+        assert max(turns(press, lambda: not idle(module), 600)) < BLOCK
+        assert host.messages("error") == [] and "Done" in status(module)
+    output = clips.shown(clips.browser_of(node.frames), clips.OUTPUT)
+    assert output.GetImageData().GetDimensions() == (*size[::-1], 1)

@@ -1,0 +1,65 @@
+"""EndoDepthModule: no long task holds the window up for 100 ms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import host
+from EndoDepthModuleLib import clouds, phantom, placing, video
+from meddl.core.optional import is_installed
+from SlicerMedDLLib.models import model_from_mesh
+from SlicerMedDLLib.sequences import recording
+from waiting import BLOCK, longest_block
+from widgets.endodepth_panel import UNIT_MM, apply_button, browser, folder, module, original
+
+__all__ = ["browser", "folder", "module", "original"]  # fixtures
+
+
+def block(module: Any, start: Callable[[], object]) -> float:
+    widget = module.widget
+    longest = longest_block(start, lambda: widget.runner.busy or widget.surface.busy, 600)
+    assert host.messages("error") == []
+    return longest
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.long)])
+def test_loading_a_video(module: Any, tmp_path: Path, count: int) -> None:
+    ui, pictures = module.widget.ui, [phantom.picture_of(pose) for pose in phantom.poses()]
+    with recording("Endoscopy", 25) as append:
+        for number in range(count):
+            node = append(np.tile(pictures[number % 8], (4, 4, 1)))
+    ui.framesSelector.setCurrentNode(node)
+    ui.folderEdit.currentPath = str(tmp_path / "work")
+    ui.strideSpinBox.value = 1
+    assert block(module, ui.loadButton.click) < BLOCK
+    assert f"{count} frames of 512x384" in ui.videoLabel.text
+
+
+@pytest.mark.skipif(not is_installed("torch"), reason="the networks need PyTorch")
+def test_depths_of_a_video(module: Any, browser: Any, tmp_path: Path) -> None:
+    from meddl.core.weights import Card, save_weights
+    from meddl.endodepth.networks import make_network
+
+    path = tmp_path / "untrained.safetensors"
+    save_weights(make_network("light"), path, Card("untrained", "depth", "light"))
+    module.widget.parameterNode.weights = str(path)
+    assert block(module, apply_button(module).click) < BLOCK
+    assert video.part(browser, "MedDL.EndoDepth.depths").GetNumberOfDataNodes() == 8
+
+
+def test_points_surface_and_registration(module: Any, browser: Any) -> None:
+    ui, node = module.widget.ui, module.widget.parameterNode
+    module.logic.loadDepths(browser)
+    ui.scaleSpinBox.value = UNIT_MM
+    ui.scaleButton.click()
+    assert block(module, ui.cloudButton.click) < BLOCK
+    assert block(module, ui.fuseButton.click) < BLOCK
+    assert video.part(browser, clouds.MESH).GetPolyData().GetNumberOfPoints() > 1000
+    node.surface = model_from_mesh(phantom.surface(), "CT wall")
+    assert block(module, ui.registerButton.click) < BLOCK
+    assert "median" in ui.registrationLabel.text and placing.mm_per_unit(browser) is not None
