@@ -7,7 +7,7 @@ run to the patient's left and rows to posterior, which the axial slice view show
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import InputError
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
-from SlicerMedDLLib.volumes import SCALAR, VECTOR, image_from_volume, view_of_volume, vtk_image
+from SlicerMedDLLib.volumes import SCALAR, VECTOR, deferred_view, image_from_volume, vtk_image
 
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -112,7 +112,20 @@ def frames_from_sequence(
         yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
 
 
-def views_of_frames(node: Any, stop: int | None = None) -> list[Image]:
+class FrameViews(Sequence[Image]):
+    """Images that share the memory of a sequence's volumes, each made anew when it is read."""
+
+    def __init__(self, volumes: list[Any]) -> None:
+        self._makers = [deferred_view(volume) for volume in volumes]
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._makers[number]()
+
+
+def views_of_frames(node: Any, stop: int | None = None) -> FrameViews:
     """The volumes of a sequence node as images that share their memory, for a worker.
 
     Args:
@@ -126,7 +139,7 @@ def views_of_frames(node: Any, stop: int | None = None) -> list[Image]:
     items = [node.GetNthDataNode(n) for n in range(_require_items(node))[:stop]]
     if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
         raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
-    return [view_of_volume(item) for item in items]
+    return FrameViews(items)
 
 
 def _require_items(node: Any) -> int:
