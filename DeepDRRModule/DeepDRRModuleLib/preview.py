@@ -33,7 +33,7 @@ class Request:
 
     Attributes:
         key: of what is prepared: CT, labels, and :func:`preparation` of the parameters.
-        load: gives CT and labels as copies, in the main thread, if the key is a new one.
+        load: gives CT and labels, in the main thread, if the key is a new one.
         volume: the CT's node; if it is removed, the picture is dropped.
     """
 

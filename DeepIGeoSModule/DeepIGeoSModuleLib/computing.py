@@ -1,4 +1,4 @@
-"""What a live session computes in the worker: copies in, labels out, no nodes."""
+"""What a live session computes in the worker: arrays in, labels out, no nodes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from meddl.deepigeos import InteractiveSession
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a call works on: copies, no nodes.
+    """What a call works on: no nodes.
 
     Attributes:
         key: changes with what a session is made of.
+        image: shares the memory of its volume; another key comes when that changes.
         seeds: (K, J, I) uint8, 1 background, 2 and above label + 1.
         locked: (K, J, I) mask, or None.
         initial: (K, J, I) labels to start from, or None.

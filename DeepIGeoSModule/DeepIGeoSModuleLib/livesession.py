@@ -21,7 +21,7 @@ from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.transforms import world_from_node
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.volumes import view_of_volume
 
 DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a double click is one call
 CHANNEL_ROLE = "MedDL.DeepIGeoS.Channel"  # references from the edited segmentation
@@ -187,7 +187,7 @@ class LiveSession:
         return self._result is not None and preview.preview_of(self.segmentation) is not None
 
     def image(self) -> Image:
-        """The source volume and its channels as one image, copied once for each change.
+        """The source volume and its channels as one image, made anew after each change.
 
         Raises:
             InputError: no volume, a non-linear transform, or channels on other grids.
@@ -196,7 +196,7 @@ class LiveSession:
         volumes += self.channels()
         key = tuple(map(_version, volumes))
         if self._image is None or self._image[0] != key:
-            self._image = key, stacked([image_from_volume(node) for node in volumes])
+            self._image = key, stacked([view_of_volume(node) for node in volumes])
         return self._image[1]
 
     def initialise(self, segment: str) -> None:

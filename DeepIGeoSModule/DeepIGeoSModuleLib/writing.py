@@ -70,7 +70,7 @@ def segment_masks(
     if not names:
         return {}
     found = masks_from_segmentation(segmentation, image, names)
-    return {segment.id: mask.astype(bool) for segment, mask in found}
+    return {segment.id: mask.view(bool) for segment, mask in found}
 
 
 def write_labels(

@@ -269,7 +269,7 @@ def masks_from_segmentation(
     """
     for values, members in _layers(node, reference, segment_ids):
         for value, entry in members:
-            yield entry, (values == value).astype(np.uint8)
+            yield entry, (values == value).view(np.uint8)
 
 
 def labelmap_from_segmentation(

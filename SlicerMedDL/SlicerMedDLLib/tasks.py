@@ -1,7 +1,7 @@
 """Long work beside the window: a worker thread polled by a timer, or a process of its own.
 
 The function that runs takes ``progress`` and ``cancel`` keyword arguments, as everything long in
-``meddl`` does, works on copied arrays and touches neither MRML nor Qt. All callbacks arrive in the
+``meddl`` does, works on arrays and touches neither MRML nor Qt. All callbacks arrive in the
 main thread. A logic gets its runner as an argument: :class:`TaskRunner` from a widget,
 :class:`SynchronousRunner` in scripts and tests.
 """

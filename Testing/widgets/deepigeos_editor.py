@@ -80,9 +80,9 @@ class Editing:
 
     def ras(self, ijk: Any) -> NDArray[np.float64]:
         """World position of a voxel of the volume."""
-        from SlicerMedDLLib.volumes import image_from_volume
+        from SlicerMedDLLib.volumes import view_of_volume
 
-        return (image_from_volume(self.volume).ras_from_ijk @ [*ijk, 1])[:3]
+        return (view_of_volume(self.volume).ras_from_ijk @ [*ijk, 1])[:3]
 
     def stroke(self, *ijk: Any, name: str = "Red", button: str = "left", **modifiers: bool) -> bool:
         """Go to the slice of the first voxel and draw through the voxels; one is a click."""

@@ -21,10 +21,10 @@ __all__ = ["work"]  # a fixture
 
 
 @pytest.fixture(
-    autouse=True, params=[(40, 100, 120), pytest.param((160, 400, 400), marks=pytest.mark.long)]
+    autouse=True, params=[(40, 100, 120), pytest.param((100, 256, 256), marks=pytest.mark.long)]
 )
 def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of the volume; in the long form that of a patient's CT."""
+    """Of the volume; in the long form that of a usual MR or CT."""
     monkeypatch.setattr(deepigeos_editor, "SHAPE", request.param)
     return request.param
 

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from DeepDRRModuleLib import projections, radiographs
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.volumes import view_of_volume
 
 
 class ProjectionsSection(Section):
@@ -58,7 +58,7 @@ class ProjectionsSection(Section):
         node = self.node
         segmentation, radiograph = node.shadowed, node.radiograph
         camera = radiographs.camera_of(radiograph)
-        reference = image_from_volume(projections.reference_of(radiograph, node.ctVolume))
+        reference = view_of_volume(projections.reference_of(radiograph, node.ctVolume))
         bodies = projections.bodies_of(segmentation, reference)
 
         def done(masks: Any) -> None:

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from DeepDRRModuleLib import registration
 from DeepDRRModuleLib.records import carm_from, registration_parameters_from
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.volumes import view_of_volume
 
 
 class RegistrationSection(Section):
@@ -49,7 +49,7 @@ class RegistrationSection(Section):
         carm, parameters = carm_from(node), registration_parameters_from(node)
         volume, fixed = node.ctVolume, node.fixed
         start = registration.start_camera(fixed, carm, self.logic.center(volume))
-        ct = image_from_volume(volume)
+        ct = view_of_volume(volume)
         picture = registration.fixed_picture(fixed)
 
         def done(result: Any) -> None:

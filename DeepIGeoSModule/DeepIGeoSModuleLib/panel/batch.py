@@ -7,7 +7,7 @@ from typing import Any
 from DeepIGeoSModuleLib.logic import predict_all
 from DeepIGeoSModuleLib.methods import initialising
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.volumes import image_from_volume
+from SlicerMedDLLib.volumes import view_of_volume
 
 
 class BatchSection(Section):
@@ -49,13 +49,13 @@ class BatchSection(Section):
         self.attempt(self.start)
 
     def start(self) -> None:
-        """Copy the volumes and segment them.
+        """Segment the volumes.
 
         Raises:
             MedDLError: a volume that cannot be read, or a task is running.
         """
         volumes = self.chosen()
-        images = [image_from_volume(node) for node in volumes]
+        images = [view_of_volume(node) for node in volumes]
 
         def done(masks: list[Any]) -> None:
             for volume, image, mask in zip(volumes, images, masks, strict=True):
