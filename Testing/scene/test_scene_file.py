@@ -93,6 +93,8 @@ def test_killed_at_many_bytes(bundle: Path) -> None:
 def test_killed_at_each_change_of_files(bundle: Path, replaces: bool) -> None:
     """Before the temporary folder is made, before the renaming, before the folder is removed."""
     former = bundle.read_bytes()
+    if not replaces:
+        bundle.unlink()
     found = []
     for _ in killed_at_each_change(bundle.parent, lambda: write_scene(bundle)):
         found.append(bundle.exists() and bundle.read_bytes() != former)
@@ -101,8 +103,6 @@ def test_killed_at_each_change_of_files(bundle: Path, replaces: bool) -> None:
         if found[-1]:
             assert content(bundle) == NEW
             break
-        if not replaces:
-            bundle.unlink(missing_ok=True)
     assert found[-1] and len(found) > 1
 
 

@@ -1,9 +1,12 @@
-"""DeepDRRModule: no long task holds the window up for 100 ms. The preview has its own test."""
+"""DeepDRRModule: no long task holds the window up for 100 ms.
+
+Registration and data sets are measured where they are tested (``test_deepdrr_sections.py``), the
+preview in ``test_deepdrr_preview.py``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +14,10 @@ import pytest
 import slicer
 
 import host
-from meddl.core.optional import is_installed
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
 from waiting import BLOCK, longest_block
-from widgets.deepdrr_panel import body, button, ct, module, status
+from widgets.deepdrr_panel import body, button, ct, module
 
 __all__ = ["ct", "module"]  # fixtures
 # How often the body is repeated along each axis: 48x64x80 voxels, and 288x512x520.
@@ -62,34 +64,3 @@ def test_materials_of_segments_and_their_shadows(module: Any, segmentation: Any)
     ui.shadowSelector.setCurrentNode(segmentation)
     assert block(module, ui.projectSegmentsButton.click, lambda: runs(module)) < BLOCK
     assert slicer.util.getNode("Halves on radiograph") is not None
-
-
-@pytest.mark.skipif(not is_installed("torch"), reason="registration needs PyTorch")
-def test_registration(module: Any, patient: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    from DeepDRRModuleLib.panel import registration
-
-    original = registration.registration_parameters_from
-    quick = {"candidates": 4, "starts": 1, "rounds": 1}
-    monkeypatch.setattr(
-        registration,
-        "registration_parameters_from",
-        lambda node: replace(original(node), **quick),
-    )
-    block(module, button(module).click, lambda: runs(module))
-    module.widget.ui.fixedSelector.setCurrentNode(module.widget.parameterNode.radiograph)
-    press = module.widget.ui.registerButton.click
-    assert block(module, press, lambda: runs(module)) < BLOCK
-    assert module.widget.ui.registrationLabel.text
-
-
-@pytest.mark.skipif(not is_installed("distributed"), reason="data sets need Dask")
-def test_a_data_set(module: Any, patient: Any, tmp_path: Path) -> None:
-    """Its input is written in the worker, its views are rendered by a process."""
-    ui = module.widget.ui
-    ui.viewsSpinBox.value = ui.workersSpinBox.value = 1
-    ui.datasetFolderEdit.currentPath = str(tmp_path / "set")
-    press = ui.exportDatasetButton.click
-    assert block(module, press, lambda: runs(module) or module.widget.dataset.busy) < BLOCK
-    assert "Data set written" in status(module)

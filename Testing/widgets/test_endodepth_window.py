@@ -1,4 +1,7 @@
-"""EndoDepthModule: no long task holds the window up for 100 ms."""
+"""EndoDepthModule: no long task holds the window up for 100 ms.
+
+Prediction is measured where it is tested (``test_endodepth_depth.py``).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ import pytest
 
 import host
 from EndoDepthModuleLib import clouds, phantom, placing, video
-from meddl.core.optional import is_installed
 from SlicerMedDLLib.models import model_from_mesh
 from SlicerMedDLLib.sequences import recording
 from waiting import BLOCK, longest_block
-from widgets.endodepth_panel import UNIT_MM, apply_button, browser, folder, module, original
+from widgets.endodepth_panel import UNIT_MM, browser, folder, module, original
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
 
@@ -38,18 +40,6 @@ def test_loading_a_video(module: Any, tmp_path: Path, count: int) -> None:
     ui.strideSpinBox.value = 1
     assert block(module, ui.loadButton.click) < BLOCK
     assert f"{count} frames of 512x384" in ui.videoLabel.text
-
-
-@pytest.mark.skipif(not is_installed("torch"), reason="the networks need PyTorch")
-def test_depths_of_a_video(module: Any, browser: Any, tmp_path: Path) -> None:
-    from meddl.core.weights import Card, save_weights
-    from meddl.endodepth.networks import make_network
-
-    path = tmp_path / "untrained.safetensors"
-    save_weights(make_network("light"), path, Card("untrained", "depth", "light"))
-    module.widget.parameterNode.weights = str(path)
-    assert block(module, apply_button(module).click) < BLOCK
-    assert video.part(browser, "MedDL.EndoDepth.depths").GetNumberOfDataNodes() == 8
 
 
 def test_points_surface_and_registration(module: Any, browser: Any) -> None:
