@@ -20,13 +20,10 @@ from widgets.test_deepigeos_module import work
 __all__ = ["work"]  # a fixture
 
 
-@pytest.fixture(
-    autouse=True, params=[(40, 100, 120), pytest.param((100, 256, 256), marks=pytest.mark.long)]
-)
-def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of the volume; in the long form that of a usual MR or CT."""
-    monkeypatch.setattr(deepigeos_editor, "SHAPE", request.param)
-    return request.param
+@pytest.fixture(autouse=True)
+def larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger volume than the other tests have."""
+    monkeypatch.setattr(deepigeos_editor, "SHAPE", (40, 100, 120))
 
 
 def runs(work: Any) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import host
 from DesmokeModuleLib import clips
 from meddl.core import write_frames
@@ -14,18 +12,13 @@ from waiting import BLOCK, turns
 from widgets.desmoke_panel import apply_button, idle, module, smoky_frames, status
 
 __all__ = ["module"]  # a fixture
-VIDEOS = [
-    (60, (120, 160)),
-    pytest.param((600, (480, 640)), marks=pytest.mark.long),
-]
+COUNT, SIZE = 60, (120, 160)
 
 
-@pytest.mark.parametrize("video", VIDEOS)
-def test_loading_and_clearing_a_video(module: Any, tmp_path: Path, video: Any) -> None:
+def test_loading_and_clearing_a_video(module: Any, tmp_path: Path) -> None:
     """Also the last turn, which shows the result."""
-    count, size = video
     path = tmp_path / "laparoscopy.avi"
-    write_frames(path, smoky_frames(count, size), 25)
+    write_frames(path, smoky_frames(COUNT, SIZE), 25)
     node, ui = module.widget.parameterNode, module.widget.ui
     node.transmission = node.darkChannel = True
     ui.videoPathEdit.currentPath = str(path)
@@ -33,4 +26,4 @@ def test_loading_and_clearing_a_video(module: Any, tmp_path: Path, video: Any) -
         assert max(turns(press, lambda: not idle(module), 600)) < BLOCK
         assert host.messages("error") == [] and "Done" in status(module)
     output = clips.shown(clips.browser_of(node.frames), clips.OUTPUT)
-    assert output.GetImageData().GetDimensions() == (*size[::-1], 1)
+    assert output.GetImageData().GetDimensions() == (*SIZE[::-1], 1)

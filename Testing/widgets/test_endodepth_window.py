@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 import host
 from EndoDepthModuleLib import clouds, phantom, placing, video
@@ -29,17 +28,16 @@ def block(module: Any, start: Callable[[], object]) -> float:
     return longest
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.long)])
-def test_loading_a_video(module: Any, tmp_path: Path, count: int) -> None:
+def test_loading_a_video(module: Any, tmp_path: Path) -> None:
     ui, pictures = module.widget.ui, [phantom.picture_of(pose) for pose in phantom.poses()]
     with recording("Endoscopy", 25) as append:
-        for number in range(count):
+        for number in range(40):
             node = append(np.tile(pictures[number % 8], (4, 4, 1)))
     ui.framesSelector.setCurrentNode(node)
     ui.folderEdit.currentPath = str(tmp_path / "work")
     ui.strideSpinBox.value = 1
     assert block(module, ui.loadButton.click) < BLOCK
-    assert f"{count} frames of 512x384" in ui.videoLabel.text
+    assert "40 frames of 512x384" in ui.videoLabel.text
 
 
 def test_points_surface_and_registration(module: Any, browser: Any) -> None:
