@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 
 import numpy as np
+from reproduction.report import Report, add_output
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
@@ -51,26 +53,29 @@ def part_of(
     return Mesh(apply(inverse(ras_from_part), noisy), faces.reshape(-1, 3)), places, scale
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--radius", type=float, default=14.0, help="mm")
-    parser.add_argument("--noise", type=float, default=0.3, help="mm")
-    args = parser.parse_args()
+def trials(args: argparse.Namespace) -> Iterator[tuple[object, ...]]:
+    """A row per part that is registered."""
     surface = bumpy_tube(0)
-    print("| trial | error, mm | scale, found / true | overlap | ambiguity | CPU s |")
-    print("|---|---|---|---|---|---|")
     for trial in range(args.trials):
         part, places, scale = part_of(surface, args.radius, args.noise, trial)
         cpu = time.process_time()
         found = register(part, surface)
         cpu = time.process_time() - cpu
         error = np.linalg.norm(apply(found.ras_from_mesh, part.vertices) - places, axis=1).mean()
-        print(
-            f"| {trial} | {error:.3f} | {found.scale / scale:.4f} | {found.overlap:.2f} | "
-            f"{found.ambiguity:.2f} | {cpu:.1f} |",
-            flush=True,
-        )
+        cells = (f"{error:.3f}", f"{found.scale / scale:.4f}", f"{found.overlap:.2f}")
+        yield trial, *cells, f"{found.ambiguity:.2f}", f"{cpu:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=5)
+    parser.add_argument("--radius", type=float, default=14.0, help="mm")
+    parser.add_argument("--noise", type=float, default=0.3, help="mm")
+    add_output(parser)
+    args = parser.parse_args()
+    with Report(args.output) as report:
+        head = ("trial", "error, mm", "scale, found / true", "overlap", "ambiguity", "CPU s")
+        report.table("endodepth_registration", head, trials(args))
 
 
 if __name__ == "__main__":
