@@ -48,7 +48,7 @@ def test_a_comparison_has_its_script_and_its_place_on_the_page(name):
     assert {section_at(spans(PAGE)[each][0]) for each in own} <= {comparison.section}
     for picture in comparison.pictures:
         assert f"](validation/{picture})" in PAGE and (DOCS / "validation" / picture).is_file()
-    folders = dict.fromkeys([*comparison.data, "environments"], Path("anywhere"))
+    folders = dict.fromkeys([*comparison.data, "environments", "work"], Path("anywhere"))
     for quick in (False, True):
         assert not re.search("[{}]", " ".join(comparison.words(quick, folders)))
     assert comparison.minutes > 0

@@ -54,7 +54,8 @@ class Comparison:
     Attributes:
         section: heading of Docs/validation.md under which they stand.
         command: script in Testing/peers and arguments, ``--output`` left out; ``{NAME}`` stands for
-            the folder of a data set, ``{environments}`` for that of the environments.
+            the folder of a data set, ``{environments}`` for that of the environments, ``{work}``
+            for one to work in, which is kept until the next run from the start.
         minutes: about how long it takes on two cores.
         quick: arguments to add for a short trial; None if there is no short form.
         threads: what ``OMP_NUM_THREADS`` and its like are set to; 0 leaves them alone.

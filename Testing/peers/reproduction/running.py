@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -138,8 +139,9 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
         MedDLError: it, or what makes its data, ended badly or left no report.
     """
     folder = place.reports / name
+    if (folder / "run.json").exists():  # an older run that came to its end: begin anew
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").unlink(missing_ok=True)
     (folder / "report.md").unlink(missing_ok=True)
     environment = dict(os.environ)
     if comparison.threads:
@@ -154,7 +156,8 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
             data.parent.mkdir(parents=True, exist_ok=True)
             words = [*table.data[each].make.split(), "--output", str(data)]
             call(["-m", "meddl", *words], environment, folder / f"{each}.log")
-    words = comparison.words(place.quick, folders | {"environments": place.environments})
+    folders |= {"environments": place.environments, "work": folder / "work"}
+    words = comparison.words(place.quick, folders)
     load, start = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1.0, time.monotonic()
     call([*words, "--output", str(folder)], environment, folder / "log.txt")
     existing_file(folder / "report.md", "report")
