@@ -228,6 +228,32 @@ def test_what_cannot_run_here_is_skipped_with_the_reason(
     )
 
 
+def test_a_data_set_is_made_once_and_has_its_name_when_it_is_whole(bench, monkeypatch):
+    call, made = running.call, []
+
+    def meddl(words: list[str], environment: dict[str, str], log: Path) -> None:
+        if words[:2] != ["-m", "meddl"]:
+            return call(words, environment, log)
+        made.append(words[2:-2])
+        (Path(words[-1]) / "half").mkdir(parents=True)
+        if len(made) == 1:
+            raise MedDLError("stopped")
+        return None
+
+    monkeypatch.setattr(running, "call", meddl)
+    table = bench.table(command=f"{bench.commands['other']} --value {{rooms}}", data=("rooms",))
+    table.data["rooms"] = DataSet("rooms", ("half",), "render rooms")
+    assert bench.run(table) == 1
+    folder = bench.folder / "reports" / "data" / "rooms"
+    assert not folder.exists()
+    assert bench.run(table) == 0
+    assert bench.run(table, "--again") == 0
+    assert made == [["render", "rooms"]] * 2
+    assert bench.page.read_bytes() == bench.expected(
+        good="| here | 7 |", other=f"| here | {folder} |"
+    )
+
+
 def test_a_quick_run_leaves_the_page(bench, capsys):
     assert bench.run(bench.table(quick="--value 1"), "--quick") == 0
     assert bench.page.read_bytes() == bench.old.encode()

@@ -78,9 +78,8 @@ def main(words: list[str] | None = None, table: Table | None = None) -> int:
     """Run what was asked for; 1 if anything failed, 130 if it was stopped."""
     table = table or read_table()
     args = parse(words, table)
-    reports = args.reports / "quick" if args.quick else args.reports
     place = Place(
-        args.environments.resolve(), reports.resolve(), args.page.resolve(), args.data,
+        args.environments.resolve(), args.reports.resolve(), args.page.resolve(), args.data,
         args.quick, args.again,
     )  # fmt: skip
     if args.list:

@@ -27,7 +27,7 @@ class Place:
 
     Attributes:
         environments: of the peers.
-        reports: a folder each for the comparisons.
+        reports: a folder each for the comparisons, and ``data`` for data sets that are made.
         page: Docs/validation.md; its pictures lie in the folder of the same name beside it.
         data: the user's data sets, a folder each; None: there are none.
         quick: short forms, which are not written to the page.
@@ -43,8 +43,12 @@ class Place:
 
     def folder_of(self, name: str, data: DataSet) -> Path:
         """Where a data set is."""
-        made = self.reports.with_name("data")
+        made = self.reports / "data"
         return (made if data.make or self.data is None else self.data.resolve()) / name
+
+    def report_of(self, name: str) -> Path:
+        """Folder of a comparison."""
+        return self.reports / "quick" / name if self.quick else self.reports / name
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def reproduce(name: str, table: Table, place: Place) -> Outcome:
     comparison = table.comparisons[name]
     if reason := missing(comparison, table, place):
         return Outcome(name, "skipped", reason)
-    folder = place.reports / name
+    folder = place.report_of(name)
     start = time.monotonic()
     try:
         for each in comparison.environments:
@@ -138,7 +142,7 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
     Raises:
         MedDLError: it, or what makes its data, ended badly or left no report.
     """
-    folder = place.reports / name
+    folder = place.report_of(name)
     if (folder / "run.json").exists():  # an older run that came to its end: begin anew
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,9 +157,7 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
     folders = {each: place.folder_of(each, table.data[each]) for each in comparison.data}
     for each, data in folders.items():
         if not data.exists():
-            data.parent.mkdir(parents=True, exist_ok=True)
-            words = [*table.data[each].make.split(), "--output", str(data)]
-            call(["-m", "meddl", *words], environment, folder / f"{each}.log")
+            make_data(table.data[each], data, environment, folder / f"{each}.log")
     folders |= {"environments": place.environments, "work": folder / "work"}
     words = comparison.words(place.quick, folders)
     load, start = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1.0, time.monotonic()
@@ -163,6 +165,19 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
     existing_file(folder / "report.md", "report")
     record = {"command": said(comparison, place.quick), "load": round(load, 1)}
     write_json(folder / "run.json", record | {"seconds": round(time.monotonic() - start, 1)})
+
+
+def make_data(data: DataSet, folder: Path, environment: dict[str, str], log: Path) -> None:
+    """A data set that `meddl` makes; it has its name when it is whole.
+
+    Raises:
+        MedDLError: as :func:`call`.
+    """
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    call(["-m", "meddl", *data.make.split(), "--output", str(part)], environment, log)
+    part.rename(folder)
 
 
 def call(words: list[str], environment: dict[str, str], log: Path) -> None:
