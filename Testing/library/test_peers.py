@@ -3,12 +3,14 @@ what stands between markers and nothing else."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from reproduction import running
 from reproduction.blocks import blocks, marked, replaced, spans
 from reproduction.comparisons import Comparison, DataSet, Environment, Table, read_table
 from reproduction.environments import STAMP, make, obstacle
+from reproduction.report import Report
 
 PAGE = (DOCS / "validation.md").read_text()
 TABLE = read_table()
@@ -170,6 +173,23 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(folder)
 
 
+def test_a_report_is_whole_or_not_there(tmp_path, capsys):
+    with Report(tmp_path / "new") as report:
+        report.table("a/b", ("x", "y"), [(1, "z")])
+        report.figures = {"scalar": np.float32(1.5), "array": np.arange(3), "flag": np.bool_(True)}
+    text = (tmp_path / "new" / "report.md").read_text()
+    assert text == marked("a/b", "| x | y |\n|---|---|\n| 1 | z |\n")
+    found = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert found == {"scalar": 1.5, "array": [0, 1, 2], "flag": True}
+    with pytest.raises(ZeroDivisionError), Report(tmp_path / "new") as report:
+        report.table("a/b", ("x", "y"), ((1 / n, n) for n in (1, 0)))
+    assert not (tmp_path / "new" / "report.md").exists()
+    with Report(None) as report:
+        report.lines("a/b", "said")
+        assert report.picture("a.png") is None
+    assert "said" in capsys.readouterr().out
+
+
 def test_a_run_writes_tables_and_pictures_and_goes_on_where_it_was(bench, capsys):
     assert bench.run(bench.table()) == 0
     assert bench.page.read_bytes() == bench.expected(good="| here | 7 |", other="| here | 7 |")
@@ -310,10 +330,12 @@ def test_an_environment_is_made_once_and_anew_when_its_recipe_changes(tmp_path):
     (folder / "onepeer.py").write_text("touched")
     make("one", recipes[0], folder)
     assert (folder / "onepeer.py").read_text() == "touched"
-    (folder / STAMP).unlink()  # as if killed before the end
     make("one", recipes[1], folder)
-    assert "2.0" in (folder / "onepeer.py").read_text() and (folder / STAMP).exists()
+    assert "2.0" in (folder / "onepeer.py").read_text()
     with pytest.raises(MedDLError, match=r"environment one: ERROR: .*see .*one\.log"):
         make("one", Environment(("--no-index no-such-peer==1",), on_path=True), folder)
-    assert not (folder / STAMP).exists()
+    assert (folder / STAMP).read_text() == "{}\n"  # as after a kill: made anew the next time
+    (folder / STAMP).unlink()
+    with pytest.raises(MedDLError, match="is no environment of this command; move it away"):
+        make("one", recipes[1], folder)
     assert "2.7" in obstacle(Environment((), ("2.7",)), {})

@@ -1,14 +1,10 @@
-"""Scatter-to-primary ratios beside those of MC-GPU 1.3 (Badal and Badano 2009), and TG-195's table.
+"""Scatter-to-primary ratios beside those of MC-GPU 1.3 (Badal and Badano 2009).
 
 MC-GPU is in the public domain; its CPU version shares nothing with this project: other language,
-PENELOPE's cross sections, Compton profiles, analogue scoring. Build it once::
+PENELOPE's cross sections, Compton profiles, analogue scoring. ``reproduce.py --only scatter_mcgpu``
+builds it (the environment mcgpu of comparisons.toml) and runs::
 
-    git clone https://github.com/adler-j/GPUMC && cd GPUMC
-    g++ -x c++ -O3 -I. -I$CUDA_HOME/include MC-GPU_v1.3.cu -o mcgpu -lm -lz
-
-Then, with the project's environment::
-
-    python Testing/peers/scatter_mcgpu.py GPUMC/mcgpu --photons 4e7
+    python Testing/peers/scatter_mcgpu.py .cache/peers/mcgpu/GPUMC/mcgpu --photons 2e7
 """
 
 from __future__ import annotations

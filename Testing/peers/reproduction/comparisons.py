@@ -23,12 +23,15 @@ class Environment:
         python: versions that the packages exist for, as ``3.11``.
         programs: what must be there to build them.
         on_path: the packages are imported beside ours: a folder on the path, no interpreter.
+        build: commands after pip's, ``{folder}`` stands for the environment and ``{packages}`` for
+            where pip puts packages.
     """
 
     install: tuple[str, ...]
     python: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     on_path: bool = False
+    build: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 import shutil
@@ -15,7 +14,7 @@ from meddl.core.errors import MedDLError
 from meddl.core.files import read_json, write_json
 from reproduction.comparisons import PEERS, Environment
 
-STAMP = "recipe.json"  # written last: an environment without it is not whole
+STAMP = "recipe.json"  # empty until the environment is whole
 
 
 def obstacle(environment: Environment, programs: Mapping[str, str]) -> str:
@@ -37,7 +36,7 @@ def recipe(environment: Environment) -> dict[str, object]:
     words = [word for line in environment.install for word in shlex.split(line)]
     files = [PEERS / word for word in words if word.endswith(".txt")]
     return {
-        "install": list(environment.install),
+        "install": [*environment.install, *environment.build],
         "files": {file.name: file.read_text(encoding="utf-8") for file in files},
         "python": platform.python_version(),
     }
@@ -47,14 +46,19 @@ def make(name: str, environment: Environment, folder: Path) -> None:
     """Make ``folder`` unless it is there and whole; pip's words go to ``NAME.log`` beside it.
 
     Raises:
-        MedDLError: venv or pip failed; the message has the last line of what it said.
+        MedDLError: ``folder`` is something else; venv, pip or a build failed, whose last line the
+            message has.
     """
     wanted = recipe(environment)
     stamp = folder / STAMP
     if stamp.exists() and read_json(stamp) == wanted:
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        if not stamp.exists():
+            raise MedDLError(f"{folder} is no environment of this command; move it away")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    write_json(stamp, {})
     log = folder.with_name(f"{name}.log")
     python, target = str(folder / "bin" / "python"), []
     commands = [[sys.executable, "-m", "venv", str(folder)]]
@@ -62,12 +66,16 @@ def make(name: str, environment: Environment, folder: Path) -> None:
         python, target, commands = sys.executable, ["--target", str(folder)], []
     for line in environment.install:
         commands.append([python, "-m", "pip", "install", *target, *shlex.split(line)])
+    version = ".".join(platform.python_version_tuple()[:2])
+    places = {"folder": folder, "packages": folder / "lib" / f"python{version}" / "site-packages"}
+    for line in environment.build:
+        commands.append([word.format_map(places) for word in shlex.split(line)])
     with log.open("w", encoding="utf-8") as file:
         for command in commands:
             done = subprocess.run(command, cwd=PEERS, stdout=file, stderr=file, check=False)
             if done.returncode:
                 raise MedDLError(f"environment {name}: {last_line(log)} (see {log})")
-    write_json(stamp, json.loads(json.dumps(wanted)))
+    write_json(stamp, wanted)
 
 
 def last_line(log: Path) -> str:

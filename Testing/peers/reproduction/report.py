@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from meddl.core.files import atomic_path, write_json
+from meddl.core.files import atomic_path
 from reproduction.blocks import marked
 
 
@@ -22,6 +23,9 @@ class Report:
 
     Args:
         folder: made if it is not there; None prints alone.
+
+    Attributes:
+        figures: whatever belongs into ``report.json``, JSON types and numpy's; None: nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -59,6 +63,12 @@ class Report:
         if kind is not None or self.folder is None:
             return
         if self.figures is not None:
-            write_json(self.folder / "report.json", self.figures)
+            with atomic_path(self.folder / "report.json") as path:
+                path.write_text(json.dumps(self.figures, indent=1, default=_plain) + "\n")
         with atomic_path(self.folder / "report.md") as path:
             path.write_text(self.text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars and arrays as Python's."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
