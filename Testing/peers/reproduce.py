@@ -5,7 +5,7 @@
     python Testing/peers/reproduce.py --only drr_accuracy,rendering
     python Testing/peers/reproduce.py --quick           short forms, nothing written to the page
 
-Run by a Python that has this project with all extras. comparisons.toml is the table of what runs:
+Run by a Python that has this project with its extras all and test. comparisons.toml is the table:
 script, arguments, packages of the peers, data. Each peer gets an environment of its own, made once
 and kept. The scripts run one after the other; what stands on the page between <!-- NAME --> and
 <!-- /NAME --> is replaced by what they report. Reports of an earlier run that are younger than
