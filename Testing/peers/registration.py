@@ -27,6 +27,7 @@ from meddl.deepdrr.rigid_motion import moved_pose
 DATA = Path(__file__).parents[1] / "data"
 SUCCESS = 2.0  # mm of mTRE
 FARTHEST, INTERVAL = 100.0, 10.0  # mm
+HEAD = ("| mTRE of the start (mm) | starts | found | median error (mm) |", "|---|---|---|---|")
 TITLES = {"search": "random starts", "local": "the start alone"}
 
 
@@ -133,6 +134,8 @@ def table(records: list[dict[str, Any]], kind: str) -> str:
     every = [r[kind] for r in records]
     good = [r for r in every if r["after"] < SUCCESS]
     wrong = [r for r in every if r["after"] >= SUCCESS]
+    if not good:
+        return "\n".join([*HEAD, *rows, "", f"Success 0 of {len(every)}."])
     summary = [
         f"Success {len(good)} of {len(every)}; capture range {captured:.0f} mm; error of the "
         f"successes: median {np.median([r['after'] for r in good]):.2f} mm, "
@@ -142,8 +145,7 @@ def table(records: list[dict[str, Any]], kind: str) -> str:
         f"{sum(r['converged'] != (r['after'] < SUCCESS) for r in every)}; processor time: median "
         f"{np.median([r['cpu'] for r in every]):.1f} s."
     ]
-    head = ["| mTRE of the start (mm) | starts | found | median error (mm) |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows, "", *summary])
+    return "\n".join([*HEAD, *rows, "", *summary])
 
 
 def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
