@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import meddl
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_path, read_json, sha256, write_json
+from meddl.core.files import atomic_path, read_json, sha256, visible, write_json
 from meddl.core.markups import read_points
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.deepdrr.dataset import DatasetParameters
@@ -35,7 +35,7 @@ def check_folder(output: Path, config: DatasetParameters, resume: bool) -> None:
     """
     if output.exists() and not output.is_dir():
         raise FileError(f"{output} is a file, a folder for the data set was expected")
-    if not output.exists() or not any(output.iterdir()):
+    if not output.exists() or not visible(output):
         return
     path = output / CONFIG
     if not path.exists():
@@ -61,18 +61,21 @@ def _short(value: Any) -> str:
 
 
 def write_config(output: Path, config: DatasetParameters) -> None:
-    """Make the folder and write ``dataset.json``.
+    """Make the folder, write ``dataset.json``, and make room for the views.
+
+    In this order: what a kill leaves in between is an empty folder or a data set.
 
     Raises:
         FileError: the folder cannot be made or written.
     """
     try:
-        (output / "views").mkdir(parents=True, exist_ok=True)
+        output.mkdir(parents=True, exist_ok=True)
+        if not (output / CONFIG).exists():
+            record = {"meddl": meddl.__version__, "config": config.to_dict()}
+            write_json(output / CONFIG, record)
+        (output / "views").mkdir(exist_ok=True)
     except OSError as error:
         raise FileError(f"{output} cannot be made: {error.strerror or error}") from error
-    if not (output / CONFIG).exists():
-        record = {"meddl": meddl.__version__, "config": config.to_dict()}
-        write_json(output / CONFIG, record)
 
 
 def read_manifest(output: Path) -> list[Line]:

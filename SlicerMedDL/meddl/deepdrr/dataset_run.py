@@ -18,7 +18,7 @@ from typing import Any
 
 from meddl.core.devices import megabytes
 from meddl.core.errors import DeviceError, FileError, InputError, one_line
-from meddl.core.files import claimed_folder
+from meddl.core.files import claimed_folder, remove_leftovers
 from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.dataset import DatasetParameters, ViewTask, plan
@@ -116,6 +116,7 @@ def _claimed(output: Path, config: DatasetParameters) -> Iterator[None]:
     """Keep a second run out of the folder; leave nothing behind that is not finished."""
     write_config(output, config)
     with claimed_folder(output):
+        remove_leftovers(output)
         shutil.rmtree(output / WORK, ignore_errors=True)
         try:
             yield
