@@ -83,8 +83,12 @@ class NetworkEstimator:
             picture = picture * mask[..., None]
         rgb = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
         if self._state is None or self._state.shape[2:] != rgb.shape[2:]:
+            # Beside a frame without smoke it finds less smoke, by 6 to 30 %, than beside the frame
+            # with what it has found. So it sees a first frame twice, else the second one jumps:
+            # 0.4 to 0.6 dB better, a third time adds 0.02 dB.
             no_smoke = np.zeros_like(rgb)
-            self._state = np.concatenate([rgb, no_smoke[:, :1] + 1, no_smoke], 1)
+            first = self._run(np.concatenate([rgb, rgb, no_smoke[:, :1] + 1, no_smoke], 1))
+            self._state = np.concatenate([rgb, first[:, :4]], 1)
         smoke = self._run(np.concatenate([rgb, self._state], 1))
         self._state = np.concatenate([rgb, smoke[:, :4]], 1)
         t, airlight, residual = without_traces(smoke[0])
