@@ -17,6 +17,7 @@ from meddl.desmoke.scattering import Veil, mean_opacity, recover
 # ones cost pictures under medium smoke as much as they gave dense ones: chosen on clips 2, 6, 8
 # and 10, see Docs/validation.md.
 DENSE = (0.45, 0.6)
+RISE = 0.04  # of the weight per frame: a second to the whole, and nothing sets in visibly
 
 
 class DenseSmoke:
@@ -24,6 +25,7 @@ class DenseSmoke:
 
     def __init__(self) -> None:
         self._estimator = DarkChannelEstimator()
+        self._weight: float | None = None  # of the frame before
 
     def __call__(self, picture: Array, veil: Veil, mask: Mask | None = None) -> Veil:
         """The whole smoke of the next frame.
@@ -34,16 +36,20 @@ class DenseSmoke:
             mask: (h, w), True in the field of view.
         """
         level = mean_opacity(veil.transmission, mask)
-        weight = np.float32(np.clip((level - DENSE[0]) / (DENSE[1] - DENSE[0]), 0, 1))
+        weight = float(np.clip((level - DENSE[0]) / (DENSE[1] - DENSE[0]), 0, 1))
+        if self._weight is not None:
+            weight = min(weight, self._weight + RISE)
+        self._weight = weight
         if weight == 0:
-            self.reset()
+            self._estimator.reset()
             return veil
         left = self._estimator(recover(picture, veil), mask)
-        return joined(veil, Veil(1 - weight * (1 - left.transmission), left.airlight))
+        return joined(veil, Veil(1 - np.float32(weight) * (1 - left.transmission), left.airlight))
 
     def reset(self) -> None:
         """Forget the frames before."""
         self._estimator.reset()
+        self._weight = None
 
 
 def joined(first: Veil, second: Veil) -> Veil:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.desmoke.dense_smoke import DENSE, DenseSmoke, joined
+from meddl.desmoke.dense_smoke import DENSE, RISE, DenseSmoke, joined
 from meddl.desmoke.scattering import Veil, blend, recover
 
 from .smoky_scenes import AIRLIGHT, smoky, tissue
@@ -45,6 +45,23 @@ def test_what_is_left_of_dense_smoke_is_found():
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.3 * before
     barely = DenseSmoke()(picture, found(clear, DENSE[0] + 1e-4)).transmission
     np.testing.assert_allclose(barely, 1 - DENSE[0], atol=1e-3)  # it does not set in suddenly
+
+
+def test_it_sets_in_over_a_second_and_ends_at_once():
+    clear = tissue()
+    picture, dense = smoky(clear, 0.75), DenseSmoke()
+    thin, thick = found(clear, 0.2), found(clear, DENSE[1])
+    whole = DenseSmoke()(picture, thick)
+    assert dense(picture, thin) is thin
+    means = [dense(picture, thick).transmission.mean() for _ in range(26)]
+    assert (np.diff(means) <= 0).all() and means[-1] == pytest.approx(
+        whole.transmission.mean(), abs=1e-4
+    )
+    step = RISE * (thick.transmission - whole.transmission).mean()
+    np.testing.assert_allclose(-np.diff(means)[:20], step, rtol=1e-2)
+    assert dense(picture, thin) is thin
+    dense.reset()
+    np.testing.assert_allclose(dense(picture, thick).transmission, whole.transmission)
 
 
 def test_smoke_is_that_of_the_field_of_view():
