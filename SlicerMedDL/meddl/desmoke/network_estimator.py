@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from meddl.core.devices import choose_device
 from meddl.core.inference import installed_engines
 from meddl.desmoke.card_network import NetworkRunner, load_network
-from meddl.desmoke.dense_smoke import DenseSmoke
 from meddl.desmoke.scattering import Array, Veil
 from meddl.desmoke.temporal import SoftStart
 
@@ -65,7 +64,6 @@ class NetworkEstimator:
         self._run = NetworkRunner(self.network, self.card.name, engine, device)
         self._state: NDArray[np.float32] | None = None
         self._soft_start = SoftStart()
-        self._dense = DenseSmoke()
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Sides of about the picture's proportions, the longer one 256, multiples of 16."""
@@ -99,11 +97,9 @@ class NetworkEstimator:
         if mask is not None:
             t = np.where(mask, t, np.float32(1))
             residual = residual * mask
-        veil = Veil(t, airlight.transpose(1, 2, 0), residual.transpose(1, 2, 0))
-        return self._dense(picture, veil, mask)
+        return Veil(t, airlight.transpose(1, 2, 0), residual.transpose(1, 2, 0))
 
     def reset(self) -> None:
         """Forget the frames before."""
         self._state = None
         self._soft_start.reset()
-        self._dense.reset()
