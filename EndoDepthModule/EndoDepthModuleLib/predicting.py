@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.depth_maps import DepthCamera
 from meddl.core.errors import InputError, MedDLError
+from meddl.core.pinhole import resized
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.weights import Card, find_weights, list_weights, read_card
 from meddl.endodepth.networks import ARCHITECTURES
@@ -110,7 +112,7 @@ def predict_frame(
     """The depth map (h, w) of a whole frame and its unit.
 
     A frame that shows points of structure from motion is brought to their unit (:data:`SFM`) as
-    the depth scaling layer does it.
+    in a whole sequence.
 
     Raises:
         MedDLError: see :func:`load_predictor`, or the network gave no finite depth.
@@ -130,16 +132,13 @@ def _factor_to_points(
     views = np.flatnonzero(sequence.view_numbers == number)
     if not len(views):
         return None
-    from meddl.endodepth.prediction import scale_factor
-    from meddl.endodepth.reprojection import visible_points
+    from meddl.endodepth.views import frame_scale, point_ratios
 
-    pixels, depths = visible_points(sequence, int(views[0]))
-    pixels = pixels * np.array(depth.shape[::-1]) / np.array(sequence.size[::-1])
-    inside = (depths > 0) & (pixels >= 0).all(axis=1) & (pixels < depth.shape[::-1]).all(axis=1)
-    column, row = pixels[inside].astype(int).T
-    sparse = np.zeros_like(depth)
-    sparse[row, column] = depths[inside]
-    return scale_factor(depth, sparse)
+    height, width = depth.shape
+    factors = (width / sequence.size[1], height / sequence.size[0])
+    camera = DepthCamera(resized(sequence.require_intrinsics(), factors), height, width)
+    ratios = point_ratios(sequence, int(views[0]), camera, depth)
+    return frame_scale(ratios, [ratios]) if len(ratios) else None
 
 
 def predict_video(

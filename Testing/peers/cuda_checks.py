@@ -3,8 +3,9 @@
     python Testing/peers/cuda_checks.py [--output DIR] [--parts projectors,inference] [--seconds 25]
 
 Every part runs in a process of its own with a limit of time, so that one that fails or hangs costs
-the others nothing; its rows count up to there. ``--small --device cpu`` tries the parts where there
-is no GPU (PyCUDA's rows then say why they are absent).
+the others nothing; its rows count up to there. cuda_checks.md and .json in DIR have all rows and
+grow part by part, report.md has the tables of Docs/validation.md. ``--small --device cpu`` tries
+the parts where there is no GPU (PyCUDA's rows then say why they are absent).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 
 TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTING), str(TESTING.parent / "SlicerMedDL"), str(TESTING / "peers")]
+
+from reproduction.report import Report, add_output  # noqa: E402
 
 # In order of worth; the subject is a file of cuda_parts.
 PARTS = {
@@ -81,6 +84,25 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def radiograph_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """Of the parts on projectors: what is rendered, backend, errors, time, memory."""
+    for part in ("projectors", "pictures"):
+        for row in parts.get(part, {}).get("rows", ()):
+            if "ms" not in row or row.get("quantity") == "neglog":
+                continue
+            work = f"polychromatic {row['quantity']}" if "quantity" in row else "path, "
+            work += f"{row['work']}, {row['pose']}" if "work" in row else ""
+            where = f"{row['backend']}, {row['device']}"
+            yield work, where, row["L2"], row["largest"], row["ms"], row.get("taken MB", "")
+
+
+def network_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """Of the part on inference: network, input, time, rate, error."""
+    for row in parts.get("inference", {}).get("rows", ()):
+        if "ms" in row:
+            yield row["network"], row["input"], row["ms"], row["per s"], row["L2"]
+
+
 def machine() -> dict[str, str]:
     """Names and versions."""
     import platform
@@ -101,7 +123,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--small", action="store_true", help="sizes of a few seconds")
     parser.add_argument("--seconds", type=float, default=25, help="limit of each part")
-    parser.add_argument("--output", type=Path, help="folder for cuda_checks.md and .json")
+    add_output(parser)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part:
@@ -127,6 +149,11 @@ def main() -> None:
             args.output.mkdir(parents=True, exist_ok=True)
             (args.output / "cuda_checks.md").write_text("\n".join(text) + "\n")
             (args.output / "cuda_checks.json").write_text(json.dumps(record, indent=1) + "\n")
+    with Report(args.output) as report:
+        head = ("work", "backend", "L2", "largest", "ms", "device memory taken, MB")
+        report.table("cuda_checks/radiographs", head, radiograph_rows(record["parts"]))
+        head = ("network", "input", "ms", "per s", "L2")
+        report.table("cuda_checks/networks", head, network_rows(record["parts"]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ import pytest
 
 TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTING), str(TESTING.parent / "SlicerMedDL")]
+
+from reproduction.report import Report, add_output  # noqa: E402
 
 from library.deepdrr.cuda_on_cpu import stand_in  # noqa: E402
 from meddl.core import read_image  # noqa: E402
@@ -30,14 +33,9 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pixels", type=int, default=128, help="of the picture's side")
-    pixels = parser.parse_args().pixels
+def rows(pixels: int) -> Iterator[tuple[str, ...]]:
+    """A row per quantity and pose."""
     ct = read_image(TESTING / "data" / "abdomen_pelvis_ct.nii.gz")
-    print(f"CT {ct.size}, spacing {np.round(ct.spacing, 2)} mm -> {pixels}x{pixels}")
-    print("| quantity | pose | places exact | places to 1/256 | largest error, of the maximum |")
-    print("|---|---|---|---|---|")
     for quantity in ("path", "neglog", "intensity"):
         for primary, secondary in POSES:
             view = CArm(
@@ -53,11 +51,19 @@ def main() -> None:
                     stand_in(patch, bits)
                     found[bits] = render(ct, view, quantity=quantity, backend="pycuda").array
             largest = abs(found[8] - expected).max() / expected.max()
-            print(
-                f"| {quantity} | {primary:.0f}/{secondary:.0f} | {relative(found[0], expected):.1e}"
-                f" | {relative(found[8], expected):.1e} | {largest:.1e} |",
-                flush=True,
-            )
+            errors = (f"{relative(found[bits], expected):.1e}" for bits in (0, 8))
+            yield quantity, f"{primary:.0f}/{secondary:.0f}", *errors, f"{largest:.1e}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pixels", type=int, default=128, help="of the picture's side")
+    add_output(parser)
+    args = parser.parse_args()
+    with Report(args.output) as report:
+        head = ("quantity", "pose", "exact places", "places to 1/256")
+        report.table("cuda_rounding", (*head, "largest error, of the maximum"), rows(args.pixels))
 
 
 if __name__ == "__main__":

@@ -22,17 +22,15 @@ from typing import Any
 
 import numpy as np
 from desmoking.methods import INPUT, Method, methods
-from desmoking.scenes import DENSITIES, FRAMES, Scene, clips, scenes, stills
+from desmoking.scenes import DENSITIES, Scene, clips, scenes, stills
+from reproduction.report import Report
 
-from meddl.core.files import write_json
 from meddl.core.image import Image
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
 from meddl.core.run_record import make_folder, versions
 from meddl.desmoke.evaluation_files import side_by_side
 from meddl.desmoke.flicker import FlickerMeter
 from meddl.desmoke.metrics import FULL_REFERENCE, change, full_reference
-
-HEAD = ("PSNR, dB", "SSIM", "UQI", "FSIMc")
 
 
 def judge_stills(found: Sequence[Scene], peers: Sequence[Method], folder: Path) -> list[Any]:
@@ -100,52 +98,58 @@ def mean_of(rows: Sequence[Any], name: str, **where: str) -> float:
     return float(np.mean([row[name] for row in rows if all(row[k] == v for k, v in where.items())]))
 
 
-def figures_table(rows: Sequence[Any], names: Sequence[str], **where: str) -> list[str]:
-    """Lines of Markdown: a row per method."""
-    lines = [f"| method | {' | '.join(HEAD)} |", "|---" * 5 + "|"]
-    for name in names:
-        values = [mean_of(rows, figure, method=name, **where) for figure in FULL_REFERENCE]
-        cells = [f"{values[0]:.2f}", *(f"{value:.3f}" for value in values[1:])]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
+def figures(rows: Sequence[Any], names: Sequence[str], **where: str) -> dict[str, str]:
+    """PSNR / SSIM / UQI / FSIMc by method, the best in bold."""
+    values = {
+        name: [mean_of(rows, figure, method=name, **where) for figure in FULL_REFERENCE]
+        for name in names
+    }
+    best = [max(column) for column in zip(*values.values(), strict=True)]
+    found = {}
+    for name, own in values.items():
+        cells = [f"{own[0]:.2f}", *(f"{value:.3f}".removeprefix("0") for value in own[1:])]
+        bold = (f"**{c}**" if v == b else c for c, v, b in zip(cells, own, best, strict=True))
+        found[name] = " / ".join(bold)
+    return found
 
 
-def report(result: dict[str, Any], names: Sequence[str]) -> str:
-    """All tables."""
+def write(report: Report, result: dict[str, Any], names: Sequence[str]) -> None:
+    """The tables: figures by density; by source, with the change of clear frames and flicker."""
     rows, moving, clear = result["stills"], result["clips"], result["clear"]
-    lines = []
+    head = ["method"]
+    columns = []
     for density in DENSITIES:
-        own = [row for row in rows if row["density"] == density and row["method"] == INPUT]
-        mean = np.mean([row["opacity"] for row in own])
-        lines += ["", f"**{density}** smoke, {len(own)} stills, mean opacity {mean:.2f}", ""]
-        lines += figures_table(rows, names, density=density)
-    for key in ("source", "kind"):
-        for value in dict.fromkeys(row[key] for row in rows):
-            count = sum(row[key] == value and row["method"] == INPUT for row in rows)
-            lines += ["", f"{key}: **{value}**, {count} stills of all densities", ""]
-            lines += figures_table(rows, names, **{key: value})
-    lines += ["", f"Clips of {FRAMES} frames, the last frame, all densities", ""]
-    lines += figures_table([row for row in moving if row["method"] != "clear"], names)
-    lines += ["", "Flicker, % of the range (mean over the clips)", ""]
-    lines += [f"| method | {' | '.join(DENSITIES)} |", "|---" * 4 + "|"]
-    for name in ["clear", *names]:
-        cells = [100 * mean_of(moving, "flicker", method=name, density=d) for d in DENSITIES]
-        lines.append(f"| {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
-    sources = list(dict.fromkeys(row["source"] for row in clear))
-    lines += ["", "Change of frames without smoke, % of the range: mean (largest)", ""]
-    lines += [f"| method | {' | '.join(sources)} |", "|---" * (len(sources) + 1) + "|"]
+        opacity = mean_of(rows, "opacity", density=density, method=INPUT)
+        head.append(f"{density}, {opacity:.2f}")
+        columns.append(figures(rows, names, density=density))
+    densities = [(name, *(column[name] for column in columns)) for name in names]
+    report.table("desmoke_accuracy/densities", head, densities)
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    head, columns = ["method"], []
+    for source in sources:
+        count = sum(row["source"] == source and row["method"] == INPUT for row in rows)
+        head.append(f"{source}, {count} stills")
+        columns.append(figures(rows, names, source=source))
+    head.append(f"change of clear frames, {sources[0]}: mean (largest)")
+    head.append(f"flicker, {' / '.join(DENSITIES)}")
+    table = [("clear", *[""] * (len(sources) + 1), flicker(moving, "clear"))]
     for name in names:
-        cells = []
-        for source in sources:
-            own = [r["change"] for r in clear if r["method"] == name and r["source"] == source]
-            cells.append(f"{100 * np.mean(own):.2f} ({100 * np.max(own):.2f})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "CPU time of a still of 256x256, ms (median)", "", "| method | ms |", "|---|---|"]
+        own = [r["change"] for r in clear if r["method"] == name and r["source"] == sources[0]]
+        changed = f"{100 * np.mean(own):.2f} ({100 * np.max(own):.2f}) %" if name != INPUT else "0"
+        row = (column[name] for column in columns)
+        table.append((name, *row, changed, flicker(moving, name)))
+    report.table("desmoke_accuracy/sources", head, table)
     times: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         times[row["method"]].append(1000 * row["cpu_seconds"])
-    lines += [f"| {name} | {np.median(times[name]):.0f} |" for name in names]
-    return "\n".join(lines[1:]) + "\n"
+    spent = [(name, f"{np.median(times[name]):.0f}") for name in names]
+    report.table("desmoke_accuracy/times", ("method", "CPU, ms, a still of 256x256"), spent)
+
+
+def flicker(moving: Sequence[Any], name: str) -> str:
+    """Of each density, % of the range."""
+    means = (100 * mean_of(moving, "flicker", method=name, density=d) for d in DENSITIES)
+    return f"{' / '.join(f'{mean:.2f}' for mean in means)} %"
 
 
 def main() -> None:
@@ -154,7 +158,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clips", type=Path, help="folder with input_12.avi")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="folder of all files")
     parser.add_argument("--photos", type=Path, nargs="*", default=[])
     parser.add_argument("--rendered", type=int, default=6, help="number of rendered scenes")
     parser.add_argument("--network", help="weights of the light network")
@@ -173,10 +177,9 @@ def main() -> None:
         "clips": judge_clips(found[::3], peers),
         "clear": judge_clear(found, peers),
     }
-    write_json(folder / "report.json", result)
-    text = report(result, names)
-    (folder / "report.md").write_text(text, encoding="utf-8")
-    print(text)
+    with Report(folder) as report:
+        write(report, result, names)
+        report.figures = result
 
 
 if __name__ == "__main__":

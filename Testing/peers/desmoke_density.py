@@ -8,18 +8,20 @@ The dark share is fitted as a line over the opacity; clip 12, which the fit has 
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from desmoking.scenes import DENSITIES, Scene, clear_frames, under_smoke
 from numpy.typing import NDArray
+from reproduction.report import Report, add_output
 
 from meddl.desmoke.metrics import dark_share, smoke_density
 
 TO_TRAIN, TO_JUDGE = (2, 6, 8, 10), (12,)
-CLASSES = {"none": (0, 0), "light": (0, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 1)}
+CLASSES = {"no smoke": (0, 0), "light": (0, 0.3), "medium": (0.3, 0.5), "heavy": (0.5, 1)}
 
 
 def samples(folder: Path, clips: tuple[int, ...]) -> list[tuple[float, Any]]:
@@ -35,22 +37,34 @@ def samples(folder: Path, clips: tuple[int, ...]) -> list[tuple[float, Any]]:
     return found
 
 
-def main() -> None:
-    """Fit and judge."""
-    folder = Path(sys.argv[1])
-    known = samples(folder, TO_TRAIN)
-    opacities = np.array([opacity for opacity, _ in known])
-    slope, start = np.polyfit(opacities, [dark_share(frame) for _, frame in known], 1)
-    print(f"no smoke {start:.3f}, nothing but smoke {start + slope:.3f}")
+def judged(folder: Path) -> Iterator[tuple[str, ...]]:
+    """A row for the clips that the fit has seen, and one for that it has not."""
     for clips in (TO_TRAIN, TO_JUDGE):
         cases = samples(folder, clips)
         opacity = np.array([o for o, _ in cases])
         error = np.array([smoke_density(frame) for _, frame in cases]) - opacity
-        print(f"clips {clips}: mean absolute error {np.abs(error).mean():.3f}, ", end="")
-        print(f"correlation {np.corrcoef(error + opacity, opacity)[0, 1]:.2f}")
-        for name, (low, high) in CLASSES.items():
+        biases = []
+        for low, high in CLASSES.values():
             own: NDArray[Any] = error[(opacity > low) & (opacity <= high) | (opacity == high)]
-            print(f"  {name}: bias {own.mean():+.2f}, absolute {np.abs(own).mean():.2f}")
+            biases.append(f"{own.mean():+.2f}")
+        correlation = np.corrcoef(error + opacity, opacity)[0, 1]
+        which = ", ".join(map(str, clips))
+        yield which, f"{np.abs(error).mean():.2f}", f"{correlation:.2f}", *biases
+
+
+def main() -> None:
+    """Fit and judge."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="that holds input_2.avi and the others")
+    add_output(parser)
+    args = parser.parse_args()
+    known = samples(args.folder, TO_TRAIN)
+    opacities = np.array([opacity for opacity, _ in known])
+    slope, start = np.polyfit(opacities, [dark_share(frame) for _, frame in known], 1)
+    print(f"no smoke {start:.3f}, nothing but smoke {start + slope:.3f}")
+    with Report(args.output) as report:
+        head = ("clips", "mean error", "correlation", *(f"bias, {name}" for name in CLASSES))
+        report.table("desmoke_density", head, judged(args.folder))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """FSIM and FSIMc by piq, which its authors checked against the MATLAB program of FSIM's authors.
 
-    pip install --no-deps --target .cache/peers/piq piq==0.8.0
-    PYTHONPATH=SlicerMedDL:Testing:.cache/peers/piq python Testing/peers/desmoke_metrics.py
+    python Testing/peers/reproduce.py --only desmoke_metrics
 
-Prints the constants of Testing/library/desmoke/test_metrics.py, ours beside them, and the time of
-every full-reference figure of a 256 x 256 picture.
+installs piq without its dependencies and puts it, this library and Testing on PYTHONPATH.
+Prints the constants of Testing/library/desmoke/test_metrics.py, ours beside them, and the CPU time
+of every figure of a 256 x 256 picture.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
 import time
@@ -18,10 +19,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from reproduction.report import Report, add_output
 
 from library.desmoke.distorted_pictures import Picture, distortions, photographs
 from meddl.desmoke.fsim import fsim, fsimc
 from meddl.desmoke.metrics import psnr, smoke_density, ssim, uqi
+
+TITLES = {"psnr": "PSNR", "ssim": "SSIM", "uqi": "UQI", "fsim": "FSIM", "fsimc": "FSIMc"}
+TITLES["smoke_density"] = "smoke density"
 
 
 def piq_fsim() -> Any:
@@ -42,6 +47,9 @@ def tensor(picture: Picture) -> torch.Tensor:
 
 def main() -> None:
     """Print the values and the times."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    args = parser.parse_args()
     peer = piq_fsim()
     worst = [0.0, 0.0]
     for name, clear in photographs().items():
@@ -56,21 +64,22 @@ def main() -> None:
             worst = [max(w, abs(a - b)) for w, a, b in zip(worst, ours, theirs, strict=True)]
             print(f'    ("{name}", "{kind}"): ({theirs[0]:.5f}, {theirs[1]:.5f}),', end="")
             print(f"  # ours {ours[0]:.5f}, {ours[1]:.5f}")
-    print(f"largest difference: FSIM {worst[0]:.1e}, FSIMc {worst[1]:.1e}")
+    off = {"fsim": f"{worst[0]:.1e}", "fsimc": f"{worst[1]:.1e}"}
     clear = photographs()["astronaut"]
     smoky = distortions(clear)["haze"]
     figures = {f.__name__: lambda f=f: f(smoky, clear) for f in (psnr, ssim, uqi, fsimc)}
+    figures["fsim"] = lambda: fsim(smoky[..., 1], clear[..., 1])
     figures["smoke_density"] = lambda: smoke_density(smoky)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in figures}
+    times: dict[str, list[float]] = {name: [] for name in figures}
     for _ in range(15):
         for name, run in figures.items():
-            began = time.perf_counter(), time.process_time()
+            began = time.process_time()
             run()
-            took = time.perf_counter() - began[0], time.process_time() - began[1]
-            times[name].append(took)
-    for name, rows in times.items():
-        wall, busy = (1000 * median(row[n] for row in rows[1:]) for n in (0, 1))
-        print(f"{name}: {wall:.1f} ms, {busy:.1f} ms CPU")
+            times[name].append(1000 * (time.process_time() - began))
+    with Report(args.output) as report:
+        head = ("figure", "largest difference from piq", "CPU, ms")
+        rows = ((TITLES[n], off.get(n, ""), f"{median(times[n][1:]):.1f}") for n in TITLES)
+        report.table("desmoke_metrics", head, rows)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from desmoking.methods import Frame, Method, methods
 from desmoking.scenes import CLEAR
+from reproduction.report import Report
 
-from meddl.core.files import write_json
 from meddl.core.image import Image
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
 from meddl.core.run_record import make_folder, versions
@@ -98,22 +98,21 @@ def sheet(rows: Sequence[Sequence[Frame]]) -> Frame:
     return np.concatenate([part for line in lines for part in (white, line)][1:])
 
 
-def table(rows: Sequence[Any]) -> str:
-    """Markdown."""
-    lines = [
-        "| clip | method | density, smoky | density, clear | contrast, smoky | clipped, smoky, % | "
-        "change, clear, % | edges, clear | structure kept |",
-        "|---" * 9 + "|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['clip']} | {row['method']} | {row['density_smoky']:.2f} | "
-            f"{row['density_clear']:.2f} | {row['contrast_smoky']:.3f} | "
-            f"{100 * row['clipped_smoky']:.1f} | {100 * row['change_clear']:.2f} | "
-            f"{row['edges_with_clear']:.3f} ({row['matched_frames']}) | "
-            f"{row['structure_kept']:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+HEAD = (
+    "method",
+    "smoke density, smoky frames",
+    "values at the ends of the range",
+    "change of clear frames",
+    "edges with the nearest clear frames",
+    "structure kept",
+)
+
+
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the tables."""
+    kept = (f"{row[key]:.3f}".removeprefix("0") for key in ("edges_with_clear", "structure_kept"))
+    percent = (f"{100 * row[key]:.2g} %" for key in ("clipped_smoky", "change_clear"))
+    return row["method"], f"{row['density_smoky']:.2f}", *percent, *kept
 
 
 def run(method: Method, frames: Sequence[Frame]) -> list[Frame]:
@@ -147,9 +146,11 @@ def main() -> None:
         whole = {key: mean(row[key] for row in own) for key in own[0] if key != "method"}
         matched = sum(row["matched_frames"] for row in own)
         rows.append({**whole, "clip": "all", "method": method.name, "matched_frames": matched})
-    write_json(folder / "report.json", {"versions": versions(), "rows": rows})
-    (folder / "report.md").write_text(table(rows), encoding="utf-8")
-    print(table(rows))
+    with Report(folder) as report:
+        report.figures = {"versions": versions(), "rows": rows}
+        for clip in (*CLEAR, "all"):
+            name = "desmoke_real/mean" if clip == "all" else f"desmoke_real/clip_{clip}"
+            report.table(name, HEAD, [cells(row) for row in rows if row["clip"] == clip])
 
 
 if __name__ == "__main__":

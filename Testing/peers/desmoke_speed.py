@@ -19,14 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 TESTING = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTING.parent / "SlicerMedDL"))
 
+TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
 SIZES = {"640x480": (480, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 
 
@@ -71,7 +74,7 @@ def filters(weights: str, device: str, folder: Path) -> dict[str, Any]:
     for engine in installed_engines() if device == "cpu" else ["torch"]:
         desmoker = VideoDesmoker("network", weights=path, device=device)
         desmoker.estimator = NetworkEstimator(path, device, engine)
-        found[f"network, {engine}"] = desmoker
+        found[f"network, {TITLES.get(engine, engine)}"] = desmoker
     return found
 
 
@@ -133,12 +136,26 @@ def memory(count: int) -> dict[str, float]:
     return {"frames": count, "megabytes": largest, "frames_per_second": count / seconds}
 
 
+def speed_rows(found: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
+    """A row per method and number of cores."""
+    for method, cores in dict.fromkeys((row["method"], row["cores"]) for row in found):
+        own = [row for row in found if (row["method"], row["cores"]) == (method, cores)]
+        cells = (
+            f"{row['wall_ms']:.1f}, {row['cpu_ms']:.1f}, {1000 / row['wall_ms']:.0f}"
+            for size in SIZES
+            for row in own
+            if row["size"] == size
+        )
+        yield method, cores, *cells
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", default="desmoke-light", metavar="NAME|FILE")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--memory", action="store_true")
+    add_output(parser)
     parser.add_argument("--frames", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -149,23 +166,21 @@ def main() -> None:
             else measure(args.weights, args.device, args.rounds, args.worker)
         )
         print(json.dumps(rows))
-    elif args.memory:
-        print("| frames | largest resident size, MB | frames/s with reading and writing |")
-        print("|---|---|---|")
-        for count in (200, 2000):
-            row = in_process("--memory", "--frames", str(count), cores=2)
-            print(f"| {count} | {row['megabytes']:.0f} | {row['frames_per_second']:.0f} |")
-    else:
-        print("| cores | size | method | wall, ms | fastest, ms | CPU, ms | frames/s |")
-        print("|---|---|---|---|---|---|---|")
-        options = ["--weights", args.weights, "--device", args.device, "--rounds", str(args.rounds)]
-        for cores in (1, 2):
-            for row in in_process(*options, cores=cores):
-                print(
-                    f"| {cores} | {row['size']} | {row['method']} | {row['wall_ms']:.1f} | "
-                    f"{row['fastest_ms']:.1f} | {row['cpu_ms']:.1f} | "
-                    f"{1000 / row['wall_ms']:.0f} |"
-                )
+        return
+    with Report(args.output) as report:
+        if args.memory:
+            found = [in_process("--memory", "--frames", str(n), cores=2) for n in (200, 2000)]
+            head = ("frames", "largest resident size, MB")
+            table = [(row["frames"], f"{row['megabytes']:.0f}") for row in found]
+            report.table("desmoke_memory", head, table)
+        else:
+            options = ["--weights", args.weights, "--device", args.device]
+            options += ["--rounds", str(args.rounds)]
+            found = [row for cores in (1, 2) for row in in_process(*options, cores=cores)]
+            first, *others = SIZES
+            head = ("method", "cores", f"{first}: wall, CPU ms, frames/s", *others)
+            report.table("desmoke_speed", head, speed_rows(found))
+        report.figures = found
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ OMP_NUM_THREADS=1 python Testing/peers/drr_accuracy.py
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.core import read_image
 from meddl.deepdrr import CArm, render
@@ -16,10 +18,11 @@ DATA = Path(__file__).resolve().parents[1] / "data"
 POSES = 24
 
 
-def main() -> None:
+def errors() -> dict[str, list[float]]:
+    """Relative L2 errors by picture."""
     ct = read_image(DATA / "abdomen_pelvis_ct.nii.gz")
     generator = np.random.default_rng(0)
-    errors: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for _ in range(POSES):
         angles = generator.uniform((-180, -45, -180), (180, 45, 180))
         view = CArm(*map(float, angles), detector_size=(256, 256), pixel_spacing=2.4)
@@ -35,11 +38,19 @@ def main() -> None:
                         "mass per area": (fast.sum(-1), exact.sum(-1)),
                         "mass per area of bone alone": (fast[..., 2], exact[..., 2]),
                     }
-                for name, (found, wanted) in pictures.items():
-                    error = np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
-                    errors.setdefault(f"`{backend}`, {name}", []).append(float(error))
-    for name, values in errors.items():
-        print(f"| {name} | {np.median(values):.1e} | {max(values):.1e} |")
+                for name, (got, wanted) in pictures.items():
+                    error = np.linalg.norm(got - wanted) / np.linalg.norm(wanted)
+                    found.setdefault(f"`{backend}`, {name}", []).append(float(error))
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    with Report(parser.parse_args().output) as report:
+        rows = [(n, f"{np.median(e):.1e}", f"{max(e):.1e}") for n, e in errors().items()]
+        report.table("drr_accuracy", ("picture", "median", "worst"), rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ out: the rate is that of the progress after them. Both are measured in turn, the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import psutil
+from reproduction.report import Report, add_output
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 CONFIG = """\
@@ -73,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--views", type=int, default=60, help="views of each of the two CTs")
     parser.add_argument("--repeat", type=int, default=5)
+    add_output(parser)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     runs: dict[int, list[tuple[float, float, float, float]]] = {1: [], 2: []}
@@ -89,15 +90,17 @@ def main() -> None:
                     f"CPU s per view: {there:.3f} in workers, {here:.3f} in the master"
                 )
     one, two = ([statistics.median(row) for row in zip(*runs[n], strict=True)] for n in (1, 2))
-    record = {
-        "views": 2 * arguments.views,
-        "views_per_minute": {"1": round(one[0], 1), "2": round(two[0], 1)},
-        "with_start_up": {"1": round(one[1], 1), "2": round(two[1], 1)},
-        "efficiency_wall": round(two[0] / (2 * one[0]), 3),
-        "efficiency_cpu": round(one[3] / (two[2] + two[3]), 3),
-        "load": [round(n, 2) for n in os.getloadavg()],
-    }
-    print(json.dumps(record))
+    steady = ("views per minute, wall time", f"{one[0]:.0f}", f"{two[0]:.0f}")
+    whole = ("views per minute with start-up", f"{one[1]:.0f}", f"{two[1]:.0f}", "")
+    cost = "what a view costs one worker / what it costs everything with two, CPU time"
+    with Report(arguments.output) as report:
+        rows = [
+            (*steady, f"{two[0] / (2 * one[0]):.2f}"),
+            whole,
+            (cost, "", "", f"{one[3] / (two[2] + two[3]):.2f}"),
+        ]
+        report.table("drr_dataset", ("", "1 worker", "2 workers", "efficiency"), rows)
+        report.figures = {"views": 2 * arguments.views, "runs": runs}
 
 
 if __name__ == "__main__":

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from reproduction.report import Report, add_output
 
 from library.deepdrr.phantoms import GRIDS, SHAPES, body, body_chords, body_view
 from meddl.deepdrr import render_views
@@ -38,18 +41,25 @@ def errors(shape: str, grid: str, size: int, pixels: int = 256) -> dict[str, flo
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="64,128,256", help="voxels along an axis")
-    sizes = [int(text) for text in parser.parse_args().sizes.split(",")]
-    print(f"| body | grid | projector | {' | '.join(f'{size}³' for size in sizes)} |")
-    print("|---|---|---|" + "---|" * len(sizes))
+def rows(sizes: list[int]) -> Iterator[tuple[str, ...]]:
+    """A row per body, grid and projector."""
     for shape in SHAPES:
         for grid in GRIDS:
             table = [errors(shape, grid, size) for size in sizes]
             for backend in BACKENDS:
-                cells = " | ".join(f"{100 * row[backend]:.3f} %" for row in table)
-                print(f"| {shape} | {grid} | `{backend}` | {cells} |", flush=True)
+                yield shape, grid, f"`{backend}`", *(f"{100 * row[backend]:.3f} %" for row in table)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="64,128,256", help="voxels along an axis")
+    add_output(parser)
+    args = parser.parse_args()
+    sizes = [int(text) for text in args.sizes.split(",")]
+    head = ("body", "grid", "projector", *(f"{size}³" for size in sizes))
+    with Report(args.output) as report:
+        report.table("drr_phantoms", head, rows(sizes))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """Our projector beside RTK, plastimatch, ITK and DiffDRR: time and accuracy on the same rays.
 
-    OMP_NUM_THREADS=1 python Testing/peers/drr_speed.py --output speed.md --plot scaling.png
+    OMP_NUM_THREADS=1 python Testing/peers/drr_speed.py --output DIR
     python Testing/peers/drr_speed.py --quick                               small, to try it
     python Testing/peers/drr_speed.py --only projectors,first --repeats 9   parts of it
 
 The peers live in environments of their own, see projectors/environments/README.md; those that are
-not installed are left out and named. Writes the Markdown tables to --output (or prints them), all
-figures beside it as .json, and with --plot the scaling plot. Each projector is a process that is
-started, warmed up and given the volume beforehand; they take turns picture by picture.
+not installed are left out and named. Each projector is a process that is started, warmed up and
+given the volume beforehand; they take turns picture by picture.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import tempfile
 from dataclasses import replace
@@ -31,8 +29,9 @@ from projectors.measure import (
     scaling,
 )
 from projectors.peers import PEERS, Peer, available
-from projectors.report import plot, tables
+from projectors.report import plot, write
 from projectors.volumes import resample, save
+from reproduction.report import Report, add_output
 
 from meddl.core import read_image
 
@@ -48,8 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--environments", type=Path, default=ROOT / ".cache" / "peers")
     parser.add_argument("--ct", default=str(ROOT / "Testing/data/abdomen_pelvis_ct.nii.gz"))
-    parser.add_argument("--output", type=Path, help=".md; without it the tables are printed")
-    parser.add_argument("--plot", type=Path, help=".png of the scaling")
+    add_output(parser)
     parser.add_argument("--repeats", type=int, default=5, help="pictures of each projector")
     parser.add_argument("--field", type=float, default=1.15, help="width seen, in longest edges")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma-separated")
@@ -66,13 +64,10 @@ def main() -> None:
         setting = Setting(args.environments, Path(folder), args.repeats, args.field)
         peers = available(args.peers.split(","), setting.environments)
         results = run(setting, peers, args.ct, args.only.split(","), args.quick)
-    if args.plot and "scaling" in results:
-        plot(results["scaling"], args.plot)
-    if args.output:
-        args.output.write_text(tables(results), encoding="utf-8")
-        args.output.with_suffix(".json").write_text(json.dumps(results, indent=1))
-    else:
-        print(tables(results))
+    with Report(args.output) as report:
+        write(report, results)
+        if "scaling" in results and (path := report.picture("drr_scaling.png")):
+            plot(results["scaling"], path)
 
 
 def run(

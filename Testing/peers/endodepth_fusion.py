@@ -1,6 +1,6 @@
 """Fusion of 100 depth maps of 256 x 320 into 256^3, beside a plain numpy transcription.
 
-    python Testing/peers/endodepth_fusion.py [--repeats 3] [--output f.json]
+    python Testing/peers/endodepth_fusion.py [--repeats 3] [--output DIR]
 
 The scene is a sphere seen from within, whose depth is known in closed form, so that the distance
 of the meshes' vertices to it is the error of the fusion. Every method is a process of its own, gets
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 RADIUS, EDGE, SIZE = 10.0, 21.0, 256
 VOXEL = EDGE / (SIZE - 1)
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.0, help="part of the depth")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--output", type=Path)
+    add_output(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -147,19 +148,16 @@ def main() -> None:
         for worker in workers.values():
             worker.stdin.close()
             worker.wait()
-    print("| method | CPU s | wall s | MB | mean error, voxels | 95 % error | vertices |")
-    print("|---|---|---|---|---|---|---|")
-    medians = {}
+    table = []
     for name, rounds in results.items():
         row = {key: float(np.median([found[key] for found in rounds])) for key in rounds[0]}
-        medians[name] = row
-        print(
-            f"| {name} | {row['cpu_seconds']:.2f} | {row['seconds']:.2f} | {row['megabytes']:.0f} "
-            f"| {row['mean_error_voxels']:.4f} | {row['error_95_voxels']:.4f} "
-            f"| {row['vertices']:.0f} |"
-        )
-    if args.output:
-        args.output.write_text(json.dumps({"medians": medians, "rounds": results}, indent=2))
+        seconds = f"{row['cpu_seconds']:.2f}"
+        errors = (f"{row[key]:.4f}" for key in ("mean_error_voxels", "error_95_voxels"))
+        table.append((name, seconds, f"{row['megabytes']:.0f}", *errors, f"{row['vertices']:.0f}"))
+    with Report(args.output) as report:
+        head = ("method", "CPU s", "MB", "mean error, voxels", "95 % error", "vertices")
+        report.table("endodepth_fusion", head, table)
+        report.figures = results
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Frames per second of the depth networks, and accuracy on a sequence with structure from motion.
 
-    python Testing/peers/endodepth_inference.py
+    python Testing/peers/endodepth_inference.py [--networks light]
     python Testing/peers/endodepth_inference.py --sequence SEQUENCE_DIR
 
 Speed: 256x320 pixels, one frame per call, by each engine on one and two threads, in turns; median
@@ -21,6 +21,8 @@ import numpy as np
 TESTING = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTING.parent / "SlicerMedDL"))
 
+from reproduction.report import Report, add_output  # noqa: E402
+
 from meddl.core.inference import installed_engines, load_engine  # noqa: E402
 from meddl.core.metrics import depth_metrics  # noqa: E402
 from meddl.core.seeding import seed_everything  # noqa: E402
@@ -30,14 +32,15 @@ from meddl.endodepth.prepare import brightness, prepare  # noqa: E402
 from meddl.endodepth.sequence import read_sequence  # noqa: E402
 
 HEIGHT, WIDTH = 256, 320
+TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "torch"}
 
 
-def speed(rounds: int) -> None:
-    """Print one row per network, engine and number of threads."""
+def speed(report: Report, architectures: list[str], rounds: int) -> None:
+    """A table per network with a row per engine and number of threads."""
     seed_everything(0)
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
     calls = {}
-    for architecture in ARCHITECTURES:
+    for architecture in architectures:
         network = make_network(architecture)
         for engine in installed_engines():
             for threads in (1, 2):
@@ -51,18 +54,18 @@ def speed(rounds: int) -> None:
             call(picture)
             wall[key].append(1000 * (time.perf_counter() - start))
             cpu[key].append(1000 * (time.process_time() - used))
-    print("| network | engine | threads | wall, ms | fastest, ms | CPU, ms | frames/s |")
-    print("|---|---|---|---|---|---|---|")
-    for key in calls:
-        median = float(np.median(wall[key]))
-        print(
-            f"| {' | '.join(map(str, key))} | {median:.1f} | {min(wall[key]):.1f} | "
-            f"{np.median(cpu[key]):.1f} | {1000 / median:.0f} |"
-        )
+    head = ("engine", "threads", "wall", "fastest", "CPU", "frames/s")
+    for architecture in architectures:
+        rows = []
+        for key in [key for key in calls if key[0] == architecture]:
+            median = float(np.median(wall[key]))
+            times = (f"{ms:.3g}" for ms in (median, min(wall[key]), np.median(cpu[key])))
+            rows.append((TITLES[key[1]], key[2], *times, f"{1000 / median:.0f}"))
+        report.table(f"endodepth_speed/{architecture}", head, rows)
 
 
-def accuracy(folder: str, weights: str, engine: str) -> None:
-    """Print AbsRel and delta of the network and of what needs none."""
+def accuracy(report: Report, folder: str, weights: str, engine: str) -> None:
+    """AbsRel and delta of the network and of what needs none."""
     sequence = read_sequence(folder)
     prepared = prepare(sequence, downsampling_of(sequence.mask))
     predictor = DepthPredictor(weights, "cpu", engine)
@@ -72,7 +75,7 @@ def accuracy(folder: str, weights: str, engine: str) -> None:
         if not truth.any():
             continue
         candidates = {
-            predictor.about["weights"]: predictor.depth(picture, prepared.mask),
+            f"`{predictor.about['weights']}`": predictor.depth(picture, prepared.mask),
             "constant": np.ones_like(truth),
             "brightness^-1/2": 1 / np.sqrt(np.maximum(brightness(picture), 1 / 255)),
         }
@@ -81,14 +84,12 @@ def accuracy(folder: str, weights: str, engine: str) -> None:
             figures = tuple(scores[key] for key in ("abs_rel", "rmse_log", "delta1", "delta2"))
             rows.setdefault(name, []).append(figures)
     print(f"{len(rows['constant'])} frames, engine {predictor.about['engine']}")
-    print("| depth | AbsRel | worst frame | RMSE log | delta < 1.25 | delta < 1.25^2 |")
-    print("|---|---|---|---|---|---|")
+    table = []
     for name, figures in rows.items():
         mean, worst = np.mean(figures, axis=0), max(row[0] for row in figures)
-        print(
-            f"| {name} | {mean[0]:.4f} | {worst:.4f} | {mean[1]:.4f} | {mean[2]:.4f} | "
-            f"{mean[3]:.4f} |"
-        )
+        table.append((name, *(f"{value:.3f}" for value in (mean[0], worst, *mean[1:]))))
+    head = ("depth", "AbsRel", "worst frame", "RMSE log", "delta < 1.25", "delta < 1.25²")
+    report.table("endodepth_accuracy", head, table)
 
 
 def main() -> None:
@@ -97,11 +98,14 @@ def main() -> None:
     parser.add_argument("--weights", default="endodepth-light", metavar="NAME|FILE")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--networks", default=",".join(ARCHITECTURES), help="to be timed")
+    add_output(parser)
     args = parser.parse_args()
-    if args.sequence:
-        accuracy(args.sequence, args.weights, args.engine)
-    else:
-        speed(args.rounds)
+    with Report(args.output) as report:
+        if args.sequence:
+            accuracy(report, args.sequence, args.weights, args.engine)
+        else:
+            speed(report, args.networks.split(","), args.rounds)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from reproduction.report import Report, add_output
 from scipy.spatial import cKDTree
 
 from meddl.core.depth_maps import read_depth_folder
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument(
         "--adapt", action="store_true", help="adapt the weights to the sequence; OPTIONS of train"
     )
+    add_output(parser)
     args, train_options = parser.parse_known_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
@@ -165,6 +167,25 @@ def main() -> None:
     report = {**judge(result, read_sequence(frames), truth), "times": times}
     (result / "pipeline.json").write_text(json.dumps(report, indent=1))
     print(json.dumps(report, indent=1))
+    with Report(args.output) as page:
+        error = " / ".join(
+            f"{report[f'mesh_error_{which}_percent']:.1f}" for which in ("mean", "median", "95")
+        )
+        row = (
+            f"`{args.weights}`{', adapted' if args.adapt else ''}",
+            f"{report['abs_rel']:.3f}",
+            f"{report['delta1']:.3f}",
+            f"{error} %",
+            f"{report['camera_error_median_mm']:.2f} mm",
+        )
+        head = (
+            "weights",
+            "AbsRel",
+            "delta < 1.25",
+            "mesh, mean / median / 95 % of the depth range",
+        )
+        page.table("endodepth_pipeline", (*head, "cameras, median"), [row])
+        page.figures = report
 
 
 if __name__ == "__main__":

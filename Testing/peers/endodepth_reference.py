@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.endodepth.mask import find_field
 from meddl.endodepth.prepare import PreparedSequence, prepare
@@ -45,35 +46,32 @@ def rows(sequence: EndoscopicSequence) -> Iterator[tuple[str, object, object]]:
     path = sequence.world_from_camera[:, :3, 3]
     crop = full.intrinsics
     depth = depths(everything)
-    yield "frames", 35, len(sequence.frame_numbers)
-    yield "frame, rows x columns", "1080 x 1920", "{} x {}".format(*sequence.size)
-    yield "points", 570, len(sequence.points)
-    yield "crop, rows", "11:267", f"{full.rows.start}:{full.rows.stop}"
-    yield "crop, columns", "88:408", f"{full.columns.start}:{full.columns.stop}"
-    yield "fx = fy of the crop", 169.29275, round(crop[0, 0], 5)
-    yield "cx of the crop", 130.03175, round(crop[0, 2], 5)
-    yield "cy of the crop", 106.9795, round(crop[1, 2], 5)
-    yield "mask, part of the crop", 0.593, round(float(full.mask.mean()), 3)
-    yield "global scale", 3.8563907, round(full.scale, 7)
-    yield "points after the filter", 564, len(full.points)
-    yield "points per view, fewest", 97, int(seen.min())
-    yield "points per view, mean", 188, round(float(seen.mean()))
-    yield "points per view, most", 244, int(seen.max())
-    yield "views per point, mean", 11.55, round(float(sequence.visibility.sum(0).mean()), 2)
-    yield "depth, least", 1.055, round(float(depth.min()), 3)
-    yield "depth, median", 1.545, round(float(np.median(depth)), 3)
-    yield "depth, largest", 3.081, round(float(depth.max()), 3)
-    yield "first to last camera", 0.2966, round(float(np.linalg.norm(path[0] - path[-1])), 4)
+    counts = f"{len(sequence.frame_numbers)}, {len(sequence.points)}"
+    yield "frames, points", "35, 570", counts
+    yield "frame, rows and columns", "1080, 1920", "{}, {}".format(*sequence.size)
+    slices = f"{full.rows.start}:{full.rows.stop}, {full.columns.start}:{full.columns.stop}"
+    yield "crop, rows and columns", "11:267, 88:408", slices
+    camera = ", ".join(f"{crop[at]:.7g}" for at in ((0, 0), (0, 2), (1, 2)))
+    yield "fx = fy, cx, cy of the crop", "169.2928, 130.0317, 106.9795", camera
+    yield "global scale", "3.8563907", f"{full.scale:.7f}"
+    yield "points after the contamination filter", 564, len(full.points)
+    per_view = f"{seen.min()}, {seen.mean():.0f}, {seen.max()}"
+    yield "points per view, fewest, mean, most", "97, 188, 244", per_view
+    yield "views per point, mean", "11.55", f"{sequence.visibility.sum(0).mean():.2f}"
+    depths_here = f"{depth.min():.3f}, {np.median(depth):.3f}, {depth.max():.3f}"
+    yield "depth, least, median, largest", "1.055, 1.545, 3.081", depths_here
+    yield "first to last camera", "0.2966", f"{np.linalg.norm(path[0] - path[-1]):.4f}"
+    yield "mask, part of the crop", "0.593", f"{full.mask.mean():.3f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sequence", type=Path, metavar="SEQUENCE_DIR")
+    add_output(parser)
     args = parser.parse_args()
     sequence = read_sequence(args.sequence)
-    print("| what | expected | here |\n|---|---|---|")
-    for what, expected, ours in rows(sequence):
-        print(f"| {what} | {expected} | {ours} |")
+    with Report(args.output) as report:
+        report.table("endodepth_reference", ("what", "expected", "here"), rows(sequence))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         write_sequence(sequence, copy)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 
 import numpy as np
+from reproduction.report import Report, add_output
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
@@ -36,8 +38,8 @@ def bumpy_tube(seed: int, step: float = 0.75) -> Mesh:
 
 def part_of(
     surface: Mesh, radius: float, noise: float, seed: int
-) -> tuple[Mesh, np.ndarray, float]:
-    """A part in its own frame, the true places of its vertices, and the scale back."""
+) -> tuple[Mesh, np.ndarray, float, np.ndarray]:
+    """A part in its own frame, the true pose and scale back, and the noiseless places, RAS mm."""
     rng = np.random.default_rng(seed)
     centres = surface.vertices[surface.faces].mean(axis=1)
     near = np.linalg.norm(centres - rng.choice(centres), axis=1) < radius
@@ -48,7 +50,22 @@ def part_of(
     ras_from_part[:3, 3] = rng.uniform(-50, 50, 3)
     places = surface.vertices[used]
     noisy = places + rng.normal(0, noise, places.shape)
-    return Mesh(apply(inverse(ras_from_part), noisy), faces.reshape(-1, 3)), places, scale
+    part = Mesh(apply(inverse(ras_from_part), noisy), faces.reshape(-1, 3))
+    return part, ras_from_part, scale, places
+
+
+def trials(args: argparse.Namespace) -> Iterator[tuple[object, ...]]:
+    """A row per part that is registered."""
+    surface = bumpy_tube(0)
+    for trial in range(args.trials):
+        part, ras_from_part, scale, places = part_of(surface, args.radius, args.noise, trial)
+        cpu = time.process_time()
+        found = register(part, surface)
+        cpu = time.process_time() - cpu
+        back = apply(found.ras_from_mesh @ inverse(ras_from_part), places)  # without the noise
+        error = np.linalg.norm(back - places, axis=1).mean()
+        cells = (f"{error:.3f}", f"{found.scale / scale:.4f}", f"{found.overlap:.2f}")
+        yield trial, *cells, f"{found.ambiguity:.2f}", f"{cpu:.1f}"
 
 
 def main() -> None:
@@ -56,21 +73,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=5)
     parser.add_argument("--radius", type=float, default=14.0, help="mm")
     parser.add_argument("--noise", type=float, default=0.3, help="mm")
+    add_output(parser)
     args = parser.parse_args()
-    surface = bumpy_tube(0)
-    print("| trial | error, mm | scale, found / true | overlap | ambiguity | CPU s |")
-    print("|---|---|---|---|---|---|")
-    for trial in range(args.trials):
-        part, places, scale = part_of(surface, args.radius, args.noise, trial)
-        cpu = time.process_time()
-        found = register(part, surface)
-        cpu = time.process_time() - cpu
-        error = np.linalg.norm(apply(found.ras_from_mesh, part.vertices) - places, axis=1).mean()
-        print(
-            f"| {trial} | {error:.3f} | {found.scale / scale:.4f} | {found.overlap:.2f} | "
-            f"{found.ambiguity:.2f} | {cpu:.1f} |",
-            flush=True,
-        )
+    with Report(args.output) as report:
+        head = ("trial", "error, mm", "scale, found / true", "overlap", "ambiguity", "CPU s")
+        report.table("endodepth_registration", head, trials(args))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ SEQUENCE_DIR has poses that are taken for the truth: a rendered sequence (`meddl
 or one that another program reconstructed. Its frames alone are copied and reconstructed; one
 similarity, fitted to the camera centres, brings the result into the frame of the truth. Where the
 sequence has the true depth of every frame (`depth/`), the points are compared with it too. Prints
-one line of JSON.
+one line of JSON and a row of the page's table.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import apply, inverse
@@ -92,6 +93,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sequence", help="with poses that are taken for the truth")
     parser.add_argument("--unknown-camera", action="store_true", help="let it be estimated")
+    add_output(parser)
     add_arguments(parser, SfmParameters)
     args = parser.parse_args()
     truth = read_sequence(args.sequence).require_structure()
@@ -102,7 +104,7 @@ def main() -> int:
         wall = time.perf_counter() - start
         used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         figures, truth_from_found = pose_errors(found, truth)
-        report = {
+        figures = {
             "frames": len(truth.frame_numbers),
             **figures,
             "points": len(found.points),
@@ -112,7 +114,18 @@ def main() -> int:
             "seconds": round(wall, 1),
             "cpu_seconds": round(sum(u.ru_utime + u.ru_stime for u in used), 1),
         }
-    print(json.dumps(report))
+    print(json.dumps(figures))
+    with Report(args.output) as report:
+        row = (
+            f"{figures['views']} of {figures['frames']}",
+            f"{figures['path_rms_percent']:.2f} % of the path's length",
+            f"{figures['turn_median_degrees']:.2f}",
+            figures["points"],
+            f"{figures['cpu_seconds']:.0f} s",
+        )
+        head = ("registered", "camera path, rms", "turns from frame to frame, median degrees")
+        report.table("endodepth_sfm", (*head, "points", "CPU time"), [row])
+        report.figures = figures
     return 0
 
 

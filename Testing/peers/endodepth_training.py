@@ -1,7 +1,7 @@
 """A training step of the published network beside a plain one, and training on a sequence.
 
     python Testing/peers/endodepth_training.py step
-    python Testing/peers/endodepth_training.py sequence SEQUENCE_DIR --output DIR [--weights NAME]
+    python Testing/peers/endodepth_training.py sequence SEQUENCE_DIR [--output DIR] [--weights NAME]
 
 ``step``: CPU time, wall time and peak memory of a step (forward, losses, backward, SGD) on a pair
 of 256x320 pictures, in processes of their own that take turns, one thread each. The plain side is
@@ -19,15 +19,18 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 SIZE = (256, 320)
 WEIGHTS = (20.0, 5.0)  # of the losses
 KINDS = ("meddl", "plain")
+FIRST = 4  # epochs that the table names
 
 
 def pair_of_pictures(pairs: int) -> dict[str, Any]:
@@ -125,8 +128,8 @@ def worker(kind: str, pairs: int, steps: int) -> None:
     print(json.dumps({"cpu": cpu[1:], "wall": wall[1:], "MB": grown}))
 
 
-def measure_steps(pairs: int, steps: int, rounds: int) -> None:
-    """Print the table of both sides."""
+def measure_steps(report: Report, pairs: int, steps: int, rounds: int) -> None:
+    """The table of both sides."""
     check_equal()
     rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for _ in range(rounds):
@@ -135,19 +138,19 @@ def measure_steps(pairs: int, steps: int, rounds: int) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rows[kind].append(json.loads(done.stdout))
             print(kind, done.stdout.strip(), flush=True)
-    print("| training step, FC-DenseNet57, one pair 256x320 | CPU s | wall s | peak memory, MB |")
-    print("|---|---|---|---|")
+    table = []
     for kind, found in rows.items():
         cpu, wall = (
             statistics.median(value for row in found for value in row[name])
             for name in ("cpu", "wall")
         )
         memory = statistics.median(row["MB"] for row in found)
-        print(f"| {kind} | {cpu:.2f} | {wall:.2f} | {memory:.0f} |")
+        table.append((kind, f"{cpu:.2f}", f"{wall:.2f}", f"{memory:.0f}"))
+    report.table("endodepth_step", ("side", "CPU s", "wall s", "peak memory, MB"), table)
 
 
-def train(folder: Path, values: dict[str, Any], base: str) -> None:
-    """Train, and print the AbsRel before and after every epoch with the CPU minutes."""
+def train(folder: Path, values: dict[str, Any], base: str) -> tuple[str, ...]:
+    """Train, and print every epoch. A row: AbsRel before, after the first epochs, at best."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -189,6 +192,10 @@ def train(folder: Path, values: dict[str, Any], base: str) -> None:
             f"{row['validation/delta1']:.3f}",
             flush=True,
         )
+    after = [f"{row['step']}: {row['validation/abs_rel']:.3f}" for row in history]
+    best = min(range(len(history)), key=lambda n: history[n]["validation/abs_rel"])
+    start_from = f"`{values['load_trained_model']}`" if "load_trained_model" in values else "random"
+    return start_from, f"`{base}`", f"{first:.3f}", ", ".join(after[:FIRST]), after[best]
 
 
 def main() -> None:
@@ -199,21 +206,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     actions = parser.add_subparsers(dest="action", required=True)
     step = actions.add_parser("step", help="time and memory of a training step")
+    add_output(step)
     step.add_argument("--pairs", type=int, default=1)
     step.add_argument("--steps", type=int, default=3, help="per process, after one to warm up")
     step.add_argument("--rounds", type=int, default=3)
     sequence = actions.add_parser("sequence", help="training on a sequence")
     sequence.add_argument("folder", type=Path, help="of the sequence")
-    sequence.add_argument("--output", type=Path, required=True)
+    add_output(sequence)
     sequence.add_argument("--weights", default="endodepth-light")
     args = parser.parse_args()
-    if args.action == "step":
-        measure_steps(args.pairs, args.steps, args.rounds)
-        return
-    args.output.mkdir(parents=True)
-    values = {"sequence": str(args.folder), "device": "cpu"}
-    train(args.output / "scratch", values, "cpu")
-    train(args.output / "adapted", {**values, "load_trained_model": args.weights}, "finetune")
+    with Report(args.output) as report, tempfile.TemporaryDirectory() as folder:
+        if args.action == "step":
+            measure_steps(report, args.pairs, args.steps, args.rounds)
+            return
+        values = {"sequence": str(args.folder), "device": "cpu"}
+        adapted = {**values, "load_trained_model": args.weights}
+        rows = (
+            train(Path(folder) / preset, start, preset)
+            for preset, start in (("cpu", values), ("finetune", adapted))
+        )
+        head = ("start", "preset", "before", "AbsRel after steps", "best")
+        report.table("endodepth_adaptation", head, rows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Geodesic distances beside GeodisTK, FastGeodis and exact Dijkstra: seconds, errors, memory.
 
-    OMP_NUM_THREADS=1 python Testing/peers/geodesic_speed.py --output geodesics.md
+    OMP_NUM_THREADS=1 python Testing/peers/geodesic_speed.py --output DIR
 
 All get the same image, spacing and seeds, and take turns. The environments of the peers are those
 of Testing/peers/geodesics/environments/README.md.
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from scipy.ndimage import zoom
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "Testing"), str(ROOT / "SlicerMedDL")]
+from reproduction.report import Report, add_output  # noqa: E402
+
 from library.geodesic.references import exact_distance  # noqa: E402
 from meddl.core import read_image  # noqa: E402
 from meddl.geodesic import geodesic_distance  # noqa: E402
 
 SIZES = ((128, 128, 128), (128, 256, 256), (200, 512, 512))  # (K, J, I)
+QUICK = (64, 64, 64)
 STROKES, STROKE_VOXELS = 20, 60
 # Peer, method, cost that it minimises, lambda. The first of each cost is the truth of the others.
 RUNS = (
@@ -109,8 +113,11 @@ def errors(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
-def dijkstra_error(image: np.ndarray, spacing: list[float], seeds: np.ndarray) -> str:
-    """Our maps of every cost against scipy's Dijkstra, on a part of at most 64 voxels a side."""
+def dijkstra_errors(
+    image: np.ndarray, spacing: list[float], seeds: np.ndarray
+) -> list[tuple[str, str]]:
+    """Our maps of every cost against scipy's Dijkstra, on a part of at most 64 voxels a side:
+    largest error over the largest distance."""
 
     part = tuple(slice(max(0, c - 32), c + 32) for c in np.argwhere(seeds)[0])
     lines = []
@@ -122,8 +129,9 @@ def dijkstra_error(image: np.ndarray, spacing: list[float], seeds: np.ndarray) -
     ):
         truth = exact_distance(image[part], seeds[part], spacing, cost, weight)
         found = geodesic_distance(image[part], seeds[part], spacing, cost=cost, lambda_=weight)
-        lines.append(f"{cost}, lambda {weight:g}: {(abs(found - truth) / truth.max()).max():.1e}")
-    return "; ".join(lines)
+        lambda_ = f", lambda {weight:g}" if cost != "product" else ""
+        lines.append((cost + lambda_, f"{abs(found - truth).max() / truth.max():.1e}"))
+    return lines
 
 
 def measure(shape: tuple[int, int, int], args: argparse.Namespace, threads: int) -> dict[str, Any]:
@@ -143,8 +151,8 @@ def measure(shape: tuple[int, int, int], args: argparse.Namespace, threads: int)
             if peer not in args.without
         }
         result: dict[str, Any] = {"runs": [], "shape": shape, "threads": threads}
-        if threads == 1 and shape == SIZES[0]:
-            result["dijkstra"] = dijkstra_error(image, spacing, seeds)
+        if threads == 1 and shape == args.grids[0]:
+            result["dijkstra"] = dijkstra_errors(image, spacing, seeds)
         for worker in workers.values():
             worker.ask(image=str(folder / "image.npy"), spacing=spacing)
         runs = [run for run in RUNS if run[0] in workers]
@@ -195,45 +203,82 @@ def measure(shape: tuple[int, int, int], args: argparse.Namespace, threads: int)
     return result
 
 
-TITLES = {"meddl": "meddl", "fastgeodis": "FastGeodis", "geodistk": "GeodisTK"}
+def title(peer: str, method: str) -> str:
+    """What the tables call a run."""
+    ours = {"exact": "**meddl, exact**", "sweeps2": "**meddl, 2 iterations**"}
+    if peer == "meddl":
+        return ours[method.partition(":")[0]]
+    if peer == "geodistk":
+        return f"GeodisTK raster, {method}" if method != "marching" else "GeodisTK fast marching"
+    return f"FastGeodis, {method}"
 
 
-def tables(results: list[dict[str, Any]]) -> str:
-    """The results as Markdown."""
-    out = [
-        "| voxels | threads | cost, lambda | program | CPU s | wall s | mean error | largest error "
-        "| within the bar | peak memory / volume |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+def run_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A row per run on one grid."""
+    for row in result["runs"]:
+        peer, method, cost, weight = row["run"]
+        errors = (f"{100 * row[name]:.1f} %" for name in ("mean", "largest", "within"))
+        lambda_ = f", {weight:g}" if cost != "product" else ""
+        yield cost + lambda_, title(peer, method), f"{row['cpu']:.2f}", *errors
+
+
+def ratios(result: dict[str, Any], peer: str, seconds: dict[float, float], bars: Any) -> str:
+    """A peer's two iterations over our seconds by lambda; bold where it is less than the bar."""
+    cells = []
+    for (weight, ours), bar in zip(seconds.items(), bars, strict=True):
+        theirs = [
+            row["cpu"]
+            for row in result["runs"]
+            if row["run"][:2] == (peer, "2") and row["run"][3] == weight
+        ]
+        found = f"{theirs[0] / ours:.2g}" if theirs else "-"
+        cells.append(f"**{found}**" if theirs and theirs[0] / ours < bar else found)
+    return ", ".join(cells)
+
+
+def bars(result: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Bar, requirement and measurement on one grid."""
+    ours = {row["run"][1:]: row for row in result["runs"] if row["run"][0] == "meddl"}
+    both = (0.5, 1.0)
+    for method, name, bar in (("exact", "exact", 2.5), ("sweeps2", "2 iterations here", 12)):
+        seconds = {w: ours[f"{method}:fastgeodis", "fastgeodis", w]["cpu"] for w in both}
+        what = f"FastGeodis, 2 iterations / {name}, lambda 0.5, 1"
+        yield what, f"{bar}", ratios(result, "fastgeodis", seconds, (bar, bar))
+    seconds = {1.0: ours["exact:geodistk", "geodistk", 1.0]["cpu"]}
+    what = "GeodisTK raster, 2 iterations / exact"
+    yield what, "1.5", ratios(result, "geodistk", seconds, (1.5,))
+    for method, name, wanted in (
+        ("distance", "a stroke added", (15, 3)),
+        ("nearest", "a stroke in the map of the nearest label", (20, 20)),
+    ):
+        strokes = [row for row in result["strokes"] if row["method"] == method]
+        seconds = {row["lambda"]: float(np.median(row["seconds"])) for row in strokes}
+        what = f"FastGeodis, 2 iterations / {name} (median of {STROKES}), lambda 0.5, 1"
+        required = ", ".join(map(str, dict.fromkeys(wanted)))
+        yield what, required, ratios(result, "fastgeodis", seconds, wanted)
+    peaks = [row["peak"] / (4 * np.prod(result["shape"])) for row in ours.values()]
+    what = "peak memory beside the image / volume of float32, exact and swept"
+    yield what, "< 4", f"{min(peaks):.1f} to {max(peaks):.1f}"
+
+
+def write(report: Report, results: list[dict[str, Any]]) -> None:
+    """A table of the runs on each grid, one of all bars, and the errors against Dijkstra."""
+    report.figures = results
+    names = []
+    for result in results:
+        size = "x".join(map(str, result["shape"][::-1]))
+        names.append(f"{size}, {result['threads']} threads" if result["threads"] > 1 else size)
+        head = ("cost, lambda", "program", "CPU s", "mean error", "largest error", "within the bar")
+        report.table(f"geodesic_speed/{size}_{result['threads']}", head, run_rows(result))
+    columns = [list(bars(result)) for result in results]
+    rows = [
+        (*each[0][:2], *(measured for _, _, measured in each))
+        for each in zip(*columns, strict=True)
     ]
+    report.table("geodesic_speed/bars", ("bar", "required", *names), rows)
     for result in results:
-        size = "x".join(map(str, result["shape"][::-1]))
-        volume = 4 * np.prod(result["shape"])
-        for row in result["runs"]:
-            peer, method, cost, weight = row["run"]
-            out.append(
-                f"| {size} | {result['threads']} | {cost}, {weight:g} | {TITLES[peer]} "
-                f"{method.partition(':')[0]} | {row['cpu']:.3g} | {row['wall']:.3g} | "
-                f"{row['mean']:.1%} | {row['largest']:.1%} | {row['within']:.1%} | "
-                f"{row['peak'] / volume:.1f} |"
-            )
-    out += ["", "| voxels | threads | stroke, lambda | median CPU s | FastGeodis 2 / it |"]
-    out += ["|---|---|---|---|---|"]
-    for result in results:
-        size = "x".join(map(str, result["shape"][::-1]))
-        for row in result["strokes"]:
-            median = float(np.median(row["seconds"]))
-            peer = [
-                r["cpu"]
-                for r in result["runs"]
-                if tuple(r["run"]) == ("fastgeodis", "2", "fastgeodis", row["lambda"])
-            ]
-            ratio = f"{peer[0] / median:.1f}" if peer else "-"
-            out.append(
-                f"| {size} | {result['threads']} | {row['method']}, {row['lambda']:g} | "
-                f"{median:.3g} | {ratio} |"
-            )
-    out += [f"\nAgainst Dijkstra: {r['dijkstra']}" for r in results if "dijkstra" in r]
-    return "\n".join(out) + "\n"
+        if "dijkstra" in result:
+            report.table("geodesic_speed/dijkstra", ("cost", "error"), result["dijkstra"])
 
 
 def main() -> None:
@@ -243,18 +288,21 @@ def main() -> None:
     parser.add_argument("--sizes", default="0,1,2", help="which of the three grids")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one small grid, to try the script")
     parser.add_argument("--bars", action="store_true", help="what is no bar runs once, cold")
     parser.add_argument("--marching", action="store_true", help="GeodisTK's too, once: minutes")
     parser.add_argument("--without", nargs="*", default=[], choices=["fastgeodis", "geodistk"])
     parser.add_argument("--scratch", help="folder for temporary files")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.md")
+    add_output(parser)
     args = parser.parse_args()
-    results = []
-    for size in map(int, args.sizes.split(",")):
-        for threads in map(int, args.threads.split(",")):
-            results.append(measure(SIZES[size], args, threads))
-            args.output.write_text(tables(results))
-            args.output.with_suffix(".json").write_text(json.dumps(results))
+    args.grids = [QUICK] if args.quick else [SIZES[int(n)] for n in args.sizes.split(",")]
+    results = [
+        measure(shape, args, threads)
+        for shape in args.grids
+        for threads in map(int, args.threads.split(","))
+    ]
+    with Report(args.output) as report:
+        write(report, results)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 Without --data the cases are those of the bundled abdomen CT, and procedural ones. Every method runs
 in the same session (same region of interest, same strokes for the same error). The files grow case
-by case, and a run that was stopped goes on where it was. Grow from seeds needs slicer-core; graph
-cuts need an environment of their own (--graph-cut-python, see interactive/environments).
+by case, and a run that was stopped goes on where it was; report.md has the tables over the cases
+that all methods were run on. Grow from seeds needs slicer-core; graph cuts need an environment of
+their own (--graph-cut-python, see interactive/environments).
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import shutil
 import time
 from pathlib import Path
 
 from interactive.cases import BUNDLED, REAL, procedural_cases, real_cases
 from interactive.graph_cut import make_max_flow
 from interactive.growcut import GrowCut
+from interactive.tables import write
+from reproduction.report import Report
 
 from meddl.core.parameters import add_arguments, from_arguments
 from meddl.deepigeos.evaluation import Run, Step, simulate
 from meddl.deepigeos.evaluation_parameters import EvaluationParameters
-from meddl.deepigeos.evaluation_report import means, summary, write_report
+from meddl.deepigeos.evaluation_report import summary, write_report
 
 BUNDLED_DATA = Path(__file__).parents[1] / "data"
 
@@ -32,7 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="folder of all files")
+    parser.add_argument("--name", default="interactive_accuracy", help="of the blocks in report.md")
     parser.add_argument("--data", type=Path, help="folder with ct/ and mr/")
     parser.add_argument("--only", default="", help="cases whose name has one of these words")
     parser.add_argument("--procedural", type=int, default=4, help="number of procedural cases")
@@ -64,8 +69,9 @@ def main() -> None:
             row = summary(runs[-1], parameters.interactions)
             print(*row.values(), f"{time.process_time() - start:.0f} s CPU", flush=True)
         write_report(runs, parameters, args.output)
-    for row in means([summary(run, parameters.interactions) for run in runs]):
-        print(*row.values())
+    with Report(args.output) as report:
+        write(report, args.name, runs, parameters.interactions)
+        shutil.copyfile(args.output / "evaluation.png", args.output / f"{args.name}.png")
 
 
 def record(run: Run) -> dict:

@@ -1,6 +1,6 @@
 """The material network beside the thresholds, on phantoms and CTs that it was not trained on.
 
-    python Testing/peers/material_network.py --data FOLDER --picture Docs/validation/materials.png
+    python Testing/peers/material_network.py --data FOLDER [--output DIR]
 
 Phantoms: label maps of patients, painted and scanned at random (three seeds), and random torsos.
 Real CTs: the abdomen in Testing/data and a chest with contrast agent. FOLDER holds files of others;
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.core import Image, read_image
 from meddl.core.geometry import compose
@@ -43,7 +44,7 @@ FIGURES = (
     "bone Dice",
     "contrast called bone",
     "spine called bone",
-    "spine below 350 HU called bone",
+    "dim spine called bone",
     "bone path error",
 )
 SEEDS = (501, 502, 503)
@@ -154,9 +155,7 @@ def judge(case: Case, method: str) -> dict[str, float]:
         figures["contrast called bone"] = called[case.contrast].mean()
     if case.spine.sum() > 100:
         figures["spine called bone"] = called[case.spine].mean()
-        figures["spine below 350 HU called bone"] = called[
-            case.spine & (case.ct.array < 350)
-        ].mean()
+        figures["dim spine called bone"] = called[case.spine & (case.ct.array < 350)].mean()
     if case.bone_density is not None:
         figures["bone path error"] = path_error(case, np.where(called, volume.density, 0))
     return {name: float(value) for name, value in figures.items()}
@@ -176,22 +175,20 @@ def bone_path(mass: Image, view: CArm) -> Any:
     return render(mass, view, quantity="integral").array[0]
 
 
-def table(folder: Path, seeds: Any) -> None:
-    """Print the means of the cases of each name, as `threshold / network`."""
+def table(folder: Path, seeds: Any) -> Iterator[list[str]]:
+    """The means of the cases of each name, as `threshold / network`."""
     rows: dict[str, dict[str, list[dict[str, float]]]] = {}
     for case in all_cases(folder, seeds):
         row = rows.setdefault(case.name, {method: [] for method in METHODS})
         for method in METHODS:
             row[method].append(judge(case, method))
             print(case.name, method, row[method][-1], flush=True)
-    print("| case | " + " | ".join(FIGURES) + " |")
-    print("|---" * (len(FIGURES) + 1) + "|")
     for name, row in rows.items():
         cells = [name]
         for figure in FIGURES:
             pair = [[f[figure] for f in row[method] if figure in f] for method in METHODS]
             cells.append(" / ".join(f"{np.mean(p):.3f}" for p in pair) if pair[0] else "")
-        print("| " + " | ".join(cells) + " |")
+        yield cells
 
 
 def draw(path: Path, folder: Path) -> None:
@@ -243,19 +240,21 @@ def cut(folder: Path, source: Path) -> None:
 
 
 def main() -> None:
-    """Print the table, draw the picture."""
+    """Print the table, draw the picture of the real CTs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(), help="folder of the optional files")
     parser.add_argument("--fast", action="store_true", help="one seed")
-    parser.add_argument("--picture", type=Path, help="PNG to draw, in place of the table")
     parser.add_argument("--cut", type=Path, help="folder for the training's label maps, only these")
+    add_output(parser)
     args = parser.parse_args()
     if args.cut:
         cut(args.cut, args.data)
-    elif args.picture:
-        draw(args.picture, args.data)
-    else:
-        table(args.data, SEEDS[:1] if args.fast else SEEDS)
+        return
+    with Report(args.output) as report:
+        rows = table(args.data, SEEDS[:1] if args.fast else SEEDS)
+        report.table("material_network", ("case", *FIGURES), rows)
+        if path := report.picture("materials.png"):
+            draw(path, args.data)
 
 
 if __name__ == "__main__":

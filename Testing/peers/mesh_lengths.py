@@ -5,11 +5,14 @@ Prints the tables of Docs/validation.md, section "Bodies in the place of the CT"
 
 from __future__ import annotations
 
+import argparse
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from reproduction.report import Report, add_output
 
 from meddl.core import Image, Mesh
 from meddl.core.geometry import apply, compose, inverse, rotation
@@ -34,7 +37,10 @@ def box_chord(camera: Camera, size: NDArray[np.float64], pose: NDArray[np.float6
     return np.maximum(far - np.maximum(near, 0), 0)
 
 
-def boxes(count: int = 50) -> None:
+Row = tuple[str, ...]
+
+
+def boxes(count: int = 50) -> Row:
     """Random boxes in random views."""
     generator = np.random.default_rng(0)
     box, worst, seen = trimesh.creation.box((1, 1, 1)), 0.0, 0
@@ -48,26 +54,26 @@ def boxes(count: int = 50) -> None:
         expected = box_chord(camera, size, pose)
         worst = max(worst, float(np.abs(found[..., 0] - expected).max()))
         seen += int((expected > 0).sum())
-    print(f"{count} boxes, {seen} rays inside: largest error {worst:.1e} mm")
+    what = f"{count} random boxes, {grouped(seen)} rays through them"
+    return what, "slab method", f"largest error {worst:.1e} mm"
 
 
-def spheres() -> None:
+def spheres() -> Iterator[Row]:
     """A finer and finer sphere of radius 30 mm."""
     camera = CArm(33, 17, 5, detector_size=SIZE, pixel_spacing=0.6).camera()
     half = rays(camera) @ -camera.source
     squared = 900 - (camera.source @ camera.source - half**2)
     expected = 2 * np.sqrt(np.maximum(squared, 0))
-    print("| triangles | relative L2 error | seconds, one thread |\n|---|---|---|")
     for level in range(2, 8):
         sphere = trimesh.creation.icosphere(level, radius=30)
         start = time.process_time()
         found = mesh_integrals([Mesh(sphere.vertices, sphere.faces)], camera)[0][..., 0]
         seconds = time.process_time() - start
         error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
-        print(f"| {len(sphere.faces)} | {error:.2e} | {seconds:.3f} |")
+        yield grouped(len(sphere.faces)), f"{error:.1e}", f"{seconds:.3f}"
 
 
-def rays_through_vertices(pixels: int = 401) -> None:
+def rays_through_vertices(pixels: int = 401) -> Row:
     """Every ray runs through vertices and along edges: a box of 1 mm squares, seen straight on."""
     half = pixels // 2 + 20
     grid = np.arange(-half, half + 1.0)
@@ -87,12 +93,12 @@ def rays_through_vertices(pixels: int = 401) -> None:
     camera = view.camera()
     found = mesh_integrals([mesh], camera)[0][..., 0]
     error = np.abs(found - 10 / np.abs(rays(camera)[..., 1])).max()
-    print(
-        f"{found.size} rays through vertices of {len(faces)} triangles: largest error {error:.1e}"
-    )
+    count = f"{grouped(found.size)} rays, each through vertices and along edges"
+    what = f"{count} of {grouped(len(faces))} triangles"
+    return what, "thickness / cosine", f"largest error {error:.1e} mm, no ray lost"
 
 
-def displaced() -> None:
+def displaced() -> Row:
     """A body of the tissue that it displaces must change nothing."""
     ct = Image(np.zeros((40, 40, 40), np.float32), compose((4, 4, 4), (-78, -78, -78)))
     view = CArm(25, 10, detector_size=SIZE, pixel_spacing=0.8)
@@ -101,11 +107,25 @@ def displaced() -> None:
     body = Solid(Mesh(sphere.vertices, sphere.faces), "soft tissue", density=1.0)
     found = render(ct, view, quantity="path", solids=[body]).array[0, ..., 1]
     error = np.abs(found - plain).max()
-    print(f"water ball in water: largest change {error:.1e} of {plain.max():.1f} g/cm2")
+    change = f"largest change {error:.1e} of {plain.max():.1f} g/cm²"
+    return "ball of water in water", "the same without the ball", change
+
+
+def grouped(number: int) -> str:
+    """With spaces between thousands."""
+    return f"{number:,}".replace(",", " ")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    with Report(parser.parse_args().output) as report:
+        rows = (part() for part in (boxes, rays_through_vertices, displaced))
+        report.table("mesh_lengths/known", ("what", "against", "result"), rows)
+        head = ("triangles", "relative L2 error of the chord", "CPU seconds, one thread")
+        report.table("mesh_lengths/spheres", head, spheres())
 
 
 if __name__ == "__main__":
-    boxes()
-    rays_through_vertices()
-    displaced()
-    spheres()
+    main()

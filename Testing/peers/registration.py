@@ -1,6 +1,6 @@
 """Accuracy and capture range of the 2-D/3-D registration: a table, a plot.
 
-    python Testing/peers/registration.py --output Docs/validation
+    python Testing/peers/registration.py --output DIR
 
 Radiographs are polychromatic (90 kV, three materials, quantum noise); the registration renders the
 CT at one energy. Start poses are spread evenly over 0 to 100 mm of mean target registration error
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.core import Image, read_image
 from meddl.core.geometry import apply
@@ -26,6 +27,7 @@ from meddl.deepdrr.rigid_motion import moved_pose
 DATA = Path(__file__).parents[1] / "data"
 SUCCESS = 2.0  # mm of mTRE
 FARTHEST, INTERVAL = 100.0, 10.0  # mm
+HEAD = ("| mTRE of the start (mm) | starts | found | median error (mm) |", "|---|---|---|---|")
 TITLES = {"search": "random starts", "local": "the start alone"}
 
 
@@ -132,6 +134,8 @@ def table(records: list[dict[str, Any]], kind: str) -> str:
     every = [r[kind] for r in records]
     good = [r for r in every if r["after"] < SUCCESS]
     wrong = [r for r in every if r["after"] >= SUCCESS]
+    if not good:
+        return "\n".join([*HEAD, *rows, "", f"Success 0 of {len(every)}."])
     summary = [
         f"Success {len(good)} of {len(every)}; capture range {captured:.0f} mm; error of the "
         f"successes: median {np.median([r['after'] for r in good]):.2f} mm, "
@@ -141,8 +145,7 @@ def table(records: list[dict[str, Any]], kind: str) -> str:
         f"{sum(r['converged'] != (r['after'] < SUCCESS) for r in every)}; processor time: median "
         f"{np.median([r['cpu'] for r in every]):.1f} s."
     ]
-    head = ["| mTRE of the start (mm) | starts | found | median error (mm) |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows, "", *summary])
+    return "\n".join([*HEAD, *rows, "", *summary])
 
 
 def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
@@ -174,19 +177,20 @@ def main() -> None:
     parser.add_argument("--photons", type=float, default=1e5, help="per pixel (default 1e5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=("abdomen", "pelvis"), help="one CT")
-    parser.add_argument("--output", type=Path, default=Path("."), help="folder of the two files")
+    add_output(parser)
     args = parser.parse_args()
     names = [args.only] if args.only else ["abdomen", "pelvis"]
     results = {name: measure(name, args.starts, args.photons, args.seed) for name in names}
-    args.output.mkdir(parents=True, exist_ok=True)
     text = "\n\n".join(
         f"{name}, {TITLES[kind]}:\n\n{table(records, kind)}"
         for name, records in results.items()
         for kind in TITLES
     )
-    (args.output / "registration.md").write_text(text + "\n", encoding="utf-8")
-    plot(results, args.output / "registration.png")
-    print(text)
+    with Report(args.output) as report:
+        report.lines("registration", text)
+        report.figures = results
+        if path := report.picture("registration.png"):
+            plot(results, path)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """Depth of rendered scenes against other means, and the time of a picture.
 
-    OMP_NUM_THREADS=1 python Testing/peers/rendering.py [--picture FILE.jpg]
+    OMP_NUM_THREADS=1 python Testing/peers/rendering.py [--output DIR]
 
-Prints the tables of Docs/validation.md, section "Rendered endoscopy"; writes its picture.
+Prints the tables of Docs/validation.md, section "Rendered endoscopy"; writes its picture to DIR.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
+from reproduction.report import Report, add_output
 from scipy import ndimage, optimize
 
 from meddl.core import Image, read_image
@@ -47,13 +48,13 @@ def labelled(seed: int) -> Scene:
 
 
 SCENES: dict[str, Callable[[int], Scene]] = {
-    "sinus": sinus, "colon": colon, "abdomen": abdomen, "labels": labelled,
+    "sinus": sinus, "colon": colon, "abdomen": abdomen, "colon of the bundled CT": labelled,
 }  # fmt: skip
+Rows = Iterator[tuple[str, ...]]
 
 
-def spheres() -> None:
+def spheres() -> Rows:
     """A finer and finer ball of 15 mm seen from inside, against the closed form."""
-    print("| nodes | spacing, mm | largest error, mm | largest relative error |\n|---|---|---|---|")
     pose = rotation((1, 2, 3), 40)
     pose[:3, 3] = (2, -3, 4)
     directions = backproject(np.ones(SIZE), INTRINSICS) @ pose[:3, :3].T
@@ -66,7 +67,8 @@ def spheres() -> None:
         field = DistanceField(15 - np.sqrt(x**2 + y**2 + z**2), spacing, np.full(3, -16.0))
         _, depth = render_radiance(Scene(field), INTRINSICS, SIZE, pose)
         error = np.abs(depth - expected)
-        print(f"| {count}³ | {spacing:.1f} | {error.max():.1e} | {(error / expected).max():.1e} |")
+        relative = (error / expected).max()
+        yield f"{count}³", f"{spacing:.1f}", f"{error.max():.1e}", f"{relative:.1e}"
 
 
 def first_zero(field: DistanceField, start: NDArray[np.float64], way: NDArray[np.float64]) -> float:
@@ -83,11 +85,9 @@ def first_zero(field: DistanceField, start: NDArray[np.float64], way: NDArray[np
     return float(optimize.brentq(lambda s: value(np.array([s]))[0], shares[at - 1], shares[at]))
 
 
-def scenes() -> list[NDArray[np.uint8]]:
-    """Depth at random pixels against scipy's and Brent's, and the time of a picture."""
-    pictures = []
-    print("| scene | nodes | largest relative error | making it, s | picture, s | CPU, s |")
-    print("|---|---|---|---|---|---|")
+def scenes(pictures: list[NDArray[np.uint8]]) -> Rows:
+    """Depth at random pixels against scipy's and Brent's, and the processor time of a picture; one
+    of each scene goes into ``pictures``."""
     rng = np.random.default_rng(0)
     for name, make in SCENES.items():
         began = time.process_time()
@@ -95,36 +95,34 @@ def scenes() -> list[NDArray[np.uint8]]:
         made = time.process_time() - began
         poses = camera_path(scene, 50, 4)[::10]
         render(scene, INTRINSICS, SIZE, poses[0])
-        wall, busy = [], []
+        busy = []
         for pose in poses:
-            began = time.perf_counter(), time.process_time()
+            began = time.process_time()
             colour, depth = render(scene, INTRINSICS, SIZE, pose)
-            wall.append(time.perf_counter() - began[0])
-            busy.append(time.process_time() - began[1])
+            busy.append(time.process_time() - began)
         pictures.append(colour)
         points = apply(pose, backproject(depth, INTRINSICS)).reshape(-1, 3)
         chosen = rng.choice(len(points), 100, replace=False)
         start = pose[:3, 3]
         shares = [first_zero(scene.field, start, points[n] - start) for n in chosen]
         worst = np.abs(np.array(shares) - 1).max()
-        nodes = scene.field.values.size / 1e6
-        print(
-            f"| {name} | {nodes:.1f} million | {worst:.1e} | {made:.1f} | {median(wall):.2f} | "
-            f"{median(busy):.2f} |"
-        )
-    return pictures
+        nodes = f"{scene.field.values.size / 1e6:.1f} million"
+        yield name, nodes, f"{worst:.1e}", f"{made:.1f}", f"{median(busy):.2f}"
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", help="one picture of each scene, side by side")
-    args = parser.parse_args()
-    spheres()
-    pictures = scenes()
-    if args.picture:
-        rows = [np.concatenate(pictures[n : n + 2], axis=1) for n in (0, 2)]
-        write_picture(args.picture, Image(np.concatenate(rows)[None]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    pictures: list[NDArray[np.uint8]] = []
+    with Report(parser.parse_args().output) as report:
+        head = ("nodes", "spacing, mm", "largest error, mm", "largest relative error")
+        report.table("rendering/ball", head, spheres())
+        head = ("scene", "nodes", "largest relative error", "making it, s", "picture, s")
+        report.table("rendering/scenes", head, scenes(pictures))
+        if path := report.picture("rendering.jpg"):
+            rows = [np.concatenate(pictures[n : n + 2], axis=1) for n in (0, 2)]
+            write_picture(path, Image(np.concatenate(rows)[None]))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
-"""Scatter-to-primary ratios beside those of MC-GPU 1.3 (Badal and Badano 2009), and TG-195's table.
+"""Scatter-to-primary ratios beside those of MC-GPU 1.3 (Badal and Badano 2009).
 
 MC-GPU is in the public domain; its CPU version shares nothing with this project: other language,
-PENELOPE's cross sections, Compton profiles, analogue scoring. Build it once::
+PENELOPE's cross sections, Compton profiles, analogue scoring. ``reproduce.py --only scatter_mcgpu``
+builds it (the environment mcgpu of comparisons.toml) and runs::
 
-    git clone https://github.com/adler-j/GPUMC && cd GPUMC
-    g++ -x c++ -O3 -I. -I$CUDA_HOME/include MC-GPU_v1.3.cu -o mcgpu -lm -lz
-
-Then, with the project's environment::
-
-    python Testing/peers/scatter_mcgpu.py GPUMC/mcgpu --photons 4e7
+    python Testing/peers/scatter_mcgpu.py .cache/peers/mcgpu/GPUMC/mcgpu --photons 2e7
 """
 
 from __future__ import annotations
@@ -16,9 +12,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.deepdrr import CArm, Spectrum
 from meddl.deepdrr.attenuation import spectral_moments
@@ -127,26 +125,29 @@ def theirs(program: Path, spectrum: Spectrum, thickness: float, gap: float, phot
     return np.array([*parts, sum(parts)]) / primary
 
 
+def rows(args: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """A row per thickness and air gap, ours / theirs."""
+    spectrum = compute_spectrum(80, "Al:2.5")
+    for thickness, gap in ((100.0, 50.0), (200.0, 10.0), (200.0, 50.0), (200.0, 300.0)):
+        a = ours(spectrum, thickness, gap, args.histories)
+        b = theirs(args.program.resolve(), spectrum, thickness, gap, args.photons)
+        pairs = (f"{x:.3f} / {y:.3f}" for x, y in zip(a[:3], b[:3], strict=True))
+        ratio = (f"{a[3]:.3f} ({a[4]:.3f})", f"{b[3]:.3f}", f"{a[3] / b[3]:.3f}")
+        yield f"{thickness / 10:.0f} cm", f"{gap / 10:.0f} cm", *pairs, *ratio
+
+
 def main() -> None:
-    """Print one line per thickness and air gap."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program", type=Path, help="MC-GPU's CPU version, in its repository")
     parser.add_argument("--photons", type=float, default=4e7, help="of MC-GPU per line")
     parser.add_argument("--histories", type=int, default=4_000_000, help="ours per line")
+    add_output(parser)
     args = parser.parse_args()
-    spectrum = compute_spectrum(80, "Al:2.5")
-    print(f"80 kV, 2.5 mm Al, mean {spectrum.mean_energy:.1f} keV; field 30 x 30 cm at 100 cm")
-    print("water  gap    Compton once  Rayleigh once  multiple     all scatter / primary")
-    print(" [cm]  [cm]   ours  theirs  ours  theirs   ours theirs  ours (se)      theirs  ratio")
-    for thickness, gap in ((100.0, 50.0), (200.0, 10.0), (200.0, 50.0), (200.0, 300.0)):
-        a = ours(spectrum, thickness, gap, args.histories)
-        b = theirs(args.program.resolve(), spectrum, thickness, gap, args.photons)
-        pairs = "  ".join(f"{x:.3f} {y:.3f}" for x, y in zip(a[:3], b[:3], strict=True))
-        print(
-            f"{thickness / 10:5.0f}  {gap / 10:4.0f}   {pairs}  "
-            f"{a[3]:.3f} ({a[4]:.3f})  {b[3]:.3f}  {a[3] / b[3]:.3f}",
-            flush=True,
-        )
+    with Report(args.output) as report:
+        head = ("water", "air gap", "Compton once", "Rayleigh once", "multiple")
+        head += ("scatter / primary here (s.e.)", "MC-GPU", "ratio")
+        report.table("scatter_mcgpu", head, rows(args))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python Testing/peers/scatter_models.py [CT ...] --photons 1500000
 
-prints one line per CT and view: largest water-equivalent thickness, root mean square difference to
+prints a row per CT and view: largest water-equivalent thickness, root mean square difference to
 the Monte Carlo over its mean (kernel model, network), the standard error of the Monte Carlo in the
 same measure, which the differences contain, and the seconds of CPU time that each took. Without
 CTs the bundled one is taken.
@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.core import read_image
 from meddl.deepdrr import CArm, load_spectrum, material_densities
@@ -26,6 +29,7 @@ from meddl.deepdrr.scatter_network import correct
 
 BUNDLED = Path(__file__).parents[1] / "data" / "abdomen_pelvis_ct.nii.gz"
 CARM = (1020.0, 530.0, 300.0)  # source-detector, source-isocentre, side of the detector, mm
+BAR = 0.15
 STAND = (1200.0, 900.0, 400.0)
 ANGLES = {  # primary and secondary, degrees
     (CARM, "90kV"): ((0, 0), (180, 0), (90, 0), (40, 20), (-30, -25)),
@@ -35,20 +39,11 @@ ANGLES = {  # primary and secondary, degrees
 }
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ct", nargs="*", type=Path, default=[BUNDLED], help="CTs (HU)")
-    parser.add_argument("--photons", type=int, default=1_500_000, help="of the Monte Carlo")
-    args = parser.parse_args()
-    print(
-        "| CT | view | spectrum, side, distance | g/cm2 | kernel | network | Monte Carlo's error |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    worst = np.zeros(2)
-    seconds = []
-    for path in args.ct:
+def rows(paths: list[Path], photons: int, errors: list[Any]) -> Iterator[tuple[str, ...]]:
+    """A row per CT and view; their errors and seconds go into ``errors``."""
+    for path in paths:
         ct = read_image(path)
+        name = path.name.split(".")[0].removesuffix("_ct").replace("_", ", ")
         densities = material_densities(ct)
         for ((distance, isocenter, side), spectrum), angles in ANGLES.items():
             for primary, secondary in angles:
@@ -67,25 +62,48 @@ def main() -> None:
                 times.append(time.process_time())
                 network = correct(inputs, kernel)
                 times.append(time.process_time())
-                found = simulate(*geometry, args.photons)
+                found = simulate(*geometry, photons)
                 times.append(time.process_time())
-                seconds.append(np.diff(times))
                 truth, error = smooth(found.scatter, found.standard_error)
                 noise = np.sqrt((error**2).mean()) / truth.mean()
-                both = np.array([relative_error(kernel, truth), relative_error(network, truth)])
-                worst = np.maximum(worst, both)
-                print(
-                    f"| {path.name.split('.')[0]} | {primary} / {secondary} | {spectrum}, "
-                    f"{side:.0f} mm, {distance:.0f} mm | {30 * inputs[0].max():.0f} | "
-                    f"{both[0]:.3f} | {both[1]:.3f} | {noise:.3f} |",
-                    flush=True,
-                )
-    print(f"worst: kernel {worst[0]:.3f}, network {worst[1]:.3f}")
-    print(
-        "CPU s, medians: kernel {:.2f}, network {:.2f} more, Monte Carlo {:.1f}".format(
-            *np.median(seconds, axis=0)
+                both = (relative_error(kernel, truth), relative_error(network, truth))
+                errors.append((*both, *np.diff(times)))
+                setting = f"{spectrum[:-2]} kV, {side:.0f} mm, {distance:.0f} mm"
+                view = (f"{primary} / {secondary}", setting, f"{30 * inputs[0].max():.0f}")
+                yield name, *view, *map(bold, both), f"{noise:.3f}"
+
+
+def bold(error: float) -> str:
+    """Bold where it is over the bar."""
+    return f"**{error:.3f}**" if error > BAR else f"{error:.3f}"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ct", nargs="*", type=Path, default=[BUNDLED], help="CTs (HU)")
+    parser.add_argument("--photons", type=int, default=1_500_000, help="of the Monte Carlo")
+    add_output(parser)
+    args = parser.parse_args()
+    errors: list[Any] = []
+    with Report(args.output) as report:
+        head = ("CT", "view (primary / secondary)", "spectrum, detector, source-detector", "g/cm2")
+        head += ("kernel", "network", "Monte Carlo's error")
+        report.table("scatter_models/views", head, rows(args.ct, args.photons, errors))
+        found = np.array(errors)
+        off = found[:, :2]
+        square, middle, worst = (
+            [f"{100 * value:.1f} %" for value in values]
+            for values in (np.sqrt((off**2).mean(0)), np.median(off, 0), off.max(0))
         )
-    )
+        seconds = [f"{value:.2f}" for value in np.median(found[:, 2:], 0)]
+        head = ("model", "root mean square", "median", "worst", "CPU s, median")
+        lines = [
+            (name, square[n], middle[n], worst[n], seconds[n])
+            for n, name in enumerate(("kernel", "network, beside the kernel"))
+        ]
+        lines.append(("Monte Carlo", "", "", "", seconds[2]))
+        report.table("scatter_models/all", head, lines)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ elsewhere, field of 39 x 39 cm at 180 cm. The report's values are means of four 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
+from reproduction.report import Report, add_output
 
 from meddl.deepdrr import CArm, Spectrum
 from meddl.deepdrr.compositions import Material, material_table
@@ -33,10 +35,28 @@ CUBES = (
 )
 
 
+def rows(body: float, values: dict[int, float]) -> Iterator[tuple[str, ...]]:
+    """The whole body, the cubes on the axis, and those beside it in one row."""
+    yield "whole body", f"{BODY}", f"{body:.1f}", f"{100 * (body / BODY - 1):+.1f} %"
+    aside = []
+    for number, x, depth, z, expected in CUBES:
+        found = (f"{expected:.2f}", f"{values[number]:.2f}")
+        difference = f"{100 * (values[number] / expected - 1):+.1f}"
+        if x or z:
+            aside.append((str(number), *found, difference))
+        else:
+            start = "on the axis, " if number == 6 else ""
+            where = f"{start}{depth / 10 - 1.5:.1f}-{depth / 10 + 1.5:.1f} cm"
+            yield f"{where} deep (cube {number})", *found, f"{difference} %"
+    numbers, *cells = map(", ".join, zip(*aside, strict=True))
+    yield f"15 cm off the axis ({numbers})", *cells[:2], f"{cells[2]} %"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photons", type=int, default=4_000_000)
+    add_output(parser)
     args = parser.parse_args()
     name = "tissue of TG-195"
     material_table()[name] = Material(name, 1.03, tuple(TISSUE.items()))
@@ -63,17 +83,17 @@ def main() -> None:
         with_dose=True,
     )
     dose = 1000 * found.dose[1:-1, 310:350, 1:-1] / found.histories
-    print(f"body   report {BODY:9.1f}  here {dose.sum():9.1f}  {dose.sum() / BODY - 1:+.2%}")
     # Photons are even over the plane here, over the solid angle there: cos^3 between them.
     across = (np.arange(390) + 0.5) - 195
     even = (1800 / np.sqrt(across[:, None] ** 2 + across**2 + 1800**2)) ** 3
-    for number, x, depth, z, expected in CUBES:
+    values = {}
+    for number, x, depth, z, _ in CUBES:
         i, j, k = ((n - 15) // 5 for n in (x + 195, depth, z + 195))
         value = dose[k : k + 6, j : j + 6, i : i + 6].sum()
-        value *= (1650 / np.sqrt(x**2 + z**2 + 1650**2)) ** 3 / even.mean()
-        print(
-            f"cube {number} report {expected:9.2f}  here {value:9.2f}  {value / expected - 1:+.2%}"
-        )
+        values[number] = value * (1650 / np.sqrt(x**2 + z**2 + 1650**2)) ** 3 / even.mean()
+    with Report(args.output) as report:
+        head = ("where", "report, eV", "here, eV", "difference")
+        report.table("scatter_tg195", head, rows(float(dose.sum()), values))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 A procedural image of 128^3 and one of 256x256x128 voxels; the region of interest is the image. The
 strokes are those of the simulated user. Parts: CPU time of the functions that take part (medians),
-so that other work on the machine does not count, and "session" for what is left: checks, seeds,
+so that other work on the machine does not count, and "rest" for what is left: checks, seeds,
 quantising. The bar: 0.5 s and 1.5 s on 2 cores, 3 GB.
 """
 
@@ -13,34 +13,35 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import json
 import resource
 import statistics
 import time
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from reproduction.report import Report, add_output
 from scipy.ndimage import gaussian_filter, zoom
 
 from meddl.core import Image
 from meddl.deepigeos import InteractiveSession
 from meddl.deepigeos.interactions import scribbles
 
-SIZES = {"128^3": (128, 128, 128), "256x256x128": (128, 256, 256)}
+SIZES = {"128³": (128, 128, 128), "256x256x128": (128, 256, 256)}
+BARS = {"128³": 0.5, "256x256x128": 1.5}  # seconds of wall time
 # What is timed within a call; names that a method does not use stay out of the table.
 PARTS = {
     "encoding": ["meddl.deepigeos.generalist:encode"],
-    "geodesic": ["meddl.deepigeos.geodesic_method:GeodesicMethod.__call__"],
     "network": ["meddl.core.inference:Engine.__call__"],
-    "CRF": ["meddl.deepigeos.crf_method:refine", "meddl.deepigeos.generalist:refine"],
+    "geodesic": ["meddl.deepigeos.geodesic_method:GeodesicMethod.__call__"],
     "zoom": [
         "meddl.deepigeos.crf_method:enlarge",
         "meddl.deepigeos.generalist:CoarseGrid.mean",
         "meddl.deepigeos.generalist:CoarseGrid.seeds",
         "meddl.deepigeos.generalist:CoarseGrid.to_volume",
     ],
+    "random field": ["meddl.deepigeos.crf_method:refine", "meddl.deepigeos.generalist:refine"],
     "write-back": ["meddl.deepigeos.session:compose", "meddl.deepigeos.session:difference"],
     "history": ["meddl.deepigeos.session:estimate_change"],
 }
@@ -90,7 +91,7 @@ def measure(shape: tuple[int, ...], method: str, corrections: int) -> dict[str, 
         wall, cpu = time.perf_counter(), time.process_time()
         session.add(*marks)
         row = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, **seconds}
-        row["session"] = row["cpu"] - sum(seconds.values())
+        row["rest"] = row["cpu"] - sum(seconds.values())
         rows.append(row)
     for owner, name, function in kept:
         setattr(owner, name, function)
@@ -113,15 +114,22 @@ def main() -> None:
     parser.add_argument("--method", default="auto")
     parser.add_argument("--corrections", type=int, default=20)
     parser.add_argument("--sizes", default=",".join(SIZES))
-    parser.add_argument("--output", type=Path, help="JSON file")
+    add_output(parser)
     args = parser.parse_args()
     measure((32, 32, 32), args.method, 1)  # compile
-    rows = {}
-    for name in args.sizes.split(","):
-        rows[name] = measure(SIZES[name], args.method, args.corrections)
-        print(name, *(f"{key} {value}" for key, value in rows[name].items()), flush=True)
-    if args.output:
-        args.output.write_text(json.dumps({"method": args.method, "rows": rows}, indent=2) + "\n")
+    found: dict[str, dict[str, Any]] = {}
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for name in args.sizes.split(","):
+            one = found[name] = measure(SIZES[name], args.method, args.corrections)
+            parts = (f"{one.get(part, 0):.2f}" for part in (*PARTS, "rest"))
+            memory = f"{one['peak_MB'] / 1024:.1f} GB"
+            yield name, f"{one['wall']:.2f}", BARS[name], f"{one['cpu']:.2f}", *parts, memory
+
+    with Report(args.output) as report:
+        head = ("region", "wall s", "bar", "CPU s", *PARTS, "rest", "peak memory")
+        report.table("session_speed", head, rows())
+        report.figures = {"method": args.method, "rows": found}
 
 
 if __name__ == "__main__":

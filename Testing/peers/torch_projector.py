@@ -5,13 +5,16 @@ OMP_NUM_THREADS=1 python Testing/peers/torch_projector.py
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from reproduction.report import Report, add_output
 
 from meddl.core import Image, read_image
 from meddl.deepdrr import CArm, correct_values, density
@@ -37,7 +40,7 @@ def seconds(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def accuracy(name: str, ct: Image) -> None:
+def accuracy(name: str, ct: Image) -> Iterator[tuple[object, ...]]:
     """Rows of the table of steps: relative L2 error of soft tissue and of bone."""
     parts = decompose(ct)
     grid = DensityGrid(parts.density, parts.label, (0, 1, 2), ct.ijk_from_ras)
@@ -52,10 +55,10 @@ def accuracy(name: str, ct: Image) -> None:
         wanted = exact[..., 1:]  # soft tissue, bone
         errors = np.linalg.norm(found[..., 1:] - wanted, axis=(0, 1))
         errors /= np.linalg.norm(wanted, axis=(0, 1))
-        print(f"| {name} | {step} | {100 * errors[0]:.3f} % | {100 * errors[1]:.3f} % |")
+        yield name, step, *(f"{100 * error:.3f} %" for error in errors)
 
 
-def gradient_times(ct: Image) -> None:
+def gradient_times(ct: Image) -> Iterator[tuple[str, ...]]:
     """Rows of the table of times: one picture and its pose gradient."""
     volume = density(ct.array)
     box = occupied_box(volume)
@@ -84,19 +87,23 @@ def gradient_times(ct: Image) -> None:
             line_integrals(grid, camera.source, rays, camera.size, box)
 
         ours, theirs, plain = (1000 * seconds(work) for work in (compiled, by_torch, exact))
-        print(f"| {side} x {side} | {ours:.0f} | {theirs:.0f} | {7 * plain:.0f} |")
+        yield f"{side} x {side}", f"{ours:.0f}", f"{theirs:.0f}", f"{7 * plain:.0f}"
 
 
 def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_output(parser)
+    args = parser.parse_args()
     torch.set_num_threads(1)
     abdomen = read_image(DATA / "abdomen_pelvis_ct.nii.gz")
     pelvis = correct_values(read_image(DATA / "ct244_bone.nrrd"), below=(1, -1000))
-    print("| CT | step (voxels) | error, soft tissue | error, bone |\n|---|---|---|---|")
-    accuracy("abdomen, 3 mm", abdomen)
-    accuracy("pelvis, 1.5 mm", pelvis)
-    print("\n| picture | compiled (ms) | torch (ms) | finite differences (ms) |")
-    print("|---|---|---|---|")
-    gradient_times(abdomen)
+    with Report(args.output) as report:
+        rows = chain(accuracy("abdomen, 3 mm", abdomen), accuracy("pelvis, 1.5 mm", pelvis))
+        head = ("CT", "step (voxels)", "error, soft tissue", "error, bone")
+        report.table("torch_projector/steps", head, rows)
+        head = ("picture", "compiled (ms)", "torch (ms)", "finite differences (ms)")
+        report.table("torch_projector/gradients", head, gradient_times(abdomen))
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def bilinear_depth(depth: NDArray[np.floating[Any]], pixels: Floats) -> Floats:
 def _samples(posed: PosedDepths, truth: DepthFolder | None) -> Iterator[Samples]:
     for view in posed:
         if truth is None:
-            pixels, true = seen_points(view, posed.sequence)
+            pixels, true = seen_points(posed.sequence, view.index, view.camera)
         else:
             pixels, true = _true_pixels(view, posed, truth)
         depth = bilinear_depth(view.depth, pixels)

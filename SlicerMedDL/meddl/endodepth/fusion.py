@@ -87,7 +87,7 @@ def fuse(
     volume = make_volume(lower, upper, voxel, parameters.truncation * voxel)
     for view in _steps(posed, "fusing", subprogress(progress, 0.1, 0.7), cancel):
         integrate(volume, view.depth, view.camera.intrinsics, view.world_from_camera, reference)
-    vertices, faces, weight = _clean_surface(volume, parameters)
+    vertices, faces, weight = _clean_surface(volume, parameters, len(posed))
     sums = ColourSums(vertices, volume.truncation)
     for view in _steps(posed, "colouring", subprogress(progress, 0.75, 1.0), cancel):
         add_colours(sums, view, sequence, reference)
@@ -185,9 +185,9 @@ def _extent(
 
 
 def _clean_surface(
-    volume: Volume, parameters: FusionParameters
+    volume: Volume, parameters: FusionParameters, frames: int
 ) -> tuple[Floats, NDArray[np.int64], Floats]:
-    vertices, faces, weight = zero_level(volume, parameters.minimum_weight)
+    vertices, faces, weight = zero_level(volume, parameters.weight_of(frames))
     chosen = large_parts(faces, len(vertices), parameters.smallest_part)
     if not chosen.any():
         raise InputError(

@@ -18,12 +18,14 @@ from meddl.core.image import Image
 from meddl.core.inference import Engine, installed_engines, load_engine
 from meddl.core.optional import require
 from meddl.core.pictures import write_picture
-from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
+from meddl.core.pinhole import Floats
+from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.weights import Card, find_weights, load_weights, read_card
 from meddl.endodepth.networks import MULTIPLE, make_network, network_input
 from meddl.endodepth.prediction_parameters import WEIGHTS, PredictionParameters
 from meddl.endodepth.prepare import PreparedSequence, crop_picture, prepare, smaller_mask
 from meddl.endodepth.sequence import EndoscopicSequence
+from meddl.endodepth.views import frame_scale, point_ratios
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -165,19 +167,6 @@ def make_predictor(parameters: PredictionParameters) -> DepthPredictor:
     return DepthPredictor(parameters.weights or WEIGHTS, parameters.device, parameters.engine)
 
 
-def scale_factor(depth: Depth, sparse: NDArray[np.float32]) -> float | None:
-    """What the depth scaling layer multiplies a map (h, w) by; None without points to compare."""
-    import torch
-
-    from meddl.endodepth.layers import scale_to_sparse
-
-    sparse = np.where(depth > 0, sparse, np.float32(0))
-    if not sparse.any():
-        return None
-    scaled = scale_to_sparse(*(torch.from_numpy(m)[None, None] for m in (depth, sparse)))[0]
-    return float(scaled.max()) / float(depth.max())
-
-
 def predict_sequence(
     sequence: EndoscopicSequence,
     output: str | Path,
@@ -188,8 +177,8 @@ def predict_sequence(
 ) -> dict[str, Any]:
     """Write the depth map of every frame of a sequence; see :mod:`meddl.core.depth_maps`.
 
-    With structure from motion every map is multiplied by the factor of the depth scaling layer, so
-    that the maps are in the unit of the poses. Frames without points get the median factor.
+    With structure from motion every map is brought to the points that its frame sees, so that the
+    maps are in the unit of the poses; see :func:`meddl.endodepth.views.frame_scale`.
 
     Args:
         output: folder of depth maps; it appears when all are done.
@@ -209,39 +198,33 @@ def predict_sequence(
     if _is_scaled(parameters, bool(len(sequence.view_numbers))):
         view_of = {int(number): view for view, number in enumerate(sequence.view_numbers)}
     downsampling = parameters.downsampling or downsampling_of(sequence.mask)
-    prepared = prepare(
-        sequence, downsampling, progress=subprogress(progress, 0.0, 0.1), cancel=cancel
-    )
+    prepared = prepare(sequence, downsampling, inlier_percentage=1)
+    camera = _camera(prepared)
     predictor = predictor or make_predictor(parameters)
-    factors: list[float] = []
+    ratios: list[Floats] = []
+
+    def points(number: int) -> int:
+        return int(sequence.visibility[view_of[number]].sum()) if number in view_of else 0
 
     def maps() -> Iterator[Predicted]:
-        # Frames with points first: the others take the median of their factors.
-        for number in sorted(map(int, sequence.frame_numbers), key=lambda n: n not in view_of):
+        # Frames with many points first: those with few take what these have found.
+        for number in sorted(map(int, sequence.frame_numbers), key=points, reverse=True):
             picture = prepared.picture(number)
             depth = predictor.depth(picture, prepared.mask)
-            factor = None
-            if number in view_of:
-                factor = scale_factor(depth, prepared.sparse_depth(view_of[number]))
-            if factor is not None:
-                factors.append(factor * prepared.scale)
-                depth *= np.float32(factors[-1])
-            elif factors:
-                depth *= np.float32(np.median(factors))
-            elif view_of and depth.any():
-                raise InputError(
-                    f"frame {number} of {sequence.folder} shows no point of structure from motion, "
-                    "so that its scale is unknown; predict with --scale none"
-                )
+            if view_of and depth.any():
+                own = np.zeros(0)
+                if number in view_of and camera is not None:
+                    own = point_ratios(sequence, view_of[number], camera, depth)
+                ratios.append(own)
+                depth *= np.float32(frame_scale(own, ratios))
             yield sequence.file_of(number).stem, picture, depth
 
     total = len(sequence.frame_numbers)
     return {
         **_write(
-            output, maps(), total, parameters, _camera(prepared),
-            subprogress(progress, 0.1, 1.0), cancel,
+            output, maps(), total, parameters, camera, progress, cancel
         ),
-        "scaled": len(factors),
+        "scaled": sum(len(own) > 0 for own in ratios),
         **predictor.about,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ frames of a sequence together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,17 +169,49 @@ def map_mask(sequence: EndoscopicSequence, camera: DepthCamera) -> NDArray[np.bo
     return mask
 
 
-def seen_points(view: View, sequence: EndoscopicSequence) -> tuple[Floats, Floats]:
+def seen_points(
+    sequence: EndoscopicSequence, index: int, camera: DepthCamera
+) -> tuple[Floats, Floats]:
     """Where the points seen in a view appear in its map, (n, 2) as (x, y), and their depths (n,).
 
-    Only points that structure from motion saw in this view count, in front of the camera and inside
-    the map.
+    Only points that structure from motion saw in this very view count, in front of the camera and
+    inside the map: whatever was seen a few views earlier may be hidden by now.
     """
-    points = sequence.points[sequence.visibility[view.index]]
-    pixels, depth = project(apply(inverse(view.world_from_camera), points), view.camera.intrinsics)
-    size = (view.camera.width, view.camera.height)
+    points = sequence.points[sequence.visibility[index]]
+    camera_from_world = inverse(sequence.world_from_camera[index])
+    pixels, depth = project(apply(camera_from_world, points), camera.intrinsics)
+    size = (camera.width, camera.height)
     inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < size).all(axis=1)
     return pixels[inside], depth[inside]
+
+
+def point_ratios(
+    sequence: EndoscopicSequence, index: int, camera: DepthCamera, depth: Depth
+) -> Floats:
+    """(n,) depth of each point seen in a view over that of the view's map, where there is one."""
+    pixels, true = seen_points(sequence, index, camera)
+    column, row = pixels.astype(int).T
+    found = depth[row, column].astype(np.float64)
+    return true[found > 0] / found[found > 0]
+
+
+def frame_scale(own: Floats, together: Sequence[Floats]) -> float:
+    """The median of a frame's ratios; of those of all frames together if it has fewer than 10.
+
+    The median and not the published mean over far points: few points lie on what is near, and the
+    mean follows those that are hidden behind it.
+
+    Raises:
+        InputError: no ratio at all.
+    """
+    ratios = own if len(own) >= _FEWEST_POINTS else np.concatenate(together)
+    if not len(ratios):
+        raise InputError(
+            "no point of structure from motion falls on a known depth, so that depth and poses "
+            "cannot be brought to one scale; run structure from motion on more of the video, or "
+            "take scale none"
+        )
+    return float(np.median(ratios))
 
 
 def point_scales(posed: PosedDepths, scaling: str) -> Floats:
@@ -188,22 +220,7 @@ def point_scales(posed: PosedDepths, scaling: str) -> Floats:
     Raises:
         InputError: no point falls on a known pixel.
     """
-    ratios = []
-    for view in posed:
-        pixels, true = seen_points(view, posed.sequence)
-        column, row = pixels.astype(int).T
-        depth = view.depth[row, column].astype(np.float64)
-        ratios.append(true[depth > 0] / depth[depth > 0])
-    together = np.concatenate(ratios)
-    if not len(together):
-        raise InputError(
-            f"no point of {posed.sequence.folder} falls on a known depth, so that depth and poses "
-            "cannot be brought to one scale; run structure from motion, or take scaling none for "
-            "maps in the unit of the poses"
-        )
-    pooled = float(np.median(together))
+    ratios = [point_ratios(posed.sequence, v.index, v.camera, v.depth) for v in posed]
     if scaling == "sequence":
-        return np.full(len(posed), pooled)
-    return np.array(
-        [float(np.median(own)) if len(own) >= _FEWEST_POINTS else pooled for own in ratios]
-    )
+        return np.full(len(posed), frame_scale(np.zeros(0), ratios))
+    return np.array([frame_scale(own, ratios) for own in ratios])

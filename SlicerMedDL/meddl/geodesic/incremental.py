@@ -5,7 +5,7 @@ whose distance falls. Removing seeds forgets the voxels whose paths start from a
 them, and fills the hole from its rim. A float32 sum of steps in the order of the path does not
 depend on what was computed before, hence the result is that of computing anew, bit by bit.
 
-Memory: 12 bytes per voxel for one channel, and up to 3 more while a call runs.
+Memory: 12 bytes per voxel for one channel, and up to 4 more while a call runs.
 """
 
 from __future__ import annotations

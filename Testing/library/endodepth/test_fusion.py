@@ -241,3 +241,9 @@ def test_input_that_makes_no_surface_is_explained(torus, tmp_path):
 def test_volumes_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         make_volume(*arguments)
+
+
+def test_a_long_sequence_asks_for_more_than_a_look_from_afar():
+    default = FusionParameters()
+    assert [default.weight_of(n) for n in (1, 10, 50, 1000)] == [0.02, 0.2, 1, 1]
+    assert FusionParameters(minimum_weight=0.0).weight_of(1000) == 0

@@ -19,7 +19,6 @@ from meddl.endodepth.prediction import (
     downsampling_of,
     predict_frames,
     predict_sequence,
-    scale_factor,
 )
 from meddl.endodepth.prediction_parameters import PredictionParameters
 from meddl.endodepth.sequence import frame_name, unposed
@@ -81,14 +80,14 @@ def test_maps_of_a_sequence_are_in_the_unit_of_its_poses(sequence, tmp_path, pre
     factors = []
     for name, pose in zip(folder.names, sequence.world_from_camera, strict=False):
         depth = folder.depth(name)
-        # Where the points appear, by the intrinsics beside the maps: a mean ratio of one.
+        # Where the points appear, by the intrinsics beside the maps: a median of one.
         points = sequence.points - pose[:3, 3]
         pixels, z = project(points, camera.intrinsics)
         column, row = np.floor(pixels).astype(int).T
         inside = (row >= 0) & (row < camera.height) & (column >= 0) & (column < camera.width)
         found = depth[row[inside], column[inside]]
-        factors.append((z[inside][found > 0] / found[found > 0]).mean())
-    assert np.allclose(factors, 1, atol=0.02)
+        factors.append(np.median(z[inside][found > 0] / found[found > 0]))
+    assert np.allclose(factors, 1, atol=1e-5)
     unposed_frame = folder.depth("00000004")
     assert 0.5 < np.median(unposed_frame[unposed_frame > 0]) / 50 < 2  # the others' median factor
 
@@ -206,12 +205,32 @@ def test_unknown_weights_are_refused():
         DepthPredictor("no-such")
 
 
-def test_the_scale_factor_is_the_published_mean_ratio():
-    depth = np.full((8, 8), 2.0, np.float32)
-    sparse = np.zeros((8, 8), np.float32)
-    assert scale_factor(depth, sparse) is None
-    sparse[0, :4] = (10, 12, 14, 1)  # the last is below half the mean, 4.6, and does not count
-    assert scale_factor(depth, sparse) == pytest.approx(6)
+def test_hidden_points_do_not_move_the_scale(sequence, tmp_path, predictor):
+    """Ten points of the eighty lie far behind the surface: a mean would be 1.5 times as large."""
+    predict_sequence(sequence, tmp_path / "clean", predictor=predictor)
+    points = sequence.points.copy()
+    points[:10] *= 5
+    predict_sequence(replace(sequence, points=points), tmp_path / "hidden", predictor=predictor)
+    clean, hidden = (read_depth_folder(tmp_path / name) for name in ("clean", "hidden"))
+    for name in clean.names:
+        before, after = clean.depth(name), hidden.depth(name)
+        assert abs(np.median(after[after > 0]) / np.median(before[before > 0]) - 1) < 0.1
+
+
+def test_a_point_counts_only_in_the_frames_that_saw_it(sequence, tmp_path, predictor):
+    """Frame 2 saw other points than 1 and 3, twice as far away; frame 4 none at all."""
+    depth = 2 * sequence.points[:40]
+    visibility = np.zeros((3, 120), bool)
+    visibility[::2, :80], visibility[1, 80:] = True, True
+    two = replace(sequence, points=np.concatenate([sequence.points, depth]), visibility=visibility)
+    predict_sequence(sequence, tmp_path / "one", predictor=predictor)
+    done = predict_sequence(two, tmp_path / "two", predictor=predictor)
+    assert done["scaled"] == 3
+    one, two = (read_depth_folder(tmp_path / name) for name in ("one", "two"))
+    maps = [(one.depth(name), two.depth(name)) for name in one.names]
+    ratios = [after[before > 0] / before[before > 0] for before, after in maps]
+    assert np.allclose(ratios[0], 1, atol=1e-5) and np.allclose(ratios[2], 1, atol=1e-5)
+    assert 1.8 < ratios[1].mean() < 2.2
 
 
 def test_a_round_field_in_full_hd_is_shrunk_by_four_as_published():

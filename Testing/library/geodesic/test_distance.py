@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.geodesic import geodesic_distance, nearest_seed
+from meddl.geodesic import bucket_queue, geodesic_distance, nearest_seed
 
 from .references import exact_distance
 
@@ -30,6 +30,22 @@ def test_is_exact(cost, lambda_, channels, shape):
     found = geodesic_distance(image, seeds, spacing, cost=cost, lambda_=lambda_)
     assert found.dtype == np.float32 and found.shape == shape
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
+
+
+@pytest.mark.parametrize("shape", [(33, 35, 67), (290, 270)])
+def test_is_exact_over_several_tiles_of_the_queue(shape):
+    image, seeds, spacing = random_case(len(shape), shape)
+    expected = exact_distance(image, seeds, spacing)
+    found = geodesic_distance(image, seeds, spacing)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_the_size_of_the_tiles_changes_no_bit(monkeypatch, side):
+    image, seeds, spacing = random_case(6)
+    expected = geodesic_distance(image, seeds, spacing)
+    monkeypatch.setattr(bucket_queue, "SIDE", np.uint64(side))
+    assert np.array_equal(geodesic_distance(image, seeds, spacing), expected)
 
 
 @pytest.mark.parametrize(("cost", "lambda_"), COSTS)

@@ -1,0 +1,1 @@
+"""One command for all comparisons: their table, environments, runs, and the page of results."""
