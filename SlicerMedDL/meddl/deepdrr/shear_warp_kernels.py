@@ -11,11 +11,19 @@ import math
 import numba
 import numpy as np
 
-from meddl.deepdrr.simd_lanes import LANES, add_lanes, blend_lanes, catmull_rom
+from meddl.deepdrr.simd_lanes import (
+    CACHE_LINE,
+    LANES,
+    add_lanes,
+    blend_lanes,
+    catmull_rom,
+    prefetch,
+)
 
 FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}  # all but the assumption of no infinities
-_jit = numba.njit(nogil=True, cache=True, fastmath=FAST)
-ONE = np.uint32(1)
+# numpy's error model: the test for a division by zero keeps a loop from being vectorised.
+_jit = numba.njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+NARROW = 1e-6  # voxels that a ray along the layers' normal is taken to move within one
 
 
 @_jit
@@ -44,21 +52,16 @@ def place_samples(per_layer, source_depth, source, first, pitch, extent, index, 
     index, low, high: (planes, n); per_layer planes a layer, see :func:`plane_depth`.
     """
     half = 0.5 if per_layer == 1 else 1.0 / per_layer
+    last = np.int32(extent - 2)
     for plane in range(index.shape[0]):
         depth = plane_depth(plane, per_layer) - source_depth
-        for n in range(index.shape[1]):
+        for n in range(index.shape[1]):  # without branches, so that it is vectorised
             slope = first + n * pitch
-            enter = source + slope * (depth - half)
-            leave = source + slope * (depth + half)
-            begin = max(min(enter, leave), -0.5)
-            end = min(max(enter, leave), extent - 0.5)
-            share = 0.0
-            if end > begin:
-                share = (end - begin) / abs(leave - enter)
-            elif enter == leave and begin == end:
-                share = 1.0
+            centre, reach = source + slope * depth, max(abs(slope) * half, NARROW)
+            begin, end = max(centre - reach, -0.5), min(centre + reach, extent - 0.5)
+            share = max(end - begin, 0.0) / (2.0 * reach)
             middle = min(max(0.5 * (begin + end), 0.0), extent - 1.0)
-            below = min(int(middle), extent - 2)
+            below = min(np.int32(middle), last)
             part = middle - below
             index[plane, n] = below
             low[plane, n] = share * (1.0 - part)
@@ -139,28 +142,22 @@ def trace(  # type: ignore[no-untyped-def]
     :func:`place_samples`; base, places, dense: of :func:`group_samples` for the columns. Adds lines
     start.. to out (lines, M, X), X a multiple of :data:`LANES`. All contiguous.
 
-    Each layer is resampled twice: every column of voxels at the detector's columns, then for each
-    line two neighbouring results are blended, over contiguous memory. Inner loops make no views of
-    arrays: numba counts their references (measured: a third of the time of sparse materials).
+    Each layer is resampled twice: every column of voxels at the detector's columns, two at a time
+    and just before the first line that needs them, then for each line two neighbouring results are
+    blended, over contiguous memory. Four of the results are kept, so that they stay in the nearest
+    cache. Inner loops make no views of arrays: numba counts their references (measured: a third of
+    the time of sparse materials).
     """
     layers, rows = density.shape[:2] if layers_first else density.shape[1::-1]
+    per_row, per_slice = (1, density.shape[1]) if layers_first else (density.shape[1], 1)
     height = density.shape[2]
     lines, materials, width = out.shape
-    bottom, top = rows, 0
-    planes = layers * per_layer
-    for plane in range(planes):
-        begin, end = _seen(row_low, row_high, plane, start, start + lines)
-        if end > begin:
-            one, other = row_index[plane, begin], row_index[plane, end - 1]
-            bottom, top = min(bottom, min(one, other)), max(top, max(one, other) + 2)
-    if top <= bottom:
-        return
-    pairs = (top - bottom) // 2 + 1
-    resampled = np.empty(materials * 2 * pairs * width, np.float32)
-    reach = np.zeros((materials, pairs, 2), np.int64)
+    resampled = np.empty(materials * 4 * width, np.float32)
+    spans = np.empty((rows + 4) * materials * 2, np.int64)
+    next_row = 2 * materials  # in spans
     voxels, labels, sums = density.reshape(-1), label.reshape(-1), out.reshape(-1)
     lower, upper, spots = column_low.reshape(-1), column_high.reshape(-1), places.reshape(-1)
-    for plane in range(planes):
+    for plane in range(layers * per_layer):
         layer, weight = plane // per_layer, np.float32(plane_weight(plane, per_layer, layers))
         first_line, end_line = _seen(row_low, row_high, plane, start, start + lines)
         left, right = _seen(column_low, column_high, plane, 0, width)
@@ -168,73 +165,116 @@ def trace(  # type: ignore[no-untyped-def]
             continue
         depth = plane_depth(plane, per_layer) - source_depth
         per_voxel, at_zero = 1.0 / (depth * pitch), (-source_column / depth - first) / pitch
-        one, other = row_index[plane, first_line], row_index[plane, end_line - 1]
-        for pair in range((min(one, other) - bottom) // 2, (max(one, other) + 1 - bottom) // 2 + 1):
-            row = bottom + 2 * pair
-            beside = min(row + 1, rows - 1)
-            before, after = max(row - 1, 0), min(row + 2, rows - 1)
-            a, b = (layer, row) if layers_first else (row, layer)
-            c, d = (layer, beside) if layers_first else (beside, layer)
-            e, f = (layer, before) if layers_first else (before, layer)
-            g, h = (layer, after) if layers_first else (after, layer)
-            start_a = (a * density.shape[1] + b) * height
-            start_b = (c * density.shape[1] + d) * height
-            for material in range(materials):
-                # The rows beside count too: lines between two pairs need both.
-                lowest = min(
-                    min(extents[a, b, material, 0], extents[c, d, material, 0]),
-                    min(extents[e, f, material, 0], extents[g, h, material, 0]),
-                )
-                highest = max(
-                    max(extents[a, b, material, 1], extents[c, d, material, 1]),
-                    max(extents[e, f, material, 1], extents[g, h, material, 1]),
-                )
-                begin, end = 0, 0
-                if highest > lowest:
-                    begin, end = _reached(lowest, highest, height, per_voxel, at_zero, left, right)
-                reach[material, pair, 0], reach[material, pair, 1] = begin, end
-                out_a = (material * pairs + pair) * 2 * width
-                out_b = out_a + width
-                if not dense[plane]:
-                    for n in range(begin, end):
-                        at = column_index[plane, n]
-                        for from_, to in ((start_a + at, out_a + n), (start_b + at, out_b + n)):
-                            below, above = voxels[from_], voxels[from_ + 1]
-                            if material != whole:
-                                below *= labels[from_] == material
-                                above *= labels[from_ + 1] == material
-                            resampled[to] = (
-                                column_low[plane, n] * below + column_high[plane, n] * above
-                            )
-                elif material == whole:
-                    for n in range(begin, end, LANES):
-                        at = base[plane, n // LANES]
-                        blend_lanes(  # type: ignore[call-arg]  # numba passes the typing context
-                            voxels, None, material, start_a + at, start_b + at,
-                            spots, lower, upper, plane * width + n, resampled, out_a + n, out_b + n,
+        lowest, highest = row_index[plane, first_line], row_index[plane, end_line - 1]
+        downwards = lowest > highest
+        lowest, highest = min(lowest, highest), max(lowest, highest)
+        pair, last_pair = np.int64(lowest) // 2, (np.int64(highest) + 1) // 2
+        _find_spans(
+            extents, layers_first, layer, 2 * pair - 1, 2 * last_pair + 3, height,
+            per_voxel, at_zero, left, right, spans,
+        )  # fmt: skip
+        table = plane * width
+        for number in range(end_line - first_line):
+            line = end_line - 1 - number if downwards else first_line + number
+            row = np.int64(row_index[plane, line])
+            while 2 * pair <= row + 1:
+                a, b = 2 * pair, min(2 * pair + 1, rows - 1)
+                start_a = (layer * per_slice + a * per_row) * height
+                start_b = (layer * per_slice + b * per_row) * height
+                if a + 4 < rows and pair + 2 <= last_pair:  # ask for the next but one
+                    at = (a + 5) * next_row + 2 * whole
+                    begin, end = spans[at], spans[at + 1]
+                    if end > begin:
+                        one, other = base[plane, begin // LANES], base[plane, end // LANES - 1]
+                        ahead = start_a + 4 * per_row * height
+                        beside = min(a + 5, rows - 1) - a - 4
+                        for k in range(min(one, other), max(one, other) + LANES, CACHE_LINE):
+                            prefetch(voxels, ahead + k)  # type: ignore[call-arg]
+                            prefetch(voxels, ahead + beside * per_row * height + k)
+                for material in range(materials):
+                    out_a = (material * 4 + (a & 2)) * width
+                    out_b = out_a + width
+                    # The rows beside count too: lines between two pairs need both.
+                    begin, end = width, 0
+                    for at in range(a, a + 4):
+                        span = at * next_row + 2 * material
+                        begin, end = min(begin, spans[span]), max(end, spans[span + 1])
+                    if not dense[plane]:
+                        _blend_apart(
+                            voxels, labels, material, material == whole, start_a, start_b,
+                            column_index, column_low, column_high, plane, begin, end,
+                            resampled, out_a, out_b,
                         )  # fmt: skip
-                else:
-                    for n in range(begin, end, LANES):
-                        at = base[plane, n // LANES]
-                        blend_lanes(  # type: ignore[call-arg]
-                            voxels, labels, material, start_a + at, start_b + at,
-                            spots, lower, upper, plane * width + n, resampled, out_a + n, out_b + n,
-                        )  # fmt: skip
-        for line in range(first_line, end_line):
-            row = row_index[plane, line] - bottom
+                    elif material == whole:
+                        for n in range(begin, end, LANES):
+                            k = base[plane, n // LANES]
+                            blend_lanes(  # type: ignore[call-arg]  # numba passes the typing context
+                                voxels, None, material, start_a + k, start_b + k, spots,
+                                lower, upper, table + n, resampled, out_a + n, out_b + n,
+                            )  # fmt: skip
+                    else:
+                        for n in range(begin, end, LANES):
+                            k = base[plane, n // LANES]
+                            blend_lanes(  # type: ignore[call-arg]
+                                voxels, labels, material, start_a + k, start_b + k, spots,
+                                lower, upper, table + n, resampled, out_a + n, out_b + n,
+                            )  # fmt: skip
+                pair += 1
             low, high = weight * row_low[plane, line], weight * row_high[plane, line]
             for material in range(materials):
-                begin = max(reach[material, row // 2, 0], reach[material, (row + 1) // 2, 0])
-                end = min(reach[material, row // 2, 1], reach[material, (row + 1) // 2, 1])
-                at = (material * 2 * pairs + row) * width
+                from_a = (material * 4 + (row & 3)) * width
+                from_b = (material * 4 + (row + 1 & 3)) * width
                 to = ((line - start) * materials + material) * width
+                span = (row + 1) * next_row + 2 * material
+                begin = min(spans[span], spans[span + next_row])
+                end = max(spans[span + 1], spans[span + next_row + 1])
                 for n in range(begin, end, LANES):
                     add_lanes(  # type: ignore[call-arg]
-                        resampled, at + n, low, at + width + n, high, sums, to + n
+                        resampled, from_a + n, low, from_b + n, high, sums, to + n
                     )
     for material in range(materials):
         if material != whole:
             out[:, whole] -= out[:, material]
+
+
+@_jit
+def _blend_apart(  # type: ignore[no-untyped-def]
+    values, labels, material, whole, start_a, start_b, index, low, high, plane, begin, end,
+    out, out_a, out_b,
+):  # fmt: skip
+    """As :func:`meddl.deepdrr.simd_lanes.blend_lanes`, for rays too far apart for that."""
+    for n in range(begin, end):
+        for start, to in ((start_a, out_a), (start_b, out_b)):
+            k = np.int64(start) + index[plane, n]
+            below, above = values[k], values[k + 1]
+            if not whole:
+                below *= labels[k] == material
+                above *= labels[k + 1] == material
+            out[to + n] = low[plane, n] * below + high[plane, n] * above
+
+
+@_jit
+def _find_spans(  # type: ignore[no-untyped-def]
+    extents, layers_first, layer, first_row, end_row, height, per_voxel, at_zero, left, right, spans
+):
+    """Detector columns whose rays can meet some rows of a layer.
+
+    extents: of :func:`mark_extents`. spans: flat, first and end column, in whole lanes, of each
+    material of each row (from -1 on); an end of 0 where no ray meets it and for rows beside the
+    volume.
+    """
+    materials = extents.shape[2]
+    rows = extents.shape[1] if layers_first else extents.shape[0]
+    for row in range(first_row, end_row):
+        a, b = (layer, row) if layers_first else (row, layer)
+        for material in range(materials):
+            begin, end = right + LANES, 0
+            if 0 <= row < rows:
+                lowest, highest = extents[a, b, material, 0], extents[a, b, material, 1]
+                if highest > lowest:
+                    begin, end = _reached(lowest, highest, height, per_voxel, at_zero, left, right)
+            to = ((row + 1) * materials + material) * 2
+            spans[to], spans[to + 1] = begin, end
 
 
 @_jit
@@ -266,23 +306,27 @@ def warp(virtual, homography, mm_per_pixel, row_start, out):  # type: ignore[no-
     still to be divided by the first. mm_per_pixel: 3x3, (u, v, 1) to the ray in mm.
     """
     lines, materials, width = virtual.shape
+    pixels = out.shape[1]
+    ys, xs, lengths = np.empty(pixels), np.empty(pixels), np.empty(pixels)
     for row in range(out.shape[0]):
         v = float(row_start + row)
-        for u in range(out.shape[1]):
-            along = homography[0, 0] * u + homography[0, 1] * v + homography[0, 2]
-            y = (homography[1, 0] * u + homography[1, 1] * v + homography[1, 2]) / along
-            x = (homography[2, 0] * u + homography[2, 1] * v + homography[2, 2]) / along
-            if not (1.0 <= y < lines - 2 and 1.0 <= x < width - 2):
-                out[row, u] = 0.0  # beyond the occupied box
-                continue
+        for u in range(pixels):  # a loop of its own, so that roots and divisions are vectorised
             square = 0.0
             for axis in range(3):
                 mm = mm_per_pixel[axis, 0] * u + mm_per_pixel[axis, 1] * v + mm_per_pixel[axis, 2]
                 square += mm * mm
-            length = math.sqrt(square) / abs(along)
+            along = homography[0, 0] * u + homography[0, 1] * v + homography[0, 2]
+            ys[u] = (homography[1, 0] * u + homography[1, 1] * v + homography[1, 2]) / along
+            xs[u] = (homography[2, 0] * u + homography[2, 1] * v + homography[2, 2]) / along
+            lengths[u] = math.sqrt(square) / abs(along)
+        for u in range(pixels):
+            y, x = ys[u], xs[u]
+            if not (1.0 <= y < lines - 2 and 1.0 <= x < width - 2):
+                out[row, u] = 0.0  # beyond the occupied box
+                continue
             i, j = int(y), int(x)
             start = ((i - 1) * materials) * width + j - 1
             for material in range(materials):
-                out[row, u, material] = length * catmull_rom(  # type: ignore[call-arg]
+                out[row, u, material] = lengths[u] * catmull_rom(  # type: ignore[call-arg]
                     virtual, start + material * width, materials * width, y - i, x - j
                 )

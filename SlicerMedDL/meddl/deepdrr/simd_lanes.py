@@ -21,6 +21,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 8
+CACHE_LINE = 16  # float32
 
 
 def has_avx2() -> bool:
@@ -132,6 +133,25 @@ def add_lanes(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def prefetch(typingctx: Any, values: Any, at: Any) -> Any:
+    """Ask for the memory of values[at], flat and contiguous, without waiting for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        ask = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]),
+            "llvm.prefetch.p0i8",
+        )
+        place = _pointers(context, builder, signature, arguments, 0)(1, ir.IntType(8))
+        read, all_caches, data = integer(0), integer(3), integer(1)
+        builder.call(ask, [place, read, all_caches, data])
+        return context.get_dummy_value()
+
+    return types.void(values, at), generate
 
 
 def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, array: int) -> Any:

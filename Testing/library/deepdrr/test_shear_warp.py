@@ -114,6 +114,22 @@ def test_materials_in_one_pass_are_those_one_by_one(pose):
     assert not together[..., 0].any() and together[..., 1].any()
 
 
+@pytest.mark.parametrize("pose", POSES)
+def test_skipped_gaps_change_nothing(pose):
+    """Projection is linear: sparse voxels are the same with 1 added everywhere, less that 1."""
+    g = np.random.default_rng(4)
+    blocks = g.uniform(0.5, 1, (6, 8, 7)) * (g.uniform(size=(6, 8, 7)) < 0.3)
+    sparse = np.kron(blocks, np.ones((7, 5, 6))).astype(np.float32)
+    geometry = oblique_geometry(2, (1.1, 0.9, 1.3))
+    camera = CArm(*map(float, pose), detector_size=(70, 60), pixel_spacing=2).camera(
+        Image(sparse, geometry).center
+    )
+    more, one = (picture(Image(v, geometry), camera) for v in (sparse + 1, np.ones_like(sparse)))
+    found = picture(Image(sparse, geometry), camera)
+    np.testing.assert_allclose(found, more - one, atol=2e-5 * more.max())
+    assert found.max() > 0.1 * more.max()
+
+
 def test_columns_of_the_materials_are_taken_without_a_copy():
     ct = Image(np.random.default_rng(0).uniform(-1000, 900, (20, 24, 28)).astype(np.float32))
     _, (grid,) = density_grids([Layer(decompose(ct), ct.ras_from_ijk)])
