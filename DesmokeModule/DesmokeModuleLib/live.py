@@ -1,4 +1,7 @@
-"""A volume that changes by itself, cleared as it changes: the newest picture wins."""
+"""A volume that changes by itself, cleared as it changes: the newest picture wins.
+
+The smoke levels of the latest pictures are the volume's table and chart, as those of a video are.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from DesmokeModuleLib import clips, filtering
+from DesmokeModuleLib import clips, filtering, smokecurve
 from DesmokeModuleLib.recorded import NAMES, pictures, show_unit_range
 from DesmokeModuleLib.showing import showing
 from meddl.core.errors import MedDLError, one_line
@@ -89,6 +92,8 @@ class LiveDesmoke(Follower):
         self.received = self.shown = 0
         self.level = self.delay = 0.0
         self._times: deque[float] = deque(maxlen=WINDOW)
+        self._begun = 0.0
+        self._levels: deque[tuple[float, float]] = deque(maxlen=smokecurve.LATEST)  # s, level
         self._settings = filtering.Settings()
         self._seen: Any = None
         self._on_shown, self._on_ended = on_shown, on_ended
@@ -117,6 +122,8 @@ class LiveDesmoke(Follower):
             self.stop()
             self.volume, self.received, self.shown = volume, 0, 0
             self._times.clear()
+            self._begun = time.monotonic()
+            self._levels.clear()
             self.follow(volume)
         self._settings, self._seen = settings, None
         self.changed(volume)
@@ -173,6 +180,8 @@ class LiveDesmoke(Follower):
         self.shown += 1
         self.level, self.delay = cleared.level, time.monotonic() - request.time
         self._times.append(time.monotonic())
+        self._levels.append((request.time - self._begun, cleared.level))
+        smokecurve.show_latest(request.volume, *zip(*self._levels, strict=True))
         self._on_shown()
 
 

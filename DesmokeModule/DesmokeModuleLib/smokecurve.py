@@ -17,6 +17,7 @@ from SlicerMedDLLib.nodes import new_node, part, set_part
 
 LEVELS, NOW = "MedDL.Desmoke.levels", "MedDL.Desmoke.now"  # roles of the two tables
 LEVEL = "Smoke level"  # columns
+LATEST = 300  # pictures in the curve of a live volume: 12 s at 25 per second
 SMOKE_COLOR, NOW_COLOR = (0.95, 0.55, 0.15), (0.2, 0.6, 0.85)
 
 
@@ -43,21 +44,27 @@ def show_levels(browser: Any, levels: Sequence[float]) -> Any:
     _fill(table, {axis: times, LEVEL: np.asarray(levels, float)})
     now = _table(browser, NOW, f"{sequence.GetName()} shown frame")
     _fill(now, {axis: np.zeros(2), LEVEL: np.array([0.0, 1.0])})
-    chart = part(browser, clips.CHART)
-    if chart is None:
-        chart = new_node("vtkMRMLPlotChartNode", f"{sequence.GetName()} smoke")
-        set_part(browser, clips.CHART, chart)
-        chart.SetTitle(_("Smoke level"))
-        chart.SetYAxisTitle(_("mean opacity"))
-        chart.SetYAxisRangeAuto(False)
-        chart.SetYAxisRange(0, 1)
-        chart.SetLegendVisibility(False)
-        for one, color in ((table, SMOKE_COLOR), (now, NOW_COLOR)):
-            chart.AddAndObservePlotSeriesNodeID(_series(one, axis, color).GetID())
-    unit = sequence.GetIndexUnit()
-    chart.SetXAxisTitle(f"{axis} ({unit})" if unit else axis)
+    lines = ((table, SMOKE_COLOR), (now, NOW_COLOR))
+    chart = _chart(browser, sequence.GetName(), axis, sequence.GetIndexUnit(), lines)
     mark_shown(browser)
     return chart
+
+
+def show_latest(volume: Any, times: Sequence[float], levels: Sequence[float]) -> Any:
+    """Put the smoke level 0..1 of a live volume's latest pictures into its table and chart.
+
+    Args:
+        volume: the live node.
+        times: of the pictures, s.
+        levels: of the pictures.
+
+    Returns:
+        The chart.
+    """
+    axis = _("time")
+    table = _table(volume, LEVELS, f"{volume.GetName()} smoke level")
+    _fill(table, {axis: np.asarray(times, float), LEVEL: np.asarray(levels, float)})
+    return _chart(volume, volume.GetName(), axis, "s", ((table, SMOKE_COLOR),))
 
 
 def levels_of(browser: Any) -> NDArray[np.float64]:
@@ -86,12 +93,35 @@ def jump(browser: Any, value: float) -> None:
         browser.SetSelectedItemNumber(int(np.abs(times - value).argmin()))
 
 
-def _table(browser: Any, role: str, name: str) -> Any:
-    node = part(browser, role)
+def _table(owner: Any, role: str, name: str) -> Any:
+    node = part(owner, role)
     if node is None:
         node = new_node("vtkMRMLTableNode", name)
-        set_part(browser, role, node)
+        set_part(owner, role, node)
     return node
+
+
+def _chart(
+    owner: Any,
+    name: str,
+    axis: str,
+    unit: str,
+    lines: Sequence[tuple[Any, tuple[float, float, float]]],
+) -> Any:
+    """The owner's chart of ``lines``: tables and their colours."""
+    chart = part(owner, clips.CHART)
+    if chart is None:
+        chart = new_node("vtkMRMLPlotChartNode", f"{name} smoke")
+        set_part(owner, clips.CHART, chart)
+        chart.SetTitle(_("Smoke level"))
+        chart.SetYAxisTitle(_("mean opacity"))
+        chart.SetYAxisRangeAuto(False)
+        chart.SetYAxisRange(0, 1)
+        chart.SetLegendVisibility(False)
+        for table, color in lines:
+            chart.AddAndObservePlotSeriesNodeID(_series(table, axis, color).GetID())
+    chart.SetXAxisTitle(f"{axis} ({unit})" if unit else axis)
+    return chart
 
 
 def _fill(node: Any, columns: dict[str, NDArray[np.float64]]) -> None:

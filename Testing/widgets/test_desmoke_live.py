@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import slicer
 
 import host
-from DesmokeModuleLib import clips, filtering, live
+from DesmokeModuleLib import clips, filtering, live, smokecurve
 from meddl.desmoke.desmoker import VideoDesmoker
 from SlicerMedDLLib.nodes import part
 from SlicerMedDLLib.volumes import vtk_image
@@ -62,22 +63,61 @@ def test_every_change_is_cleared_as_the_library_does(module: Any, camera: Any) -
     assert "0 of 6 dropped" in module.widget.ui.liveLabel.text
 
 
+def test_the_curve_shows_the_latest_levels(module: Any, camera: Any) -> None:
+    running, desmoker = module.widget.live.live, VideoDesmoker("classical")
+    running._levels = deque(maxlen=4)
+    levels = []
+    for frame in smoky_frames():
+        until(lambda: not running.busy, WAIT)
+        send(camera, frame)
+        until(lambda: not running.busy, WAIT)
+    desmoker(smoky_frames()[0])  # which was there when it began
+    for frame in smoky_frames():
+        desmoker(frame)
+        levels.append(desmoker.smoke_level)
+    np.testing.assert_allclose(smokecurve.levels_of(camera), levels[-4:])
+    times = smokecurve.times_of(camera)
+    assert (np.diff(times) > 0).all() and times[0] > 0 and times[-1] < WAIT
+    module.widget.parameterNode.view = "side by side"
+    view = slicer.mrmlScene.GetSingletonNode("PlotView1", "vtkMRMLPlotViewNode")
+    chart = view.GetPlotChartNode()
+    assert chart is part(camera, clips.CHART) and chart.GetXAxisTitle() == "time (s)"
+    assert chart.GetNumberOfPlotSeriesNodes() == 1
+    module.widget.ui.startLiveButton.click()
+    module.widget.ui.startLiveButton.click()  # begins anew
+    until(lambda: running.shown == 1 and not running.busy, WAIT)
+    assert len(smokecurve.levels_of(camera)) == 1 and part(camera, clips.CHART) is chart
+
+
+def test_the_curve_costs_little(module: Any, camera: Any) -> None:
+    until(lambda: not module.widget.live.live.busy, WAIT)
+    module.widget.parameterNode.view = "side by side"
+    times, levels, spent = np.arange(300) / 25, np.linspace(0, 1, 300), []
+    for _ in range(50):
+        start = time.thread_time()
+        smokecurve.show_latest(camera, times, levels)
+        spent.append(time.thread_time() - start)
+    np.testing.assert_allclose(smokecurve.levels_of(camera), levels)
+    assert np.median(spent) < 1e-3
+
+
 def test_the_newest_picture_wins(module: Any, camera: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    running, slow = module.widget.live.live, filtering.clear
+    running, plain, go_on = module.widget.live.live, filtering.clear, threading.Event()
 
     def clear(*arguments: Any) -> Any:
-        time.sleep(0.05)
-        return slow(*arguments)
+        go_on.wait(WAIT)
+        return plain(*arguments)
 
     until(lambda: not running.busy, WAIT)
     monkeypatch.setattr(filtering, "clear", clear)
+    before = running.shown
     for number in range(30):
         send(camera, np.full((*SIZE, 3), number, np.uint8))
         slicer.app.processEvents()
-        time.sleep(0.005)
+    go_on.set()
     until(lambda: not running.busy, WAIT)
     shown = running.shown
-    assert running.received == 31 and 2 < shown < 12  # 30 pictures in 150 ms of sleep or more
+    assert running.received == 31 and shown == before + 2  # the one at work, and the newest
     np.testing.assert_array_equal(pixels(camera), 29)
     monkeypatch.undo()
     frame = smoky_frames()[3]

@@ -11,6 +11,7 @@ from meddl.core.devices import choose_device
 from meddl.core.inference import installed_engines
 from meddl.desmoke.card_network import NetworkRunner, load_network
 from meddl.desmoke.scattering import Array, Veil
+from meddl.desmoke.temporal import SoftStart
 
 WEIGHTS = "desmoke-light"
 ARCHITECTURE = "desmoke-light"
@@ -25,10 +26,10 @@ TRACES = (0.02, 0.12)
 def without_traces(smoke: Array) -> tuple[Array, Array, Array]:
     """Transmission (h, w), airlight (3, h, w), residual (3, h, w) of the network's maps (7, h, w);
     traces of smoke are faded out smoothly, see :data:`TRACES`."""
-    opacity = 1 - smoke[0]
+    opacity = np.clip(1 - smoke[0], 0, 1)
     share = np.clip((opacity - TRACES[0]) / (TRACES[1] - TRACES[0]), 0, 1)
     share = share * share * (3 - 2 * share)
-    return 1 - share * opacity, smoke[1:4], share * smoke[4:]
+    return 1 - share * opacity, np.clip(smoke[1:4], 0, 1), share * smoke[4:]
 
 
 class NetworkEstimator:
@@ -62,6 +63,7 @@ class NetworkEstimator:
             engine = next(name for name in ("onnxruntime", "openvino", "torch") if name in there)
         self._run = NetworkRunner(self.network, self.card.name, engine, device)
         self._state: NDArray[np.float32] | None = None
+        self._soft_start = SoftStart()
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Sides of about the picture's proportions, the longer one 256, multiples of 16."""
@@ -83,11 +85,15 @@ class NetworkEstimator:
             picture = picture * mask[..., None]
         rgb = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
         if self._state is None or self._state.shape[2:] != rgb.shape[2:]:
+            self.reset()
             no_smoke = np.zeros_like(rgb)
             self._state = np.concatenate([rgb, no_smoke[:, :1] + 1, no_smoke], 1)
         smoke = self._run(np.concatenate([rgb, self._state], 1))
         self._state = np.concatenate([rgb, smoke[:, :4]], 1)
-        t, airlight, residual = without_traces(smoke[0])
+        # Beside a frame without smoke it finds less smoke, by 6 to 30 %, than beside a frame with
+        # what it has found there: the jump was 20 to 34 % of the flicker of half a second.
+        maps = self._soft_start(smoke[0])
+        t, airlight, residual = without_traces(maps)
         if mask is not None:
             t = np.where(mask, t, np.float32(1))
             residual = residual * mask
@@ -96,3 +102,4 @@ class NetworkEstimator:
     def reset(self) -> None:
         """Forget the frames before."""
         self._state = None
+        self._soft_start.reset()

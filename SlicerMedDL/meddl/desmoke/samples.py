@@ -156,6 +156,7 @@ def smoked(
     Without ``density`` there is no smoke: transmission 1, airlight 0.
     """
     from meddl.desmoke.clip_kernels import smoke_over
+    from meddl.desmoke.instruments import instrument_tip
     from meddl.desmoke.smoke import depth_from_brightness, smoke_clip
 
     frames, height, width, _ = clip.shape
@@ -164,7 +165,8 @@ def smoked(
         airlight = np.zeros((frames, 3, height, width), np.float32)
     else:
         depth = depth_from_brightness(clip[0])
-        smoke = smoke_clip((height, width), frames, generator, density, depth, kind=kind)
+        tip = instrument_tip(clip[0])
+        smoke = smoke_clip((height, width), frames, generator, density, depth, kind=kind, tip=tip)
         transmission, airlight = smoke.transmission, channels_first(smoke.airlight)
     smoky, clear = np.empty_like(airlight), np.empty_like(airlight)
     smoke_over(clip, np.float32(gain), transmission, airlight, smoky, clear)

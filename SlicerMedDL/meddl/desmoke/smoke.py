@@ -91,8 +91,11 @@ def smoke_clip(
     depth: ArrayLike | None = None,
     rate: float = 25.0,
     kind: str = "random",
+    tip: tuple[float, float] | None = None,
 ) -> Smoke:
     """The smoke of ``frames`` pictures at ``rate`` per second; see :func:`smoke_source`.
+
+    Puffs leave from ``tip``, x and y in pixels, or from a random place.
 
     The mean opacity of every frame lies in the class: light 0.1-0.3, medium 0.3-0.5, heavy 0.5-0.8.
 
@@ -101,7 +104,7 @@ def smoke_clip(
     """
     if frames < 1 or not 0 < rate < np.inf:
         raise InputError(f"{frames} frames at {rate} per second; at least 1 above 0 was expected")
-    source = smoke_source(shape, rng, density, depth, kind)
+    source = smoke_source(shape, rng, density, depth, kind).rising_from(tip)
     transmission = np.empty((frames, *source.shape), np.float32)
     airlight = np.empty((frames, *source.shape, 3), np.float32)
     for n in range(frames):

@@ -76,6 +76,14 @@ class SmokeSource:
             return self
         return replace(self, _depth=relative_depth(depth, self.shape))
 
+    def rising_from(self, tip: tuple[float, float] | None) -> SmokeSource:
+        """The same smoke, whose puffs leave from x, y in pixels; None, or smoke without puffs: as
+        it is. See :func:`meddl.desmoke.instruments.instrument_tip`."""
+        if tip is None or self.drawn.plume is None:
+            return self
+        place = [(n + 0.5) / max(self.shape) for n in tip]
+        return replace(self, drawn=replace(self.drawn, plume=replace(self.drawn.plume, tip=place)))
+
     def within(self, field: NDArray[np.bool_] | None) -> SmokeSource:
         """The same smoke, seen only in a field of view (H, W), True inside; None: everywhere.
 

@@ -28,6 +28,7 @@ from meddl.core.video import probe_video
 from meddl.desmoke.clear_frames import ClearFrames, Frame, find_clear_frames
 from meddl.desmoke.dataset_folder import INDEX, dataset_folder, write_record
 from meddl.desmoke.field_of_view import FieldOfView
+from meddl.desmoke.instruments import instrument_tip
 from meddl.desmoke.noise import fractal_noise
 from meddl.desmoke.samples import moved
 from meddl.desmoke.scattering import blend
@@ -171,9 +172,13 @@ def _pairs(
     for clip in clips:
         seed = [parameters.seed, clip.number, clip.copy]
         shape = frames[clip.indices[0]].shape[:2]
+        field = field_of_view(frames, clip.indices)
         source = smoke_source(
             shape, np.random.default_rng(seed), parameters.density, None, parameters.kind
-        ).within(field_of_view(frames, clip.indices))
+        ).within(field)
+        motion = parameters.motion if clip.moving else 0.0
+        first = _seen(frames[clip.indices[0]], 0.0, motion, source)
+        source = source.rising_from(instrument_tip(first, field))
         for n, (index, name) in enumerate(zip(clip.indices, clip.names, strict=True)):
             time = n / clip.rate
             files = {
@@ -183,10 +188,7 @@ def _pairs(
                 files["transmission"] = output / "transmission" / f"{name}.png"
             new = not (resume and all(file.exists() for file in files.values()))
             if new:
-                clear = frames[index]
-                if clip.moving and parameters.motion:
-                    way = hand_held(shape, time, parameters.motion, source.drawn.seed)
-                    clear = moved(clear, way[None])[0]
+                clear = _seen(frames[index], time, motion, source)
                 _write_pair(files, clear, source, time, parameters.depth == "flat")
             file = frames.files[index]
             row = {
@@ -202,6 +204,13 @@ def _pairs(
                 "seed": "-".join(map(str, seed)),
             }
             yield row, source, new
+
+
+def _seen(frame: Frame, time: float, motion: float, source: SmokeSource) -> Frame:
+    """What the camera sees of a frame at ``time`` s."""
+    if not motion:
+        return frame
+    return moved(frame, hand_held(source.shape, time, motion, source.drawn.seed)[None])[0]
 
 
 def _stems(frames: ClearFrames) -> list[str]:

@@ -1,12 +1,16 @@
 """The light network's maps, its memory of the frame before, and its loss."""
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from meddl.core.errors import InputError
+from meddl.core.video import read_frames
 from meddl.core.weights import Card, save_weights
-from meddl.desmoke import scattering
+from meddl.desmoke import VideoDesmoker, scattering
 from meddl.desmoke.light_network import (
     INPUTS,
     LightNetwork,
@@ -16,7 +20,10 @@ from meddl.desmoke.light_network import (
 )
 from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator, without_traces
+from meddl.desmoke.temporal import FADE
 from meddl.desmoke.training_parameters import DesmokeTraining
+
+CLIP = Path(__file__).parents[2] / "data/input_12.avi"
 
 
 def network(seed=0, **arguments):
@@ -104,11 +111,15 @@ def test_traces_of_smoke_fade_out():
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
 def test_the_estimator_steps_the_network_as_training_does(weights, engine):
+    """The second frame's step is spread over those that follow."""
     estimator = NetworkEstimator(weights, "cpu", engine)
     frames = np.random.default_rng(2).random((3, 32, 48, 3), np.float32)
     with torch.no_grad():
         clips = torch.from_numpy(frames.transpose(0, 3, 1, 2))[None]
-        maps = [m[0].numpy() for m in unrolled(estimator.network, clips)]
+        first, second, third = (m[0].numpy() for m in unrolled(estimator.network, clips))
+    step = first - second
+    assert np.abs(step).max() > 1e-3
+    maps = [first, second + FADE * step, third + FADE**2 * step]
     for frame, expected in zip(frames, maps, strict=True):
         veil = estimator(frame)
         t, airlight, residual = without_traces(expected)
@@ -123,6 +134,18 @@ def test_the_estimator_steps_the_network_as_training_does(weights, engine):
     veil = estimator(frames[1], mask)
     assert (veil.transmission[~mask] == 1).all() and (veil.residual[~mask] == 0).all()
     assert estimator(frames[0, :16]).transmission.shape == (16, 48)  # another size begins anew
+
+
+def test_the_shipped_weights_do_not_jump_after_the_first_frame():
+    """The second frame, which is the same, was 6.5 levels from the first."""
+    [clear] = read_frames(CLIP, 0, 1)
+    t = np.linspace(0.3, 0.9, clear.shape[1], dtype=np.float32)[None, :, None]
+    smoky = (clear * t + 255 * np.array([0.7, 0.6, 0.57]) * (1 - t)).astype(np.uint8)
+    desmoker = VideoDesmoker("network", device="cpu")
+    frames = [desmoker(smoky).astype(int) for _ in range(12)]
+    steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
+    assert max(steps) < 2 and max(steps[-3:]) < 0.5
+    assert np.abs(frames[-1] - frames[0]).mean() > 4  # and it gets there
 
 
 @pytest.mark.parametrize(
