@@ -23,8 +23,7 @@ def console(tmp_path_factory):
     from meddl.core.pictures import write_picture
 
     host.start()
-    for name in MODULES:
-        host.load_module(ROOT / name / f"{name}.py")
+    modules = [host.load_module(ROOT / name / f"{name}.py") for name in MODULES]
     import slicer
 
     host.clear_scene()
@@ -36,6 +35,8 @@ def console(tmp_path_factory):
     names = {"slicer": slicer, "getNode": slicer.util.getNode}
     yield folder, names
     host.clear_scene()
+    for module in modules:
+        module.cleanup()
     shutil.rmtree(folder)
 
 

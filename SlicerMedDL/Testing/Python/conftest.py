@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import host
 
-FOLDER = Path(__file__).parents[2]
+MODULE = Path(__file__).parents[2] / "SlicerMedDL.py"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def load() -> None:
-    """Anew: other tests of this process may have unloaded it."""
-    _load()
-
-
-def _load() -> None:
-    host.load_module(FOLDER / "SlicerMedDL.py")
+def load() -> Iterator[None]:
+    """Anew, as other tests of this process may have unloaded it; its panel is for these alone."""
+    module = host.load_module(MODULE)
+    yield
+    module.cleanup()
 
 
 host.start()
-_load()  # the tests import from it
+host.load_module(MODULE)  # the tests import from it
