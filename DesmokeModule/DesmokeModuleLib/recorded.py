@@ -90,14 +90,26 @@ def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[flo
             for node in sequences.values():
                 slicer.mrmlScene.RemoveNode(node)
     browser = clips.browser_of(sequence)
-    for role in NAMES:
-        if role in sequences:
-            replace_sequence(browser, role, sequences[role])
-        else:
-            remove_sequence(browser, role)
-    for role in (clips.TRANSMISSION, clips.DARK):
-        show_unit_range(clips.shown(browser, role))
-    smokecurve.show_levels(browser, levels)
+
+    def show() -> Iterator[None]:
+        for role in NAMES:
+            if role in sequences:
+                replace_sequence(browser, role, sequences[role])
+            else:
+                remove_sequence(browser, role)
+            yield
+        for role in (clips.TRANSMISSION, clips.DARK):
+            show_unit_range(clips.shown(browser, role))
+        yield
+        smokecurve.show_levels(browser, levels)
+
+    parts = show()
+    try:
+        for _part in parts:
+            yield 1.0, f"frame {total}/{total}"
+    finally:  # whoever stops here gets the rest: half of it would be results of two runs
+        for _part in parts:
+            pass
 
 
 def _like(sequence: Any, name: str) -> Any:

@@ -175,12 +175,12 @@ def _text(path: Path) -> str:
 
 
 def _rows(path: Path, text: str, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and the cells of every row that is neither empty nor a comment."""
+    """Line number and the cells of every row that is not empty."""
     reader = csv.reader(io.StringIO(text))
     rows = []
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+            if any(cell.strip() for cell in cells):
                 rows.append((reader.line_num, dict(zip(columns, cells, strict=False))))
     except csv.Error as error:
         raise FileError(f"{path}, line {reader.line_num}: {error}") from error
@@ -210,7 +210,13 @@ def _read_fcsv(path: Path) -> Points:
             columns = [name.strip() for name in value.split(",")]
     if system not in _SIGNS:
         raise FileError(f"{path} has CoordinateSystem {system!r}, LPS or RAS was expected")
-    return _points_of_rows(path, _rows(path, text, columns), "xyz", _SIGNS[system])
+    # Its comments begin with "#"; in a plain table that may be a label.
+    rows = [
+        (line, cells)
+        for line, cells in _rows(path, text, columns)
+        if not cells[columns[0]].startswith("#")
+    ]
+    return _points_of_rows(path, rows, "xyz", _SIGNS[system])
 
 
 def _read_csv(path: Path) -> Points:
