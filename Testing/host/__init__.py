@@ -68,9 +68,9 @@ def start() -> None:
 
 def load_module(path: str | Path) -> Any:
     """Load a scripted module's file; returns its module, widget, logic and panel."""
+    start()
     from . import modules
 
-    start()
     return modules.load_module(path)
 
 
