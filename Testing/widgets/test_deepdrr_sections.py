@@ -349,9 +349,9 @@ def test_a_data_set_is_rendered_by_a_process(module, segmentation, tmp_path):
     assert ui.exportDatasetButton.isEnabled()
     # Its input is written by the worker, its views are rendered by the process.
     part = module.widget.dataset
-    written = longest_block(ui.exportDatasetButton.click, lambda: not part.busy, 600)
+    written = longest_block(ui.exportDatasetButton.click, lambda: not part.busy, 60)
     assert ui.exportDatasetButton.text == "Cancel"
-    rendered = longest_block(lambda: None, lambda: part.busy, 600)
+    rendered = longest_block(lambda: None, lambda: part.busy, 120)
     assert max(written, rendered) < BLOCK
     assert host.messages("error") == []
     assert "Data set written" in status(module)
