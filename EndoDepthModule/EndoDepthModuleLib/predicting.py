@@ -138,7 +138,7 @@ def _factor_to_points(
     factors = (width / sequence.size[1], height / sequence.size[0])
     camera = DepthCamera(resized(sequence.require_intrinsics(), factors), height, width)
     ratios = point_ratios(sequence, int(views[0]), camera, depth)
-    return frame_scale(ratios, [ratios]) if len(ratios) else None
+    return frame_scale(sequence, ratios, [ratios]) if len(ratios) else None
 
 
 def predict_video(

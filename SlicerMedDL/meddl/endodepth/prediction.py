@@ -216,17 +216,12 @@ def predict_sequence(
                 if number in view_of and camera is not None:
                     own = point_ratios(sequence, view_of[number], camera, depth)
                 ratios.append(own)
-                depth *= np.float32(frame_scale(own, ratios))
+                depth *= np.float32(frame_scale(sequence, own, ratios))
             yield sequence.file_of(number).stem, picture, depth
 
     total = len(sequence.frame_numbers)
-    return {
-        **_write(
-            output, maps(), total, parameters, camera, progress, cancel
-        ),
-        "scaled": sum(len(own) > 0 for own in ratios),
-        **predictor.about,
-    }  # fmt: skip
+    done = _write(output, maps(), total, parameters, camera, progress, cancel)
+    return {**done, "scaled": sum(len(own) > 0 for own in ratios), **predictor.about}
 
 
 def predict_frames(

@@ -195,7 +195,7 @@ def point_ratios(
     return true[found > 0] / found[found > 0]
 
 
-def frame_scale(own: Floats, together: Sequence[Floats]) -> float:
+def frame_scale(sequence: EndoscopicSequence, own: Floats, together: Sequence[Floats]) -> float:
     """The median of a frame's ratios; of those of all frames together if it has fewer than 10.
 
     The median and not the published mean over far points: few points lie on what is near, and the
@@ -207,9 +207,9 @@ def frame_scale(own: Floats, together: Sequence[Floats]) -> float:
     ratios = own if len(own) >= _FEWEST_POINTS else np.concatenate(together)
     if not len(ratios):
         raise InputError(
-            "no point of structure from motion falls on a known depth, so that depth and poses "
-            "cannot be brought to one scale; run structure from motion on more of the video, or "
-            "take scale none"
+            f"no point of {sequence.folder} falls on a known depth, so that depth and poses cannot "
+            "be brought to one scale; run structure from motion on more of the video, or take "
+            "scale none"
         )
     return float(np.median(ratios))
 
@@ -220,7 +220,8 @@ def point_scales(posed: PosedDepths, scaling: str) -> Floats:
     Raises:
         InputError: no point falls on a known pixel.
     """
-    ratios = [point_ratios(posed.sequence, v.index, v.camera, v.depth) for v in posed]
+    sequence = posed.sequence
+    ratios = [point_ratios(sequence, view.index, view.camera, view.depth) for view in posed]
     if scaling == "sequence":
-        return np.full(len(posed), frame_scale(np.zeros(0), ratios))
-    return np.array([frame_scale(own, ratios) for own in ratios])
+        return np.full(len(posed), frame_scale(sequence, np.zeros(0), ratios))
+    return np.array([frame_scale(sequence, own, ratios) for own in ratios])
