@@ -60,8 +60,8 @@ def adding_frames(
 def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[float, str]]:
     """Put what was made of a sequence into its browser, one frame between two yields.
 
-    Replaces the former results. ``results`` is emptied. An abandoned iterator leaves the scene as
-    it was.
+    Replaces the former results. ``results`` is emptied. An iterator that is abandoned before the
+    last frame leaves the scene as it was, later one all results.
 
     Args:
         sequence: of colour frames.

@@ -52,7 +52,7 @@ class PNet(nn.Module):
                 block.append(nn.ReLU())
                 inputs = width
             self.blocks.append(block)
-            self.compress.append(nn.Identity() if dimensions == 2 else pointwise(width, joined, 1))
+            self.compress.append(pointwise(width, joined, 1) if joined < width else nn.Identity())
         self.classify = nn.Sequential(
             nn.Dropout(dropout),
             pointwise(len(DILATIONS) * joined, width, 1),
