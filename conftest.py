@@ -1,4 +1,4 @@
-"""``--long``: adds the tests marked ``long`` (soak, fuzz and fault suites)."""
+"""``--long``: adds the tests marked ``long`` (soak, fuzz and fault suites), and more examples."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="add the soak, fuzz and fault suites")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        from hypothesis import settings
+
+        import properties
+
+        settings.load_profile(properties.LONG)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from library.pages import DOCS, ROOT
 from meddl.core.errors import InputError, MedDLError
+from properties import examples
 
 sys.path.append(str(ROOT / "Testing" / "peers"))
 
@@ -75,7 +76,7 @@ PROSE = st.text(st.characters(codec="utf-8", exclude_characters="<"))
 NAMES = ("one", "two/part", "two_part")
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.tuples(PROSE, PROSE, PROSE, PROSE), st.tuples(PROSE, PROSE, PROSE), PROSE)
 def test_all_else_on_the_page_stays_to_the_byte(prose, inside, new):
     parts = [marked(name, f"{text}\n") for name, text in zip(NAMES, inside, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -18,9 +18,10 @@ from meddl.core.geometry import (
     orientation_code,
     rotation,
 )
+from properties import examples
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda a: np.linalg.norm(a) > 1e-3),
     st.floats(-360, 360),

@@ -10,12 +10,13 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from meddl.core import FileError, GeometryError, Image, InputError, read_image, write_image
 from meddl.core.errors import DeviceError
 from meddl.core.geometry import apply, compose, rotation
+from properties import examples
 
 VOLUMES = [".nii", ".nii.gz", ".nrrd", ".mha"]
 DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "uint64"]
@@ -95,7 +96,7 @@ def test_volumes_round_trip_exactly(tmp_path, suffix, dtype):
             np.testing.assert_allclose(back.ras_from_ijk, image.ras_from_ijk, atol=1e-5)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     axis=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda a: np.linalg.norm(a) > 0.1),
     angle=st.floats(-180, 180),

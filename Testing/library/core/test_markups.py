@@ -6,17 +6,18 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from meddl.core import FileError, InputError
 from meddl.core.markups import Points, read_points, write_points
+from properties import examples
 
 COORDINATES = st.tuples(*[st.floats(-1e4, 1e4)] * 3)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(TEXTS.map(str.strip), COORDINATES), min_size=1, max_size=5))
 @pytest.mark.parametrize("name", ["x.mrk.json", "x.csv"])
 def test_points_round_trip(tmp_path, name, rows):

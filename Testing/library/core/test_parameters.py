@@ -6,11 +6,12 @@ import argparse
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from meddl.core import FileError, InputError, parameter, read_parameters, write_parameters
 from meddl.core.parameters import add_arguments, from_arguments, from_dict, to_dict, validate
+from properties import examples
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Example:
     size: tuple[int, int] = parameter((4, 3), "How large.", minimum=1, option="--detector-size")
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.builds(
         Example,

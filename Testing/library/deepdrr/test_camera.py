@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meddl.core import FileError, GeometryError, InputError
 from meddl.core.geometry import apply, rotation
 from meddl.deepdrr import Camera, CArm, read_camera, write_camera
+from properties import examples
 
 
 def random_camera(seed: int) -> Camera:
@@ -22,7 +23,7 @@ def random_camera(seed: int) -> Camera:
     return Camera(K, pose, (640, 480))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30, deadline=None)
 @given(seed=st.integers(0, 2**31), factor=st.sampled_from([1.0, -1.0, 1e-7, -3e5]))
 def test_projection_matrix_round_trip(seed, factor):
     camera = random_camera(seed)
@@ -31,7 +32,7 @@ def test_projection_matrix_round_trip(seed, factor):
     np.testing.assert_allclose(again.camera_from_world, camera.camera_from_world, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30, deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_projection_agrees_with_matrix_and_back(seed):
     camera = random_camera(seed)

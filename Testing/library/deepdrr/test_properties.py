@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from meddl.core import Image
 from meddl.core.geometry import apply, compose
 from meddl.deepdrr import CArm, render
+from properties import examples
 
-few = settings(max_examples=12, deadline=None, derandomize=True)
+few = examples(12, deadline=None)
 DTYPES = [np.int16, np.uint16, np.float32, np.float64, np.dtype(">i2")]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
@@ -15,8 +15,9 @@ from meddl.desmoke.guided_filter import guided_filter
 from meddl.desmoke.recovery import recover_frame, veil_maps
 from meddl.desmoke.scattering import Veil, blend, recover
 from meddl.desmoke.smoke import smoke_clip
+from properties import examples
 
-few = settings(max_examples=12, deadline=None, derandomize=True)
+few = examples(12, deadline=None)
 sizes = st.tuples(st.integers(8, 70), st.integers(8, 70))
 seeds = st.integers(0, 2**32 - 1)
 TRANSMISSIONS = {"light": (0.7, 0.9), "medium": (0.5, 0.7), "heavy": (0.2, 0.5)}

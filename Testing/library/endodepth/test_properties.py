@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -16,8 +16,9 @@ from meddl.endodepth.alignment import rotations, scale_of, umeyama
 torch = pytest.importorskip("torch")
 
 from meddl.endodepth.layers import flow, positions_in_second, scale_to_sparse  # noqa: E402
+from properties import examples  # noqa: E402
 
-few = settings(max_examples=15, deadline=None, derandomize=True)
+few = examples(15, deadline=None)
 sizes = st.tuples(st.integers(2, 33), st.integers(2, 33))
 seeds = st.integers(0, 2**32 - 1)
 

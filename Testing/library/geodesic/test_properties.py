@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from library.geodesic.references import exact_distance
 from meddl.geodesic import geodesic_distance
+from properties import examples
 
-few = settings(max_examples=20, deadline=None, derandomize=True)
+few = examples(20, deadline=None)
 shapes = st.lists(st.integers(1, 7), min_size=2, max_size=3).map(tuple)
 DTYPES = [np.uint8, np.int16, np.float32, np.float64, np.dtype(">i2")]
 
