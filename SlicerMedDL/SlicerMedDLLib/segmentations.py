@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from numpy.typing import NDArray
-from vtk.util.numpy_support import vtk_to_numpy
 
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import read_json
 from meddl.core.image import Image
+from SlicerMedDLLib.labelmaps import Box, grid_of, sampled
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.volumes import vtk_image
 
@@ -180,7 +179,7 @@ def _add_segment(node: Any, oriented: Any, entry: Segment) -> None:
     node.GetSegmentation().AddSegment(segment, entry.id)
 
 
-def _with_binary_labelmaps(node: Any, reference: Any) -> Any:
+def _with_binary_labelmaps(node: Any, reference: Image) -> Any:
     """The node's vtkSegmentation, or a converted copy where it has closed surfaces only."""
     segmentation = node.GetSegmentation()
     if segmentation.ContainsRepresentation(_binary()):
@@ -189,24 +188,11 @@ def _with_binary_labelmaps(node: Any, reference: Any) -> Any:
     copy.DeepCopy(segmentation)
     copy.SetConversionParameter(
         slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
-        slicer.vtkSegmentationConverter.SerializeImageGeometry(reference),
+        slicer.vtkSegmentationConverter.SerializeImageGeometry(grid_of(reference)),
     )
     if not copy.CreateRepresentation(_binary()):
         raise InputError(f"{describe(node)} cannot be converted to voxels; show it as label map")
     return copy
-
-
-def _sample_layer(
-    layer: Any, reference: Any, to_world: Any, shape: tuple[int, ...]
-) -> NDArray[Any]:
-    """A layer's label values (K, J, I) on the voxels of ``reference``, nearest neighbour."""
-    if layer is None or layer.GetNumberOfPoints() == 0:
-        return np.zeros(shape, np.uint8)
-    sampled = slicer.vtkOrientedImageData()
-    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
-        layer, reference, sampled, False, False, to_world
-    )
-    return vtk_to_numpy(sampled.GetPointData().GetScalars()).reshape(shape).copy()
 
 
 def _labels(own: list[int]) -> list[int]:
@@ -215,12 +201,31 @@ def _labels(own: list[int]) -> list[int]:
     return own if usable else list(range(1, len(own) + 1))
 
 
-def _layers(
-    node: Any, reference: Image, segment_ids: Sequence[str] | None
-) -> Iterator[tuple[NDArray[Any], list[tuple[int, Segment]]]]:
-    """Yield sampled layers with (value in the layer, segment) of the segments that lie in them.
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Segments that share a label map, in the voxels of an image; no nodes, for any thread.
 
-    Segments share layers, so that 61 structures without overlap cost one resampling.
+    Attributes:
+        box: slices k, j, i of the image; outside it the segments have no voxels.
+        values: a copy of the label map in the box.
+        segments: value in ``values`` and segment of each.
+    """
+
+    box: Box
+    values: NDArray[Any]
+    segments: list[tuple[int, Segment]]
+
+
+def layers_of_segmentation(
+    node: Any, reference: Image, segment_ids: Sequence[str] | None = None
+) -> Iterator[Layer]:
+    """The segments in their order as layers on the voxels of ``reference``.
+
+    Read by :func:`labelmaps.sampled`; neighbours in this order that share a layer are read once:
+    61 structures without overlap cost one copy.
+
+    Raises:
+        InputError: no segmentation, no segments, or an unknown id.
     """
     own = require_node(node, "vtkMRMLSegmentationNode", "segmentation").GetSegmentation()
     known = list(own.GetSegmentIDs())
@@ -230,14 +235,8 @@ def _layers(
     if unknown:
         raise InputError(f"{describe(node)} has no segment {unknown[0]!r}; there is: {known}")
     ids = known if segment_ids is None else list(segment_ids)
-    shape = reference.array.shape[:3]
-    oriented = _oriented_image(Image(np.zeros(shape, np.uint8), reference.ras_from_ijk))
-    to_world = None
-    if node.GetParentTransformNode() is not None:
-        to_world = vtk.vtkGeneralTransform()
-        node.GetParentTransformNode().GetTransformToWorld(to_world)
     labels = _labels([own.GetSegment(one).GetLabelValue() for one in ids])
-    segmentation = _with_binary_labelmaps(node, oriented)
+    segmentation = _with_binary_labelmaps(node, reference)
     found = []
     for segment_id, label in zip(ids, labels, strict=True):
         one = segmentation.GetSegment(segment_id)
@@ -245,8 +244,28 @@ def _layers(
         found.append((one.GetRepresentation(_binary()), one.GetLabelValue(), entry))
     for _, group in groupby(found, key=lambda item: id(item[0])):
         members = list(group)
-        values = _sample_layer(members[0][0], oriented, to_world, shape)
-        yield values, [(value, entry) for _, value, entry in members]
+        box, values = sampled(members[0][0], node, reference)
+        yield Layer(box, values, [(value, entry) for _, value, entry in members])
+
+
+def painted(
+    layers: Iterable[Layer], values: Mapping[str, int], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Segments as one array, later ones over earlier ones.
+
+    Args:
+        layers: from :func:`layers_of_segmentation`.
+        values: segment id -> its value in the array, 1..255.
+        shape: K, J, I of the reference of the layers.
+
+    Returns:
+        (K, J, I) uint8, 0 where no segment is.
+    """
+    found = np.zeros(shape, np.uint8)
+    for layer in layers:
+        for value, segment in layer.segments:
+            np.copyto(found[layer.box], values[segment.id], where=layer.values == value)
+    return found
 
 
 def masks_from_segmentation(
@@ -267,9 +286,11 @@ def masks_from_segmentation(
     Raises:
         InputError: no segmentation, no segments, or an unknown id.
     """
-    for values, members in _layers(node, reference, segment_ids):
-        for value, entry in members:
-            yield entry, (values == value).view(np.uint8)
+    for layer in layers_of_segmentation(node, reference, segment_ids):
+        for value, entry in layer.segments:
+            mask = np.zeros(reference.array.shape[:3], np.uint8)
+            mask[layer.box] = layer.values == value
+            yield entry, mask
 
 
 def labelmap_from_segmentation(
@@ -288,19 +309,19 @@ def labelmap_from_segmentation(
     """
     labels = np.zeros(reference.array.shape[:3], np.int16)
     entries: dict[int, Segment] = {}
-    for values, members in _layers(node, reference, segment_ids):
-        label_of_value = np.zeros(int(values.max()) + 1, np.int16)
-        for value, entry in members:
+    for layer in layers_of_segmentation(node, reference, segment_ids):
+        label_of_value = np.zeros(int(layer.values.max(initial=0)) + 1, np.int16)
+        for value, entry in layer.segments:
             entries[entry.label] = entry
             label_of_value[value : value + 1] = entry.label  # a segment may have no voxels here
-        part = label_of_value[values]
-        overlap = (labels > 0) & (part > 0)
+        part, before = label_of_value[layer.values], labels[layer.box]
+        overlap = (before > 0) & (part > 0)
         if overlap.any():
-            names = [entries[int(some[overlap][0])].name for some in (labels, part)]
+            names = [entries[int(some[overlap][0])].name for some in (before, part)]
             raise InputError(
                 f"the segments {names[0]!r} and {names[1]!r} overlap in "
                 f"{np.count_nonzero(overlap)} voxels; a label image holds one value per voxel, "
                 "select segments that do not overlap"
             )
-        labels += part
+        before += part
     return Image(labels, reference.ras_from_ijk, {"name": node.GetName()}), list(entries.values())

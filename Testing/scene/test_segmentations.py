@@ -7,6 +7,8 @@ import pytest
 import slicer
 
 from meddl.core import Image, InputError
+from meddl.core.geometry import compose
+from SlicerMedDLLib import labelmaps
 from SlicerMedDLLib.segmentations import (
     Segment,
     labelmap_from_segmentation,
@@ -61,6 +63,17 @@ def test_another_reference_is_resampled_where_it_lies(scene, labels):
     )
     back, _ = labelmap_from_segmentation(node, crop)
     np.testing.assert_array_equal(back.array, labels.array[4:14, 10:30, 5:25])
+
+
+@pytest.mark.parametrize("low", [(5, 10, 4), (-7, 22, -2), (0, 0, 0), (100, 0, 0)])
+def test_what_is_copied_equals_what_slicer_samples(scene, labels, low, monkeypatch):
+    node = segmentation_from_labels(labels, [LIVER])
+    crop = Image(np.zeros((16, 20, 24), np.uint8), RAS_FROM_IJK @ compose((1, 1, 1), low))
+    copied, _ = labelmap_from_segmentation(node, crop)
+    monkeypatch.setattr(labelmaps, "_shift", lambda *_: None)
+    resampled, _ = labelmap_from_segmentation(node, crop)
+    np.testing.assert_array_equal(copied.array, resampled.array)
+    assert copied.array.any() == (low[0] < 100)
 
 
 def test_parent_transform_moves_the_labels(scene, labels):

@@ -194,7 +194,7 @@ def test_the_segment_is_refined_not_replaced(work: Any) -> None:
     )
     work.stroke(*IN_BALL)
     work.wait()
-    assert work.session._initial is not None and (work.session._initial == far).all()
+    assert work.session._initial is not None and (work.session._initial() == far).all()
 
 
 # The rules of the editor

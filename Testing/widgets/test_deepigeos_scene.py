@@ -248,7 +248,7 @@ def test_another_tool_changes_the_segment(work: Any) -> None:
     )
     work.stroke((35, 30, 10))
     work.wait()
-    assert (work.session._initial == other).all()
+    assert (work.session._initial() == other).all()
 
 
 def test_a_session_goes_on_when_the_volume_is_renamed_and_not_when_it_changes(work: Any) -> None:

@@ -10,6 +10,7 @@ import qt
 import slicer
 
 import host
+from DeepIGeoSModuleLib.scribbles import labelmap_at
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from waiting import BLOCK, longest_block, until
@@ -50,6 +51,34 @@ def test_a_stroke_and_the_comparison(work: Any) -> None:
     work.module.logic.getParameterNode().reference = reference
     assert block(work, work.panel_ui.compareNowButton.click) < BLOCK
     assert work.panel_ui.scoresTable.rowCount == 1
+
+
+def paint_box(work: Any, segment: str, low: tuple[int, ...], size: tuple[int, ...]) -> None:
+    """Another tool adds a box, from voxel ``low`` (i, j, k), to a segment."""
+    mask = np.ones(size[::-1], np.uint8)
+    work.effect.scriptedEffect.modifySegmentByLabelmap(
+        work.segmentation,
+        segment,
+        labelmap_at(mask, np.array(low), work.volume),
+        work.effect.scriptedEffect.ModificationModeAdd,
+    )
+
+
+def test_a_stroke_after_another_tool_in_many_voxels(work: Any) -> None:
+    """In 128x320x320 voxels segments are compared and painted in the worker."""
+    voxels = np.zeros((128, 320, 320), np.float32)
+    voxels[60:100, 100:300, 100:300] = 100
+    slicer.util.updateVolumeFromArray(work.volume, voxels)
+    work.segmentation.SetReferenceImageGeometryParameterFromVolumeNode(work.volume)
+    for name, k in (("liver", 30), ("spleen", 104)):
+        deepigeos_editor.add_segment(work.segmentation, name, None, work.volume)
+        paint_box(work, name, (20, 20, k), (280, 280, 20))
+    assert block(work, lambda: work.stroke((150, 150, 80), (160, 150, 80))) < BLOCK
+    paint_box(work, "organ", (50, 50, 62), (260, 260, 36))
+    assert block(work, lambda: work.stroke((150, 160, 80), (160, 160, 80))) < BLOCK
+    assert work.session._initial().sum() == 260 * 260 * 36
+    assert work.preview()[60:100, 100:300, 100:300].all()
+    assert not work.preview()[30:50].any()
 
 
 def test_prediction_of_a_volume(work: Any) -> None:
