@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
@@ -101,6 +101,8 @@ def test_far_from_the_rim_the_guided_filter_is_the_published_one(size, seed, rad
 
 @few
 @given(sizes, seeds, st.sampled_from(list(TRANSMISSIONS)), st.integers(1, 3))
+@example((8, 52), 46, "medium", 1)
+@example((17, 58), 598, "medium", 1)
 def test_smoke_of_a_class_has_its_opacity_in_every_frame(size, seed, density, frames):
     smoke = smoke_clip(size, frames, np.random.default_rng(seed), density)
     again = smoke_clip(size, frames, np.random.default_rng(seed), density)
