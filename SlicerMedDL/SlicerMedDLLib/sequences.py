@@ -115,8 +115,12 @@ def frames_from_sequence(
 class FrameViews(Sequence[Image]):
     """Images that share the memory of a sequence's volumes, each made anew when it is read."""
 
-    def __init__(self, volumes: list[Any]) -> None:
-        self._makers = [deferred_view(volume) for volume in volumes]
+    def __init__(self) -> None:
+        self._makers: list[Callable[[], Image]] = []
+
+    def append(self, volume: Any) -> None:
+        """Add a volume node; it is looked at now, in the main thread."""
+        self._makers.append(deferred_view(volume))
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -136,10 +140,39 @@ def views_of_frames(node: Any, stop: int | None = None) -> FrameViews:
         InputError: no sequence, an empty one, one of something else than volumes, or a volume
             without voxels.
     """
-    items = [node.GetNthDataNode(n) for n in range(_require_items(node))[:stop]]
-    if not all(item is not None and item.IsA("vtkMRMLVolumeNode") for item in items):
-        raise InputError(f"{describe(node)} is no sequence of colour frames; choose another one")
-    return FrameViews(items)
+    views = FrameViews()
+    for _step in gathering_frames(node, views, stop):
+        pass
+    return views
+
+
+def gathering_frames(
+    node: Any, views: FrameViews, stop: int | None = None
+) -> Iterator[tuple[float, str]]:
+    """As :func:`views_of_frames`, one volume between two yields, for :mod:`slices`.
+
+    A look takes 0.05 ms, and 0.4 ms in a video of 10,000 frames: for each image that Python lets
+    go of, VTK goes through all that it has let go of before.
+
+    Args:
+        node, stop: as there.
+        views: the volumes are appended to it.
+
+    Yields:
+        The fraction done and a message.
+
+    Raises:
+        InputError: as there.
+    """
+    numbers = range(_require_items(node))[:stop]
+    for number in numbers:
+        volume = node.GetNthDataNode(number)
+        if volume is None or not volume.IsA("vtkMRMLVolumeNode"):
+            raise InputError(
+                f"{describe(node)} is no sequence of colour frames; choose another one"
+            )
+        views.append(volume)
+        yield (number + 1) / len(numbers), f"frame {number + 1}/{len(numbers)}"
 
 
 def _require_items(node: Any) -> int:

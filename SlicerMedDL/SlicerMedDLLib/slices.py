@@ -27,6 +27,7 @@ class SlicedWork:
         self._widget = widget
         self._steps: Iterator[tuple[float, str]] | None = None
         self._done: Callable[[], None] | None = None
+        self._first = False
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._advance)
@@ -36,11 +37,24 @@ class SlicedWork:
         """Whether there is something left to do."""
         return self._done is not None
 
-    def start(self, steps: Iterator[tuple[float, str]], on_done: Callable[[], None]) -> None:
-        """Step through ``steps`` from now on, then call ``on_done``; earlier ones are abandoned."""
+    def start(
+        self, steps: Iterator[tuple[float, str]], on_done: Callable[[], None], first: bool = False
+    ) -> None:
+        """Step through ``steps`` from now on, then call ``on_done``; earlier ones are abandoned.
+
+        Args:
+            steps: the fraction done and a message, after each step.
+            on_done: called in a turn of its own.
+            first: other work follows in ``on_done``, which will say how it ended. What takes less
+                than a slice is then done, ``on_done`` included, when this returns.
+        """
         self.stop()
-        self._steps, self._done = steps, on_done
+        self._steps, self._done, self._first = steps, on_done, first
         self._timer.start()
+        if first:
+            self._advance()
+        if first and self._steps is None and self.busy:
+            self._advance()
 
     def stop(self) -> None:
         """Abandon the work; a generator undoes what it has begun."""
@@ -53,19 +67,24 @@ class SlicedWork:
         steps, end = self._steps, time.monotonic() + SLICE
         if steps is None and self._done is not None:  # the final update has a turn of its own
             done = self._done
-            self._end(_("Done"))
+            self._end("" if self._first else _("Done"))
             done()
             return
+        step: tuple[float, str] | None = None
         try:
             while steps is not None and time.monotonic() < end:
-                self._widget.showProgress(*next(steps))
+                step = next(steps)
         except StopIteration:
             self._steps = None
         except MedDLError as error:
             self._end(one_line(error))
             self._widget.showError(one_line(error))
+            return
+        if step is not None:
+            self._widget.showProgress(*step)
 
     def _end(self, status: str) -> None:
         self._steps = self._done = None
         self._timer.stop()
-        self._widget.finishProgress(status)
+        if status:
+            self._widget.finishProgress(status)

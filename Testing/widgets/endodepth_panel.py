@@ -56,6 +56,11 @@ def apply_button(module: Any) -> Any:
     return module.widget._runUi.applyButton
 
 
+def loads(module: Any) -> bool:
+    """Whether a task runs, or frames of the scene are looked at for one."""
+    return bool(module.widget.runner.busy or module.widget.video.busy)
+
+
 def status(module: Any) -> str:
     """The line under the button."""
     return str(module.widget._runUi.statusLabel.text)

@@ -225,6 +225,7 @@ def test_a_cancel_leaves_the_scene_as_it_was(module: Any, moment: str) -> None:
         until(lambda: module.widget.video.busy, WAIT)
         module.widget.video._adding.stop()
     else:
+        until(lambda: module.widget.runner.busy, WAIT)
         apply_button(module).click()
     until(lambda: idle(module), WAIT)
     assert nodes() == before and status(module) == "Cancelled"

@@ -21,6 +21,7 @@ from widgets.endodepth_panel import (
     apply_button,
     browser,
     folder,
+    loads,
     module,
     original,
     shown,
@@ -50,7 +51,7 @@ def test_a_sequence_of_the_scene_goes_into_a_folder(module: Any, tmp_path: Path)
     ui.strideSpinBox.value = 3
     ui.cropCheckBox.checked = False
     ui.loadButton.click()
-    until(lambda: not module.widget.runner.busy, WAIT)
+    until(lambda: not loads(module), WAIT)
     assert host.messages("error") == []
     browser = module.widget.parameterNode.video
     assert list(read_sequence(output).frame_numbers) == [0, 3, 6]
@@ -65,8 +66,9 @@ def test_a_cancelled_load_leaves_nothing(module: Any, tmp_path: Path) -> None:
     ui.framesSelector.setCurrentNode(pictures(module))
     ui.folderEdit.currentPath = str(tmp_path / "work")
     ui.loadButton.click()
+    until(lambda: module.widget.runner.busy, WAIT)
     apply_button(module).click()
-    until(lambda: not module.widget.runner.busy, WAIT)
+    until(lambda: not loads(module), WAIT)
     assert list(tmp_path.iterdir()) == [] and status(module) == "Cancelled"
     assert module.widget.parameterNode.video is None
 
@@ -78,7 +80,7 @@ def test_a_video_needs_a_working_folder(module: Any, tmp_path: Path) -> None:
     ui.loadButton.click()
     ui.folderEdit.currentPath = str(tmp_path / "work")
     ui.loadButton.click()
-    until(lambda: not module.widget.runner.busy, WAIT)
+    until(lambda: not loads(module), WAIT)
     first, second = (str(message) for message in host.messages("error"))
     assert "working folder" in first and "is no video" in second
     assert not (tmp_path / "work").exists()

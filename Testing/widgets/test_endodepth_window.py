@@ -16,14 +16,14 @@ from EndoDepthModuleLib import clouds, phantom, placing, video
 from SlicerMedDLLib.models import model_from_mesh
 from SlicerMedDLLib.sequences import recording
 from waiting import BLOCK, longest_block
-from widgets.endodepth_panel import UNIT_MM, browser, folder, module, original
+from widgets.endodepth_panel import UNIT_MM, browser, folder, loads, module, original
 
 __all__ = ["browser", "folder", "module", "original"]  # fixtures
 
 
 def block(module: Any, start: Callable[[], object]) -> float:
     widget = module.widget
-    longest = longest_block(start, lambda: widget.runner.busy or widget.surface.busy, 600)
+    longest = longest_block(start, lambda: loads(module) or widget.surface.busy, 600)
     assert host.messages("error") == []
     return longest
 

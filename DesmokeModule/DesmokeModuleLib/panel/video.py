@@ -12,7 +12,7 @@ from DesmokeModuleLib.filtering import clear_frames, read_video
 from DesmokeModuleLib.recorded import adding_frames, adding_results
 from meddl.core.errors import InputError, MedDLError, one_line
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.sequences import views_of_frames
+from SlicerMedDLLib.sequences import FrameViews, gathering_frames
 from SlicerMedDLLib.slices import SlicedWork
 
 
@@ -38,7 +38,7 @@ class VideoSection(Section):
 
     @property
     def busy(self) -> bool:
-        """Whether frames are being put into the scene."""
+        """Whether frames are being read from the scene or put into it."""
         return self._adding.busy
 
     def follow(self) -> None:
@@ -113,7 +113,7 @@ class VideoSection(Section):
             self.load(then=lambda: self.attempt(self.clear))
             return
         sequence = clips.require_frames(self.node.frames)
-        images = views_of_frames(sequence)
+        images, settings = FrameViews(), self.widget.settings()
 
         def done(results: Any) -> None:
             self._adding.start(adding_results(sequence, results), added)
@@ -122,7 +122,13 @@ class VideoSection(Section):
             self.logic.showOutput(sequence)
             self.widget.views.start()
 
-        settings = self.widget.settings()
-        self.widget.start(
-            clear_frames, images, len(images), settings, on_done=done, watch=[sequence]
-        )
+        def start() -> None:
+            count = len(images)
+            self.widget.start(clear_frames, images, count, settings, on_done=done, watch=[sequence])
+
+        def gathered() -> None:
+            if sequence.GetScene() is not None:
+                self.attempt(start)
+
+        self._adding.start(gathering_frames(sequence, images), gathered, first=True)
+        self.widget.updateApply()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ctk
@@ -14,7 +15,8 @@ from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.sequences import views_of_frames
+from SlicerMedDLLib.sequences import FrameViews, gathering_frames
+from SlicerMedDLLib.slices import SlicedWork
 
 
 class VideoSection(Section):
@@ -25,6 +27,7 @@ class VideoSection(Section):
     def connect(self) -> None:
         """Paths are this machine's, not the scene's."""
         ui = self.ui
+        self._gathering = SlicedWork(self.widget)
         for edit in (ui.folderEdit, ui.relocateEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
         for edit in (ui.videoPathEdit, ui.folderEdit, ui.relocateEdit):
@@ -36,6 +39,11 @@ class VideoSection(Section):
         ui.editMaskButton.connect("clicked(bool)", self.onEditMask)
         ui.keepMaskButton.connect("clicked(bool)", self.onKeepMask)
         player().listeners.append(self.onFrame)
+
+    @property
+    def busy(self) -> bool:
+        """Whether frames of the scene are being looked at."""
+        return self._gathering.busy
 
     def disconnect(self) -> None:
         """The panel is gone for good."""
@@ -51,7 +59,8 @@ class VideoSection(Section):
         self._browser: Any = None
 
     def leave(self) -> None:
-        """The scene closes: let go of its browser."""
+        """The scene closes: let go of its browser, and of its frames."""
+        self._gathering.stop()
         self._show(None)
 
     def follow(self) -> None:
@@ -138,17 +147,24 @@ class VideoSection(Section):
         )
         lens_path = str(self.ui.lensEdit.currentPath).strip()
         lens = read_lens(lens_path) if lens_path else None
-        if frames is None:
-            source: tuple[Any, ...] = (extract_frames, path)
-        else:
-            source = (loading.extract_images, views_of_frames(frames))
 
         def done(report: Any) -> None:
             self.show(folder)
             for warning in report.warnings:
                 self.widget.log(warning)
 
-        self.widget.start(*source, folder, parameters, lens=lens, on_done=done)
+        def start(extract: Callable[..., Any], source: Any) -> None:
+            self.widget.start(extract, source, folder, parameters, lens=lens, on_done=done)
+
+        if frames is None:
+            start(extract_frames, path)
+            return
+        images = FrameViews()
+
+        def gathered() -> None:
+            self.attempt(start, loading.extract_images, images)
+
+        self._gathering.start(gathering_frames(frames, images), gathered, first=True)
 
     def show(self, folder: str) -> None:
         """Show a sequence folder and choose it.
