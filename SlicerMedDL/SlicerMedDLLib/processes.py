@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from SlicerMedDLLib import tasks
 
+SHOW_MILLISECONDS = 100  # a flood of lines is shown at once: each takes 0.1 ms
 PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of a command's progress
 
 
@@ -29,6 +30,8 @@ class PanelProcess:
         self._widget, self._on_end, self._boxed = widget, on_end, boxed
         self._process: Any = None
         self._last = ""
+        self._lines: list[str] = []
+        self._waiting = False
 
     @property
     def busy(self) -> bool:
@@ -50,14 +53,29 @@ class PanelProcess:
             self._process.cancel()
 
     def _on_output(self, line: str) -> None:
-        match = PROGRESS.match(line.rstrip())
-        if match is not None:
-            self._widget.showProgress(int(match[1]) / 100, match[2])
-        elif line.strip():
-            self._last = line.strip()
-            self._widget.log(self._last)
+        self._lines.append(line.strip())
+        if not self._waiting:
+            self._show()
+
+    def _show(self) -> None:
+        """Show what has come: the last progress, and the other lines in the log."""
+        import qt
+
+        lines, self._lines = self._lines, []
+        found = [(line, PROGRESS.match(line)) for line in lines if line]
+        text = [line for line, match in found if match is None]
+        if text:
+            self._last = text[-1]
+            self._widget.log("\n".join(text))
+        last = next((match for _line, match in reversed(found) if match is not None), None)
+        if last is not None:
+            self._widget.showProgress(int(last[1]) / 100, last[2])
+        self._waiting = bool(lines)
+        if lines:
+            qt.QTimer.singleShot(SHOW_MILLISECONDS, self._show)
 
     def _on_done(self, code: int) -> None:
+        self._show()
         process, self._process = self._process, None
         stopped = process is not None and process.cancelled
         status = self._on_end(None if stopped else code) or self._last

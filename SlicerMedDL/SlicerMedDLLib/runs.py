@@ -90,6 +90,7 @@ class RunSection(Section):
         """Folders are this machine's, not the scene's."""
         ui = self.ui
         self._process = PanelProcess(self.widget, self.onEnd)
+        self._history = curves.History()
         ui.runFolderEdit.filters = ctk.ctkPathLineEdit.Dirs
         ui.runFolderEdit.connect("currentPathChanged(QString)", self.onFolder)
         ui.writeConfigButton.connect("clicked(bool)", self.onWriteConfig)
@@ -176,7 +177,7 @@ class RunSection(Section):
     def draw(self) -> None:
         """Draw the curves as far as the run has come."""
         label = self.ui.curveLabel
-        history = curves.read_history(self.folder) if self.folder else {}
+        history = self._history.read(self.folder) if self.folder else {}
         drawn = {name: history[name] for name in self.curves if name in history}
         label.visible = bool(drawn)
         if drawn:

@@ -267,9 +267,13 @@ def test_the_curve_grows_with_the_history(work: Any, tmp_path: Any) -> None:
         for n in (1, 2, 3)
     ]
     lines = [json.dumps(row) for row in rows] + ['{"epoch": 4, "st']  # is being written
-    (tmp_path / curves.HISTORY).write_text("\n".join(lines))
-    history = curves.read_history(tmp_path)
-    assert history["train/loss"] == [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3))]
+    path = tmp_path / curves.HISTORY
+    path.write_text("\n".join(lines))
+    history = curves.History()
+    known = [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3))]
+    assert history.read(tmp_path)["train/loss"] == known
+    path.write_text("\n".join(lines) + 'ep": 40, "train/loss": 0.25}\n')
+    assert history.read(tmp_path)["train/loss"] == [*known, (40, 0.25)]
     ui = work.panel_ui
     ui.trainingButton.collapsed = False
     ui.runFolderEdit.currentPath = str(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from waiting import BLOCK, longest_block, until
 from widgets import deepigeos_editor
 from widgets.deepigeos_editor import IN_BALL
+from widgets.processes import longest_block_of_training, training_command
 from widgets.test_deepigeos_module import work
 
-__all__ = ["work"]  # a fixture
+__all__ = ["training_command", "work"]  # fixtures
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +104,9 @@ def test_prediction_of_a_volume(work: Any) -> None:
         assert slicer.util.getNode("CT segmentation") is not None
     finally:
         del METHODS["bright test"]
+
+
+def test_a_training(work: Any, training_command: None, tmp_path: Path) -> None:
+    work.panel_ui.trainingButton.collapsed = False
+    assert longest_block_of_training(work.panel_ui, tmp_path) < BLOCK
+    assert work.session.method == f"trained:{tmp_path}" and host.messages("error") == []

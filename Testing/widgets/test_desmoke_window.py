@@ -14,8 +14,9 @@ from meddl.core import write_frames
 from SlicerMedDLLib.volumes import vtk_image
 from waiting import BLOCK, longest_block, turns, until
 from widgets.desmoke_panel import apply_button, idle, module, smoky_frames, status
+from widgets.processes import longest_block_of_training, training_command
 
-__all__ = ["module"]  # a fixture
+__all__ = ["module", "training_command"]  # fixtures
 COUNT, SIZE = 60, (120, 160)
 
 
@@ -47,3 +48,9 @@ def test_a_long_video_is_looked_at_in_slices(module: Any) -> None:
     apply_button(module).click()
     until(lambda: idle(module))
     assert status(module) == "Cancelled"
+
+
+def test_a_training(module: Any, training_command: None, tmp_path: Path) -> None:
+    assert longest_block_of_training(module.widget.ui, tmp_path) < BLOCK
+    assert module.widget.parameterNode.weights == str(tmp_path / "best" / "mine.safetensors")
+    assert host.messages("error") == []

@@ -17,8 +17,9 @@ from SlicerMedDLLib.models import model_from_mesh
 from SlicerMedDLLib.sequences import recording
 from waiting import BLOCK, longest_block
 from widgets.endodepth_panel import UNIT_MM, browser, folder, loads, module, original
+from widgets.processes import longest_block_of_training, training_command
 
-__all__ = ["browser", "folder", "module", "original"]  # fixtures
+__all__ = ["browser", "folder", "module", "original", "training_command"]  # fixtures
 
 
 def block(module: Any, start: Callable[[], object]) -> float:
@@ -51,3 +52,9 @@ def test_points_surface_and_registration(module: Any, browser: Any) -> None:
     node.surface = model_from_mesh(phantom.surface(), "CT wall")
     assert block(module, ui.registerButton.click) < BLOCK
     assert "median" in ui.registrationLabel.text and placing.mm_per_unit(browser) is not None
+
+
+def test_a_training(module: Any, training_command: None, tmp_path: Path) -> None:
+    assert longest_block_of_training(module.widget.ui, tmp_path) < BLOCK
+    assert module.widget.parameterNode.weights == str(tmp_path / "best" / "mine.safetensors")
+    assert host.messages("error") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from meddl.core.errors import InputError
 from meddl.core.optional import require_installed
 from meddl.deepdrr.dataset import OutputParameters
 from meddl.deepdrr.views import ViewRanges
-from SlicerMedDLLib import tasks
+from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
-
-PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of the command's progress
 
 
 class DatasetSection(Section):
@@ -28,8 +25,7 @@ class DatasetSection(Section):
 
     def connect(self) -> None:
         """The button starts and cancels. The folder is this machine's, not the scene's."""
-        self._process: Any = None
-        self._last = ""
+        self._process = PanelProcess(self.widget, self.onEnd)
         self.ui.datasetFolderEdit.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.exportDatasetButton.connect("clicked(bool)", self.onExport)
         self.ui.datasetFolderEdit.connect("currentPathChanged(QString)", self.onFolder)
@@ -37,12 +33,11 @@ class DatasetSection(Section):
     @property
     def busy(self) -> bool:
         """Whether views are being rendered."""
-        return self._process is not None
+        return self._process.busy
 
     def leave(self) -> None:
         """The views that are done stay, and are not done again."""
-        if self._process is not None:
-            self._process.cancel()
+        self._process.stop()
 
     def onFolder(self, path: str) -> None:
         """The button needs a folder."""
@@ -60,8 +55,8 @@ class DatasetSection(Section):
 
     def onExport(self, checked: bool = False) -> None:
         """Start, or cancel what runs."""
-        if self._process is not None:
-            self._process.cancel()
+        if self.busy:
+            self._process.stop()
             self.ui.exportDatasetButton.enabled = False
             return
         self.attempt(self.start)
@@ -112,36 +107,17 @@ class DatasetSection(Section):
 
     def run(self, config: Path) -> None:
         """Render what was written."""
-        self._last = ""
-        self._process = tasks.run_process(
-            datasets.arguments(config, self.node.workers), self.onOutput, self.onDone
-        )
+        self._process.start(datasets.arguments(config, self.node.workers))
         self.follow()
 
-    def onOutput(self, line: str) -> None:
-        """A line of the process: its progress, or a message for the log."""
-        match = PROGRESS.match(line.rstrip())
-        if match is not None:
-            self.widget.showProgress(int(match[1]) / 100, match[2])
-        elif line.strip():
-            self._last = line.strip()
-            self.widget.log(self._last)
-
-    def onDone(self, code: int) -> None:
+    def onEnd(self, code: int | None) -> str:
         """The process has ended."""
-        process, self._process = self._process, None
-        if process is not None and process.cancelled:
-            status = _("Cancelled; the same folder continues the data set")
-        elif code == 0:
-            status = _("Data set written to {folder}").format(
-                folder=Path(self._folder()) / datasets.VIEWS
-            )
-        else:
-            status = self._last or _("The data set ended with code {code}").format(code=code)
-            self.widget.showError(status)
-        self.widget.finishProgress(status)
         if self.node is not None:
             self.follow()
+        if code is None:
+            return _("Cancelled; the same folder continues the data set")
+        views = Path(self._folder()) / datasets.VIEWS
+        return _("Data set written to {folder}").format(folder=views) if code == 0 else ""
 
 
 def _ends(span: Any) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""Stands for ``meddl`` in a process that a panel starts: see ``__main__``."""
