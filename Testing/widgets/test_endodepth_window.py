@@ -13,8 +13,11 @@ import numpy as np
 
 import host
 from EndoDepthModuleLib import clouds, phantom, placing, video
+from library.endodepth.chessboards import INTRINSICS, boards
+from meddl.core.pictures import write_picture
+from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.models import model_from_mesh
-from SlicerMedDLLib.sequences import recording
+from SlicerMedDLLib.sequences import image_from_frame, recording
 from waiting import BLOCK, longest_block
 from widgets.endodepth_panel import UNIT_MM, browser, folder, loads, module, original
 from widgets.processes import longest_block_of_training, training_command
@@ -58,3 +61,15 @@ def test_a_training(module: Any, training_command: None, tmp_path: Path) -> None
     assert longest_block_of_training(module.widget.ui, tmp_path) < BLOCK
     assert module.widget.parameterNode.weights == str(tmp_path / "best" / "mine.safetensors")
     assert host.messages("error") == []
+
+
+def test_a_calibration(module: Any, tmp_path: Path) -> None:
+    ui = module.widget.ui
+    for number, picture in enumerate(boards("pinhole")):
+        write_picture(tmp_path / f"{number}.png", image_from_frame(picture))
+    ui.boardEdit.currentPath, ui.boardSizeEdit.text = str(tmp_path), "8x6"
+    runs = lambda: ui.calibrateButton.text == "Stop"  # noqa: E731
+    assert longest_block(ui.calibrateButton.click, runs, 600) < BLOCK
+    assert host.messages("error") == [] and ui.lensEdit.currentPath == str(tmp_path / "camera.yaml")
+    focal = np.diag(read_lens(tmp_path / "camera.yaml").intrinsics)[:2]
+    np.testing.assert_allclose(focal, np.diag(INTRINSICS)[:2], rtol=0.01)
