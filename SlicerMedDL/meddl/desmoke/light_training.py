@@ -6,18 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from meddl.core.ssim import ssim_map
-from meddl.desmoke.fsim import YIQ
 from meddl.desmoke.light_network import first_state, next_state, recovered
 from meddl.desmoke.scattering import LEAST_TRANSMISSION
 from meddl.desmoke.training_parameters import DesmokeTraining
 
 SMOKE_WEIGHT = 0.2  # of transmission and airlight
 RESIDUAL_WEIGHT = 0.05
-SCHARR = ((3 / 16, 0.0, -3 / 16), (10 / 16, 0.0, -10 / 16), (3 / 16, 0.0, -3 / 16))
-EDGE_CONSTANT = 160 / 255**2  # of values 0..1
 
 
 def unrolled(model: Any, smoky: Tensor, cut: Tensor | None = None) -> list[Tensor]:
@@ -57,13 +53,12 @@ def clip_loss(
         model: the network.
         clips: ``smoky`` and ``clear`` (B, T, 3, H, W), ``transmission`` (B, T, 1, H, W),
             ``airlight`` (B, T, 3, H, W), all float32 0..1.
-        parameters: ``opacity_floor``, ``ssim_weight``, ``edge_weight`` and ``temporal_weight``.
+        parameters: ``opacity_floor``, ``ssim_weight`` and ``temporal_weight``.
         cut: see :func:`unrolled`.
 
     Returns:
         ``loss``, and its parts before weighting: ``l1``, ``ssim`` (1 - SSIM), ``smoke``,
-        ``residual``, ``edge`` (1 - :func:`edge_similarity`, where it has a weight), ``temporal``;
-        and ``psnr`` of the recovered frames in dB.
+        ``temporal``; and ``psnr`` of the recovered frames in dB.
     """
     clear, truth = clips["clear"], clips["transmission"]
     maps = unrolled(model, clips["smoky"], cut)
@@ -90,9 +85,6 @@ def clip_loss(
         + SMOKE_WEIGHT * parts["smoke"]
         + RESIDUAL_WEIGHT * parts["residual"]
     )
-    if parameters.edge_weight:
-        parts["edge"] = mean(1 - edge_similarity(found.clamp(0, 1), clear))
-        loss = loss + parameters.edge_weight * parts["edge"]
     if clear.shape[1] > 1:
         # Where the clear frames change the found ones may, by as much.
         change = found.diff(dim=1) - clear.diff(dim=1)
@@ -100,34 +92,6 @@ def clip_loss(
         loss = loss + parameters.temporal_weight * parts["temporal"]
     error = (found.detach().clamp(0, 1) - clear).square().mean((1, 2, 3, 4))
     return {"loss": loss, **parts, "psnr": -10 * torch.log10(error + 1e-8).mean()}
-
-
-def edge_similarity(a: Tensor, b: Tensor) -> Tensor:
-    """How alike the strength of the edges of two clips is: the gradient similarity of FSIM.
-
-    Zhang et al., IEEE TIP 20(8), 2011, equation (5), with its Scharr filter and constant. In thick
-    smoke the least error is a picture without contrast; this counts what it loses.
-
-    Args:
-        a, b: (B, T, 3, h, w) RGB 0..1.
-
-    Returns:
-        (B, T, h - 2, w - 2) 0..1; 1 where edges are equally strong.
-    """
-    first, second = edge_strength(a), edge_strength(b)
-    squares = first.square() + second.square()
-    return (2 * first * second + EDGE_CONSTANT) / (squares + EDGE_CONSTANT)
-
-
-def edge_strength(clips: Tensor) -> Tensor:
-    """Scharr gradient of the luminance of (B, T, 3, h, w) RGB 0..1: (B, T, h - 2, w - 2)."""
-    luminance = torch.einsum("btchw,c->bthw", clips, clips.new_tensor(YIQ[0]))
-    across = clips.new_tensor(SCHARR)
-    kernels = torch.stack([across, across.T])[:, None]
-    gradient = functional.conv2d(luminance.flatten(0, 1)[:, None], kernels)
-    # Without the floor the root has no derivative where a picture is even.
-    strength = (gradient.square().sum(1) + 1e-8).sqrt()
-    return strength.unflatten(0, clips.shape[:2])
 
 
 def _ssim(a: Tensor, b: Tensor) -> Tensor:

@@ -82,9 +82,6 @@ class DesmokeTraining(TrainingParameters):
         0.15, "a clip counts by 1 / (this + its mean opacity)", minimum=0.01, maximum=10
     )
     ssim_weight: float = parameter(0.3, "of 1 - SSIM beside L1", minimum=0)
-    edge_weight: float = parameter(
-        0.0, "of 1 - the similarity of edges, which thick smoke takes", minimum=0
-    )
     temporal_weight: float = parameter(1.0, "of the change from frame to frame", minimum=0)
     # Learning
     learning_rate: float = parameter(

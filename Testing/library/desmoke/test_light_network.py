@@ -3,7 +3,6 @@
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,7 +18,7 @@ from meddl.desmoke.light_network import (
     next_state,
     recovered,
 )
-from meddl.desmoke.light_training import clip_loss, edge_similarity, edge_strength, unrolled
+from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator, without_traces
 from meddl.desmoke.temporal import FADE
 from meddl.desmoke.training_parameters import DesmokeTraining
@@ -98,34 +97,6 @@ def test_loss_of_the_true_smoke_is_that_of_its_residual_only():
     error = (clips["smoky"] - clear).square().mean((1, 2, 3, 4))
     assert none["psnr"].item() == pytest.approx(-10 * torch.log10(error).mean().item(), abs=1e-3)
     assert none["loss"] > 0.1
-
-
-def test_edges_are_those_of_a_scharr_filter():
-    clips = torch.rand(1, 2, 3, 9, 14, generator=torch.Generator().manual_seed(3))
-    luminance = np.einsum("tchw,c->thw", clips[0].numpy(), [0.299, 0.587, 0.114])
-    for found, picture in zip(edge_strength(clips)[0], luminance, strict=True):
-        parts = [cv2.Scharr(picture, cv2.CV_64F, *axis) / 16 for axis in ((1, 0), (0, 1))]
-        np.testing.assert_allclose(found, np.hypot(*parts)[1:-1, 1:-1], atol=1e-4)
-    assert edge_similarity(clips, clips).min() == pytest.approx(1)
-
-
-def test_lost_edges_cost_by_their_weight():
-    """A ramp against an even picture: FSIM's gradient similarity of s and the least strength."""
-    clear = (0.01 * torch.arange(16.0)).expand(1, 1, 3, 16, 16)
-    even = torch.full_like(clear, 0.5)
-    t = torch.full_like(clear[:, :, :1], 0.5)
-    clips = {"clear": clear, "transmission": t, "airlight": even, "smoky": even}
-    answer = torch.cat([t, even, torch.zeros_like(even)], 2)[:, 0]
-    with_edges, without = (
-        clip_loss(lambda seen: answer, clips, DesmokeTraining(edge_weight=weight))
-        for weight in (2.0, 0.0)
-    )
-    slope, least, constant = 255 * 2 * 0.01, 255 * 1e-4, 160
-    lost = 1 - (2 * slope * least + constant) / (slope**2 + least**2 + constant)
-    weight = 0.55 / 0.65  # of a clip whose opacity is 0.5
-    assert with_edges["edge"].item() == pytest.approx(weight * lost, rel=1e-3)
-    expected = without["loss"].item() + 2 * weight * lost
-    assert with_edges["loss"].item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_traces_of_smoke_fade_out():
