@@ -133,12 +133,16 @@ class RunSection(Section):
         ui, folder, chosen = self.ui, Path(self.folder), bool(self.folder)
         busy, started = self._process.busy, chosen and (folder / "run.json").is_file()
         configured = chosen and (folder / CONFIG).is_file()
-        ui.writeConfigButton.enabled = chosen and not configured
-        ui.trainButton.enabled = busy or configured
+        nowhere = "" if chosen else _("Choose the folder of the run")
+        there = _("The folder has a configuration, which stays") if configured else ""
+        written = "" if busy or configured else _("Write the configuration first")
+        trained = "" if visible(folder / "best", WEIGHTS) else _("Nothing is trained there yet")
+        self.allow("writeConfigButton", nowhere or there)
+        self.allow("trainButton", "" if busy else nowhere or written)
+        self.allow("useResultButton", nowhere or trained)
         ui.trainButton.text = (
             _("Stop") if busy else _("Continue") if started else _("Start training")
         )
-        ui.useResultButton.enabled = chosen and bool(visible(folder / "best", WEIGHTS))
 
     def onWriteConfig(self, checked: bool = False) -> None:
         """Write a configuration to be edited, and open it."""

@@ -21,6 +21,7 @@ class Section:
 
     def __init__(self, widget: Any) -> None:
         self.widget, self.ui, self.logic = widget, widget.ui, widget.logic
+        self._tips: dict[str, str] = {}  # of buttons, as the panel's file has them
         getattr(self.ui, self.button).connect("contentsCollapsed(bool)", self.onCollapsed)
         self.connect()
 
@@ -48,6 +49,12 @@ class Section:
 
     def disconnect(self) -> None:
         """The panel is gone for good: let go of what outlives it."""
+
+    def allow(self, button: str, obstacle: str) -> None:
+        """Enable a button by its name, or say in its tooltip why it is not."""
+        widget = getattr(self.ui, button)
+        tip = self._tips.setdefault(button, str(widget.toolTip))
+        widget.enabled, widget.toolTip = not obstacle, obstacle or tip
 
     def attempt(self, action: Any, *arguments: Any) -> Any:
         """Call what a button starts; an error is shown, and None returned."""

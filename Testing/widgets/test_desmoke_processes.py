@@ -177,9 +177,11 @@ def test_a_training_is_configured_stopped_and_continued(
     ui, run = module.widget.ui, tmp_path / "run"
     ui.runFolderEdit.currentPath = str(run)
     assert not ui.writeConfigButton.enabled
+    assert ui.trainButton.toolTip == "Write the configuration first"
     ui.clearEdit.currentPath = str(tmp_path)
     ui.writeConfigButton.click()
     assert len(opened) == 1 and ui.trainButton.enabled
+    assert "process of its own" in ui.trainButton.toolTip
     ui.trainButton.click()
     command = ["desmoke", "train", str(run / "config.yaml"), "--output", str(run)]
     assert started[0].arguments == command

@@ -48,7 +48,8 @@ class DatasetSection(Section):
         """The button is there with a CT and a folder."""
         button = self.ui.exportDatasetButton
         button.text = _("Cancel") if self.busy else _("Render the data set")
-        button.enabled = self.busy or (self.node.ctVolume is not None and bool(self._folder()))
+        ready = self.busy or (self.node.ctVolume is not None and bool(self._folder()))
+        self.allow("exportDatasetButton", "" if ready else _("Choose a CT and a folder"))
 
     def _folder(self) -> str:
         return self.ui.datasetFolderEdit.currentPath.strip()

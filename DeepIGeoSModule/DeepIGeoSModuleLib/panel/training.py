@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import ctk
+from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import training
 from DeepIGeoSModuleLib.methods import TRAINED
@@ -27,7 +28,7 @@ class TrainingSection(RunSection):
         """A result needs a session to be used in."""
         super().follow()
         if self.widget.inputs.session is None:
-            self.ui.useResultButton.enabled = False
+            self.allow("useResultButton", _("Choose a segmentation and a volume"))
 
     def writeConfig(self) -> Path:
         """Write a configuration for the chosen network and the cases.

@@ -41,7 +41,7 @@ class BatchSection(Section):
         ready = bool(self.files) and bool(ui.outputEdit.currentPath.strip())
         ui.filesLabel.text = _("{count} videos").format(count=len(self.files))
         ui.chooseButton.enabled = not busy
-        ui.batchStartButton.enabled = busy or ready
+        self.allow("batchStartButton", "" if busy or ready else _("Choose videos and a folder"))
         ui.batchStartButton.text = _("Stop") if busy else _("Desmoke the files")
 
     def onChoose(self, checked: bool = False) -> None:

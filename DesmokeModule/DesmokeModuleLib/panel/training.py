@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from DesmokeModuleLib import training
 from SlicerMedDLLib.runs import RunSection, train_arguments, weights_of_run, write_config
 
@@ -22,8 +24,9 @@ class TrainingSection(RunSection):
     def follow(self) -> None:
         """A configuration needs something to train on."""
         super().follow()
-        if not self.ui.clearEdit.currentPath.strip():
-            self.ui.writeConfigButton.enabled = False
+        ui = self.ui
+        if ui.writeConfigButton.enabled and not ui.clearEdit.currentPath.strip():
+            self.allow("writeConfigButton", _("Choose the folder of clear frames"))
 
     def writeConfig(self) -> Path:
         """Write a configuration for the chosen training.

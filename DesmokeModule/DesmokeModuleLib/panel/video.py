@@ -44,7 +44,7 @@ class VideoSection(Section):
     def follow(self) -> None:
         """Play the chosen video and say what is known of it."""
         sequence = self.node.frames
-        self.ui.loadButton.enabled = bool(self._path())
+        self.allow("loadButton", "" if self._path() else _("Choose a video file"))
         try:
             text = self._description(sequence)
             self._show(None if sequence is None else clips.browser_of(sequence))

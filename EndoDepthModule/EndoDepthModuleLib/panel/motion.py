@@ -57,9 +57,11 @@ class MotionSection(Section):
         ui.reconstructButton.text = (
             _("Stop") if self._process.busy else _("Import") if path else _("Reconstruct")
         )
-        ui.reconstructButton.enabled = self._process.busy or ours
+        ready = self._process.busy or ours
+        self.allow("reconstructButton", "" if ready else _("Load a video in step 1"))
         ui.calibrateButton.text = _("Stop") if self._calibration.busy else _("Calibrate")
-        ui.calibrateButton.enabled = self._calibration.busy or bool(self._board())
+        ready = self._calibration.busy or bool(self._board())
+        self.allow("calibrateButton", "" if ready else _("Choose the pictures of a chessboard"))
         known = ours and self._has_structure(browser)
         ui.pointsCheckBox.enabled = ui.cameraButton.enabled = known
         ui.motionLabel.text = self._figures(browser) if known else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from EndoDepthModuleLib import predicting, training, video
 from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.runs import RunSection, weights_of_run, write_config
@@ -40,8 +42,9 @@ class NetworkSection(RunSection):
         ui.cardLabel.text = self._card()
         pairs = node.training == training.PAIRS
         ui.dataEdit.enabled = pairs
-        if not (ui.dataEdit.currentPath.strip() if pairs else node.video is not None):
-            ui.writeConfigButton.enabled = False
+        data = ui.dataEdit.currentPath.strip() if pairs else node.video is not None
+        if ui.writeConfigButton.enabled and not data:
+            self.allow("writeConfigButton", _("Choose what to train on"))
 
     def _card(self) -> str:
         try:

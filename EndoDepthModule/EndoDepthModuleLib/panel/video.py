@@ -72,7 +72,8 @@ class VideoSection(Section):
         masked = ours and video.part(browser, fieldofview.MASK) is not None
         ui.showMaskButton.enabled = ours
         ui.editMaskButton.enabled = ui.keepMaskButton.enabled = masked
-        ui.loadButton.enabled = bool(self._path()) or ui.framesSelector.currentNode() is not None
+        chosen = bool(self._path()) or ui.framesSelector.currentNode() is not None
+        self.allow("loadButton", "" if chosen else _("Choose a video, a folder or a sequence"))
         problem = player().problem(browser) if ours else ""
         for widget in (ui.relocateEdit, ui.relocateButton):
             widget.visible = bool(problem)
