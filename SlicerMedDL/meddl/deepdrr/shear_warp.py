@@ -247,8 +247,9 @@ def _trace(
     planes: int,
     progress: Progress,
     cancel: CancelToken | None,
-) -> NDArray[np.float32]:
-    """(lines, M, width) float32: the sums over the layers on the virtual detector."""
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(lines, M, width) float32: the sums over the layers on the virtual detector, ``whole`` being
+    all materials together; (lines, M, 2): the first and end column that got something."""
     columns = volume.columns(axes[2])
     sizes = volume.grid.density.shape
     per_layer = planes // sizes[2 - axes[0]]

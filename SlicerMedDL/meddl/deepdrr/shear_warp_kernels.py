@@ -193,11 +193,11 @@ def trace(  # type: ignore[no-untyped-def]
                         if material == whole:
                             for k in range(one, other, CACHE_LINE):
                                 prefetch(voxels, ahead + k)  # type: ignore[call-arg]
-                                prefetch(voxels, beside + k)  # type: ignore[call-arg]
+                                prefetch(voxels, beside + k)
                         else:
                             for k in range(one, other, 4 * CACHE_LINE):  # bytes
                                 prefetch(labels, ahead + k)  # type: ignore[call-arg]
-                                prefetch(labels, beside + k)  # type: ignore[call-arg]
+                                prefetch(labels, beside + k)
                     # The rows beside count too: lines between two pairs need both.
                     begin = min(spans[a + 1, material, 0], spans[a + 3, material, 0])
                     end = max(spans[a + 1, material, 1], spans[a + 3, material, 1])
