@@ -12,9 +12,10 @@ Small volumes, whose voxels are mostly large, may be sampled more densely: four 
 instead of one, interpolated between the layers, on a finer virtual detector.
 
 Runs of empty voxels are skipped per material, so that several materials, each in its own voxels,
-cost little more than one. Against the exact integrals of :mod:`meddl.deepdrr.projector` the
-relative L2 error on CTs is 2e-4 to 3e-3 (``Docs/validation.md``). The volume ends at the outer
-faces of its voxels; in the outermost half voxel the edge value holds.
+cost about half as much again as one. Against the exact integrals of
+:mod:`meddl.deepdrr.projector` the relative L2 error on CTs is 2e-4 to 3e-3
+(``Docs/validation.md``). The volume ends at the outer faces of its voxels; in the outermost half
+voxel the edge value holds.
 """
 
 from __future__ import annotations

@@ -136,11 +136,12 @@ def trace(  # type: ignore[no-untyped-def]
 
     density: (A, B, K) float32, A the layers and B the rows if ``layers_first``, otherwise the other
     way round; label: (A, B, K) uint8 or empty; extents: of :func:`mark_extents`, but all materials'
-    together in the place of the material ``whole``, which is found as all less the others.
+    together in the place of the material ``whole``, where they are summed, too.
     source_depth, source_column: the source along layers and columns. first, pitch: the slopes of
     the detector's columns. row_*: (planes, lines), column_*: (planes, X), of
     :func:`place_samples`; base, places, dense: of :func:`group_samples` for the columns. Adds lines
-    start.. to out (lines, M, X), X a multiple of :data:`LANES`. All contiguous.
+    start.. to out (lines, M, X), X a multiple of :data:`LANES`, and widens touched (lines, M, 2),
+    the first and end column that got something. All contiguous.
 
     Each layer is resampled twice: every column of voxels at the detector's columns, two at a time
     and just before the first line that needs them, then for each line two neighbouring results are
