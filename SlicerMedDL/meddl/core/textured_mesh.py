@@ -59,6 +59,26 @@ class Texture:
             raise InputError(f"the texture's faces go beyond its {len(coordinates)} coordinates")
 
 
+def split_vertices(mesh: Mesh, texture: Texture) -> Mesh:
+    """The mesh with one vertex for each of the texture's coordinates, in their order.
+
+    For programs in which a vertex has one pair of coordinates: those at seams become several.
+
+    Raises:
+        InputError: a texture of another number of faces.
+    """
+    _check(mesh, texture)
+    vertex = np.zeros(len(texture.coordinates), dtype=np.int64)
+    vertex[texture.faces] = mesh.faces
+    colours = None if mesh.colours is None else mesh.colours[vertex]
+    return Mesh(mesh.vertices[vertex], texture.faces, colours)
+
+
+def _check(mesh: Mesh, texture: Texture) -> None:
+    if len(texture.faces) != len(mesh.faces):
+        raise InputError(f"the texture has {len(texture.faces)} faces, the mesh {len(mesh.faces)}")
+
+
 def companions(path: str | Path) -> tuple[Path, Path]:
     """The ``.mtl`` and ``.png`` beside a textured ``.obj``.
 
@@ -88,8 +108,7 @@ def write_textured_mesh(path: str | Path, mesh: Mesh, texture: Texture, space: s
     path = Path(path)
     if path.suffix.lower() != ".obj":
         raise FileError(f"{path}: a mesh with a texture is written as .obj")
-    if len(texture.faces) != len(mesh.faces):
-        raise InputError(f"the texture has {len(texture.faces)} faces, the mesh {len(mesh.faces)}")
+    _check(mesh, texture)
     vertices = in_space(mesh.vertices, space)
     material, picture = companions(path)
     # Closed from the last to the first: the .obj appears when what it names is there.
