@@ -22,7 +22,7 @@ from meddl.endodepth.highlights import specular_highlights
 from meddl.endodepth.surface import Faces
 from meddl.endodepth.surface_colour import between, mix, seen_at
 from meddl.endodepth.texture_atlas import coordinates, make_atlas, places
-from meddl.endodepth.tsdf import JUMP, Float32
+from meddl.endodepth.tsdf import JUMP, Float32, in_slabs
 
 _BLUR = 0.03  # of the longer side of the map: deviation of the Gaussian that parts the bands
 _FADE = 0.08  # of the shorter side: over so much a frame comes in from its borders
@@ -73,11 +73,16 @@ class TexturePainter:
         camera_from_world = inverse(affine(world_from_camera, "pose"))
         homogeneous = intrinsics_matrix(intrinsics) @ camera_from_world[:3]
         smooth, trust = coarse_band(frame, maps[..., 0], offset, scale)
-        _add(
-            self._coarse, self._fine, self._points, homogeneous, maps, frame, smooth, trust,
-            np.asarray(offset, dtype=np.float64), float(scale), float(self._tolerance),
-            float(self._reference),
-        )  # fmt: skip
+        place = np.asarray(offset, dtype=np.float64), float(scale)
+
+        def slab(span: tuple[int, int]) -> None:
+            part = slice(*span)
+            _add(
+                self._coarse[part], self._fine[part], self._points[part], homogeneous, maps, frame,
+                smooth, trust, *place, float(self._tolerance), float(self._reference),
+            )  # fmt: skip
+
+        in_slabs(slab, len(self._points))
 
     def texture(self, colours: NDArray[np.uint8]) -> Texture:
         """The texture; what no frame has seen gets the colours (N, 3) uint8 of the vertices."""
