@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 
@@ -22,9 +22,15 @@ def step_cost(cost: str, lambda_: float, length: float, difference: np.ndarray) 
 def exact_distance(image, seeds, spacing, cost="product", lambda_=1.0) -> np.ndarray:
     """Distances in float64; image (K, J, I) or (K, J, I, C), two axes fewer by one for pictures."""
     seeds = np.asarray(seeds) != 0
-    shape, axes = seeds.shape, seeds.ndim
-    values = np.asarray(image, np.float64).reshape(*shape, -1)
-    number = np.arange(seeds.size).reshape(shape)
+    return shortest_paths(image_graph(image, spacing, cost, lambda_), seeds)
+
+
+def image_graph(values, spacing, cost, lambda_) -> csr_matrix:
+    """The voxels of an image, (K, J, I) or (K, J, I, C), and their neighbours: every edge once.
+    ``spacing`` has a length per axis."""
+    shape, axes = np.shape(values)[: len(spacing)], len(spacing)
+    values = np.asarray(values, np.float64).reshape(*shape, -1)
+    number = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
     rows, columns, weights = [], [], []
     for step in itertools.product((-1, 0, 1), repeat=axes):
         if step <= (0,) * axes:
@@ -38,6 +44,10 @@ def exact_distance(image, seeds, spacing, cost="product", lambda_=1.0) -> np.nda
         # An entry of 0 would be no edge.
         weights.append(np.maximum(weight, 1e-200).ravel())
     entries = np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))
-    graph = coo_matrix(entries, shape=(seeds.size, seeds.size)).tocsr()
+    return coo_matrix(entries, shape=(number.size, number.size)).tocsr()
+
+
+def shortest_paths(graph: csr_matrix, seeds: np.ndarray) -> np.ndarray:
+    """Distances (float64) from the seeds, non-zero, in a graph of :func:`image_graph`."""
     found = dijkstra(graph, directed=False, indices=np.flatnonzero(seeds), min_only=True)
-    return found.reshape(shape)
+    return found.reshape(seeds.shape)
