@@ -95,9 +95,9 @@ def speed(report: Report, architectures: list[str], rounds: int) -> None:
     """A table per network with a row per engine and number of threads."""
     # First, as a process's peak counts that of the process which started it.
     memory = {
-        (architecture, engine, 1): f"{growth(architecture, engine):.0f}"
-        for architecture in architectures
-        for engine in ("torch", *([PLAIN] if architecture == PUBLISHED else []))
+        (PUBLISHED, engine, 1): f"{growth(PUBLISHED, engine):.0f}"
+        for engine in ("torch", PLAIN)
+        if PUBLISHED in architectures
     }
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
     calls = {}
@@ -119,15 +119,17 @@ def speed(report: Report, architectures: list[str], rounds: int) -> None:
             call(picture)
             wall[key].append(1000 * (time.perf_counter() - start))
             cpu[key].append(1000 * (time.process_time() - used))
-    head = ("engine", "threads", "wall", "fastest", "CPU", "frames/s", "MB")
     for architecture in architectures:
+        beside = architecture == PUBLISHED
+        head = ("engine", "threads", "wall", "fastest", "CPU", "frames/s", *["MB"] * beside)
         rows = []
         for key in [key for key in calls if key[0] == architecture]:
             median = float(np.median(wall[key]))
             times = (f"{ms:.3g}" for ms in (median, min(wall[key]), np.median(cpu[key])))
             _, engine, threads = key
             rate = f"{1000 / median:.3g}"
-            rows.append((TITLES[engine], threads, *times, rate, memory.get(key, "")))
+            added = [memory.get(key, "")] * beside
+            rows.append((TITLES[engine], threads, *times, rate, *added))
         report.table(f"endodepth_speed/{architecture}", head, rows)
 
 
