@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from EndoDepthModuleLib import depths, placing, surfaces, video
+from EndoDepthModuleLib import depths, placing, surfaces, textures, video
 from EndoDepthModuleLib.player import player
 from meddl.core.errors import InputError
 from meddl.core.mesh import Mesh
 from meddl.core.pinhole import Floats
 from meddl.core.progress import CancelToken, Progress, no_progress
+from meddl.core.textured_mesh import split_vertices
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.views import View, map_mask
 from SlicerMedDLLib.nodes import describe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CLOUD = "MedDL.EndoDepth.cloud"  # roles of model nodes
 MESH = "MedDL.EndoDepth.mesh"
+TEXTURE_SIZE = 2048  # pixels: 12 MB of the scene
 
 
 def shown_view(browser: Any) -> View:
@@ -81,21 +83,26 @@ def show_cloud(browser: Any, points: Floats, colours: NDArray[np.uint8]) -> Any:
     return node
 
 
-def fusion_parameters(browser: Any, folder: DepthFolder) -> FusionParameters:
+def fusion_parameters(browser: Any, folder: DepthFolder, texture: bool = False) -> FusionParameters:
     """How a video's depths are fused: maps in mm are scaled to poses whose unit is not known."""
     from meddl.endodepth.fusion_parameters import FusionParameters
 
     unknown = folder.unit == "mm" and placing.mm_per_unit(browser) is None
-    return FusionParameters(scaling="frame" if unknown else "auto")
+    return FusionParameters(
+        scaling="frame" if unknown else "auto", texture=texture, texture_size=TEXTURE_SIZE
+    )
 
 
 def show_mesh(browser: Any, surface: FusedSurface) -> Any:
-    """Show a fused surface in its colours; returns the model node."""
-    mesh = surface.mesh
+    """Show a fused surface in its texture, or its colours; returns the model node."""
+    mesh, texture = surface.mesh, surface.texture
+    if texture is not None:
+        mesh = split_vertices(mesh, texture)
     in_units = Mesh(mesh.vertices / (surface.mm_per_unit or 1.0), mesh.faces)
     node = surfaces.model_from_surface(
         in_units, mesh.colours, f"{browser.GetName()} surface", video.part(browser, MESH)
     )
+    textures.put_on(node, texture)
     placing.put_in_place(browser, node)
     video.set_part(browser, MESH, node)
     return node

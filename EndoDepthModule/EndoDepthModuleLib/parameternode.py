@@ -18,6 +18,7 @@ class EndoDepthParameterNode:
     weights: str = ""
     training: Annotated[str, Choice(list(TRAININGS))] = TRAININGS[0]
     liveDepth: bool = False
+    texture: bool = False
     surface: slicer.vtkMRMLModelNode
     surfacePoints: slicer.vtkMRMLMarkupsFiducialNode
     meshPoints: slicer.vtkMRMLMarkupsFiducialNode

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from EndoDepthModuleLib import video
+from EndoDepthModuleLib import textures, video
 from meddl.core.errors import FileError, MedDLError, one_line
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
 from SlicerMedDLLib.followers import Follower
@@ -114,6 +114,7 @@ class Player(Follower):
 
     def arrived(self) -> None:
         """Show the videos of a loaded scene."""
+        textures.connect_all()
         for browser in video.videos():
             self.follow(browser)
 

@@ -50,7 +50,7 @@ def model_from_surface(
 def paint(
     node: Any, name: str, values: NDArray[np.floating[Any]], value_range: tuple[float, float]
 ) -> None:
-    """Show a number for each point of a model in colours of a fixed range; NaN is left grey.
+    """Show a number for each point of a model in colours of a fixed range, no texture; NaN is grey.
 
     Raises:
         InputError: another number of values than points.
@@ -62,6 +62,7 @@ def paint(
     array.SetName(name)
     node.GetPolyData().GetPointData().AddArray(array)
     display = node.GetDisplayNode()
+    display.SetTextureImageDataConnection(None)
     display.SetActiveScalar(name, vtk.vtkAssignAttribute.POINT_DATA)
     display.SetAndObserveColorNodeID(DISTANCE_COLORS)
     display.SetScalarRangeFlag(display.UseManualScalarRange)

@@ -85,6 +85,8 @@ MAY_IMPORT = {
     "endodepth/picture_variation.py": {"cv2"},
     "endodepth/rendered_training.py": {"torch"},
     "endodepth/surface_colour.py": {"numba"},
+    "endodepth/texture_atlas.py": {"numba"},
+    "endodepth/texture_colour.py": {"numba"},
     "endodepth/tsdf.py": {"numba"},
     "geodesic/simd_steps.py": {"llvmlite", "numba"},
     "geodesic/sweeps_torch.py": {"torch"},

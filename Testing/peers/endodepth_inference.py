@@ -4,17 +4,24 @@
     python Testing/peers/endodepth_inference.py --sequence SEQUENCE_DIR
 
 Speed: 256x320 pixels, one frame per call, by each engine on one and two threads, in turns; median
-wall time and CPU time. Accuracy: the shipped weights as `meddl endodepth predict` uses them, in the
-same engine, against the sparse depths of each frame, beside the same depth everywhere and the
-inverse square root of the brightness; each scaled by the median per frame.
+wall time and CPU time. Beside the published network stands the plain transcription of
+depth_training/plain.py with the same weights, which is checked to give the same depth; MB is what
+the calls add to a process of their own.
+
+Accuracy: the shipped weights as `meddl endodepth predict` uses them, in the same engine, against
+the sparse depths of each frame, beside the same depth everywhere and the inverse square root of
+the brightness; each scaled by the median per frame.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,20 +39,78 @@ from meddl.endodepth.prepare import brightness, prepare  # noqa: E402
 from meddl.endodepth.sequence import read_sequence  # noqa: E402
 
 HEIGHT, WIDTH = 256, 320
-TITLES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "torch": "torch"}
+PLAIN, PUBLISHED = "plain", "fcdensenet57"
+TITLES = {
+    "openvino": "OpenVINO",
+    "onnxruntime": "ONNX Runtime",
+    "torch": "torch",
+    PLAIN: "plain torch",
+}
+
+
+def make_call(architecture: str, engine: str, threads: int, picture: np.ndarray) -> Any:
+    """Picture -> depth (1, 1, h, w), by an engine or by the plain transcription."""
+    import torch
+
+    seed_everything(0)
+    network = make_network(architecture)
+    if engine != PLAIN:
+        return load_engine(network, picture, engine=engine, threads=threads)
+    from depth_training import plain
+
+    other = plain.Network().eval()
+    with torch.no_grad():
+        for one, its in zip(network.parameters(), other.parameters(), strict=True):
+            its.copy_(one)
+
+    def call(picture: np.ndarray) -> np.ndarray:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            with torch.inference_mode():
+                return other(torch.from_numpy(picture)).numpy()
+        finally:
+            torch.set_num_threads(before)
+
+    return call
+
+
+def growth(architecture: str, engine: str) -> float:
+    """By how many MB ten calls on one thread let the memory of a process grow."""
+    command = [sys.executable, __file__, "--worker", f"{architecture},{engine}"]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def worker(architecture: str, engine: str) -> None:
+    """Print the growth of this process, after a call on a small picture."""
+    picture = np.zeros((1, 3, HEIGHT, WIDTH), np.float32)
+    call = make_call(architecture, engine, 1, picture[..., :32, :32].copy())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(10):
+        call(picture)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
 def speed(report: Report, architectures: list[str], rounds: int) -> None:
     """A table per network with a row per engine and number of threads."""
-    seed_everything(0)
+    # First, as a process's peak counts that of the process which started it.
+    memory = {
+        (PUBLISHED, engine, 1): f"{growth(PUBLISHED, engine):.0f}"
+        for engine in ("torch", PLAIN)
+        if PUBLISHED in architectures
+    }
     picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
     calls = {}
     for architecture in architectures:
-        network = make_network(architecture)
-        for engine in installed_engines():
+        engines = [*installed_engines(), *([PLAIN] if architecture == PUBLISHED else [])]
+        for engine in engines:
             for threads in (1, 2):
-                call = load_engine(network, picture, engine=engine, threads=threads)
-                calls[architecture, engine, threads] = call
+                calls[architecture, engine, threads] = make_call(
+                    architecture, engine, threads, picture
+                )
+    if PUBLISHED in architectures:
+        ours, plain = (calls[PUBLISHED, engine, 1](picture) for engine in ("torch", PLAIN))
+        np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * float(plain.max()))
     wall: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
     cpu: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
     for _ in range(rounds):
@@ -54,13 +119,17 @@ def speed(report: Report, architectures: list[str], rounds: int) -> None:
             call(picture)
             wall[key].append(1000 * (time.perf_counter() - start))
             cpu[key].append(1000 * (time.process_time() - used))
-    head = ("engine", "threads", "wall", "fastest", "CPU", "frames/s")
     for architecture in architectures:
+        beside = architecture == PUBLISHED
+        head = ("engine", "threads", "wall", "fastest", "CPU", "frames/s", *["MB"] * beside)
         rows = []
         for key in [key for key in calls if key[0] == architecture]:
             median = float(np.median(wall[key]))
             times = (f"{ms:.3g}" for ms in (median, min(wall[key]), np.median(cpu[key])))
-            rows.append((TITLES[key[1]], key[2], *times, f"{1000 / median:.0f}"))
+            _, engine, threads = key
+            rate = f"{1000 / median:.3g}"
+            added = [memory.get(key, "")] * beside
+            rows.append((TITLES[engine], threads, *times, rate, *added))
         report.table(f"endodepth_speed/{architecture}", head, rows)
 
 
@@ -100,7 +169,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--networks", default=",".join(ARCHITECTURES), help="to be timed")
     add_output(parser)
+    parser.add_argument("--worker", metavar="NETWORK,ENGINE", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.worker:
+        worker(*args.worker.split(","))
+        return
     with Report(args.output) as report:
         if args.sequence:
             accuracy(report, args.sequence, args.weights, args.engine)

@@ -22,6 +22,7 @@ from EndoDepthModuleLib import (
     predicting,
     registering,
     surfaces,
+    textures,
     video,
 )
 from meddl.core.depth_maps import read_depth_folder
@@ -31,6 +32,7 @@ from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import read_sequence
 from SlicerMedDLLib.markups import markups_from_points
 from SlicerMedDLLib.models import mesh_from_model, model_from_mesh
+from SlicerMedDLLib.nodes import part
 from SlicerMedDLLib.transforms import matrix_from_transform, transform_points, world_from_node
 from waiting import BLOCK, longest_block, until
 from widgets.endodepth_panel import (
@@ -253,6 +255,52 @@ def test_the_surface_is_the_wall(fused: Any) -> None:
     mesh = mesh_from_model(video.part(fused, clouds.MESH))
     off = outside(mesh.vertices * UNIT_MM)
     assert np.median(off) < 0.1 and np.percentile(off, 95) < 0.5 and len(off) > 1000
+
+
+def test_a_texture_is_shown_and_the_scene_keeps_it(
+    module: Any, browser: Any, tmp_path: Path
+) -> None:
+    module.logic.loadDepths(browser)
+    module.widget.parameterNode.texture = True
+    assert module.widget.ui.textureCheckBox.checked
+    module.widget.ui.fuseButton.click()
+    until(lambda: not module.widget.runner.busy, WAIT)
+    assert host.messages("error") == []
+
+    def shown(node: Any) -> np.ndarray:
+        """What VTK reads from the picture at the texture coordinates: rows count from below."""
+        picture = (
+            node.GetDisplayNode()
+            .GetTextureImageDataConnection()
+            .GetProducer()
+            .GetOutputDataObject(0)
+        )
+        width, height, _ = picture.GetDimensions()
+        pixels = vtk_to_numpy(picture.GetPointData().GetScalars()).reshape(height, width, 3)
+        u, v = vtk_to_numpy(node.GetPolyData().GetPointData().GetTCoords()).T
+        return pixels[(v * height).astype(int), (u * width).astype(int)].astype(float)
+
+    node = video.part(browser, clouds.MESH)
+    assert not node.GetDisplayNode().GetScalarVisibility()
+    colours = vtk_to_numpy(node.GetPolyData().GetPointData().GetArray(surfaces.COLORS))
+    first = shown(node)
+    spread = np.abs(first - first.mean(axis=0)).mean()
+    assert np.abs(first - colours).mean() < 0.3 * spread
+    mesh = mesh_from_model(node)
+    assert np.median(outside(mesh.vertices * UNIT_MM)) < 0.1
+
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    [again] = video.videos()
+    node = video.part(again, clouds.MESH)
+    np.testing.assert_array_equal(shown(node), first)
+    count = node.GetPolyData().GetNumberOfPoints()
+    surfaces.paint(node, registering.DISTANCE, np.zeros(count), (0, 1))
+    assert node.GetDisplayNode().GetTextureImageDataConnection() is None
+    module.logic.fuse(again, FusionParameters(size=32))
+    assert part(node, textures.TEXTURE) is None
+    assert node.GetDisplayNode().GetScalarVisibility()
 
 
 def patient() -> np.ndarray:

@@ -139,7 +139,7 @@ class SurfaceSection(Section):
             clouds.show_mesh(browser, surface)
             self.follow()
 
-        parameters = clouds.fusion_parameters(browser, folder)
+        parameters = clouds.fusion_parameters(browser, folder, self.node.texture)
         self.widget.start(
             clouds.surface_of, sequence, folder, parameters, on_done=done, watch=[browser]
         )

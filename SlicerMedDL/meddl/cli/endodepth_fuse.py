@@ -10,7 +10,9 @@ from typing import Any
 HELP = """\
 Fuse the depth maps of a sequence to one coloured surface.
 
-MESH.ply (or .obj, .stl without colours) is in the frame of the sequence's poses, its numbers
+MESH.ply (or .obj, .stl without colours) has a colour for each vertex. With --texture on, MESH.obj
+gets a texture instead, which is as sharp as the frames; MESH.mtl and MESH.png lie beside it (_ for
+spaces in their names). The mesh is in the frame of the sequence's poses, its numbers
 unchanged (SPACE=RAS in the header). Its unit is that of the poses until --mm-per-unit, or maps in
 mm, say how long that is; MESH.json beside it says which, and how the mesh was made.
 Where no frame has looked there is no surface; --fill-holes closes small ones.
@@ -19,7 +21,8 @@ Where no frame has looked there is no surface; --fill-holes closes small ones.
 EXAMPLES = """\
 examples:
   meddl endodepth fuse bag_1/sequence --depth depth --output surface.ply
-  meddl endodepth fuse bag_1/sequence --depth depth --output surface.obj --size 384 \\
+  meddl endodepth fuse bag_1/sequence --depth depth --output surface.obj --texture on
+  meddl endodepth fuse bag_1/sequence --depth depth --output surface.ply --size 384 \\
       --fill-holes 30 --point-clouds clouds
 """
 
@@ -56,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from meddl.endodepth.sequence import read_sequence
 
     start = time.perf_counter()
-    output = check_output(args.output)
     parameters = from_arguments(FusionParameters, args)
+    output = check_output(args.output, parameters.texture)
     sequence = read_sequence(args.sequence)
     depths = read_depth_folder(args.depth)
     from meddl.endodepth.fusion import fuse

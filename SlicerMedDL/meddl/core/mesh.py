@@ -121,6 +121,17 @@ def read_mesh(path: str | Path) -> Mesh:
             return Mesh(vertices if is_ras else vertices * _FLIP, faces, colours)
 
 
+def in_space(vertices: NDArray[np.float64], space: str) -> NDArray[np.float64]:
+    """Vertices (N, 3) in RAS as a file counts them: ``"LPS"``, or ``"RAS"`` as they are.
+
+    Raises:
+        InputError: another space.
+    """
+    if space not in ("LPS", "RAS"):
+        raise InputError(f"the space is {space!r}, LPS or RAS was expected")
+    return vertices * _FLIP if space == "LPS" else vertices
+
+
 def write_mesh(path: str | Path, mesh: Mesh, space: str = "LPS") -> None:
     """Write ``.stl`` (binary), ``.obj`` or ``.ply`` (binary), atomically.
 
@@ -137,12 +148,10 @@ def write_mesh(path: str | Path, mesh: Mesh, space: str = "LPS") -> None:
         FileError: another suffix, or a folder that takes no file.
         DependencyError: trimesh is not installed.
     """
-    if space not in ("LPS", "RAS"):
-        raise InputError(f"the space is {space!r}, LPS or RAS was expected")
+    vertices = in_space(mesh.vertices, space)
     path = Path(path)
     kind = _suffix(path)[1:]
     trimesh = require("trimesh", "writing meshes")
-    vertices = mesh.vertices * _FLIP if space == "LPS" else mesh.vertices
     surface = trimesh.Trimesh(vertices, mesh.faces, process=False, vertex_colors=mesh.colours)
     if kind == "stl":
         content = trimesh.exchange.stl.export_stl(surface)

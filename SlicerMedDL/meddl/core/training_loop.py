@@ -342,17 +342,20 @@ class Run:
         return by_step or time.monotonic() - self.last_checkpoint >= 60 * minutes
 
     def _save(self) -> None:
-        states: list[Any] = [random_state()]
+        # What each process has of its own: its chance, and the figures of its share of the epoch.
+        own = (random_state(), self.position.sums, self.position.counts)
+        each: list[Any] = [own]
         if self.processes > 1:
-            states = [None] * self.processes
-            torch.distributed.all_gather_object(states, random_state())
+            each = [None] * self.processes
+            torch.distributed.all_gather_object(each, own)
         if self.rank == 0:
             state = {
                 "position": asdict(self.position),
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.trainer.scheduler and self.trainer.scheduler.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
-                "random": states,
+                "random": [chance for chance, _, _ in each],
+                "figures": [[sums, counts] for _, sums, counts in each],
             }
             weights = self.network.state_dict()
             save_checkpoint(self.folder, self.position.step, weights, state)
@@ -369,6 +372,8 @@ class Run:
             self.fabric.strategy.precision.load_state_dict(state["precision"])
             self.position = Position(**state["position"])
             set_random_state(state["random"][self.rank])
+            if "figures" in state:  # older checkpoints have those of process 0 alone
+                self.position.sums, self.position.counts = state["figures"][self.rank]
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileError(
                 f"the checkpoint {checkpoint} is not of this network, optimiser and schedule "

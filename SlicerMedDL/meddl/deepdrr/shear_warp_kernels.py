@@ -130,17 +130,18 @@ def trace(  # type: ignore[no-untyped-def]
     per_layer, source_depth, source_column, first, pitch,
     row_index, row_low, row_high,
     column_index, column_low, column_high, base, places, dense,
-    start, out,
+    start, out, touched,
 ):  # fmt: skip
     """Sum the layers along the rays of some lines of the virtual detector.
 
     density: (A, B, K) float32, A the layers and B the rows if ``layers_first``, otherwise the other
     way round; label: (A, B, K) uint8 or empty; extents: of :func:`mark_extents`, but all materials'
-    together in the place of the material ``whole``, which is found as all less the others.
+    together in the place of the material ``whole``, where they are summed, too.
     source_depth, source_column: the source along layers and columns. first, pitch: the slopes of
     the detector's columns. row_*: (planes, lines), column_*: (planes, X), of
     :func:`place_samples`; base, places, dense: of :func:`group_samples` for the columns. Adds lines
-    start.. to out (lines, M, X), X a multiple of :data:`LANES`. All contiguous.
+    start.. to out (lines, M, X), X a multiple of :data:`LANES`, and widens touched (lines, M, 2),
+    the first and end column that got something. All contiguous.
 
     Each layer is resampled twice: every column of voxels at the detector's columns, two at a time
     and just before the first line that needs them, then for each line two neighbouring results are
@@ -153,8 +154,7 @@ def trace(  # type: ignore[no-untyped-def]
     height = density.shape[2]
     lines, materials, width = out.shape
     resampled = np.empty(materials * 4 * width, np.float32)
-    spans = np.empty((rows + 4) * materials * 2, np.int64)
-    next_row = 2 * materials  # in spans
+    spans = np.empty((rows + 5, materials, 2), np.int64)
     voxels, labels, sums = density.reshape(-1), label.reshape(-1), out.reshape(-1)
     lower, upper, spots = column_low.reshape(-1), column_high.reshape(-1), places.reshape(-1)
     for plane in range(layers * per_layer):
@@ -167,38 +167,43 @@ def trace(  # type: ignore[no-untyped-def]
         per_voxel, at_zero = 1.0 / (depth * pitch), (-source_column / depth - first) / pitch
         lowest, highest = row_index[plane, first_line], row_index[plane, end_line - 1]
         downwards = lowest > highest
-        lowest, highest = min(lowest, highest), max(lowest, highest)
-        pair, last_pair = np.int64(lowest) // 2, (np.int64(highest) + 1) // 2
+        lowest, highest = np.int64(min(lowest, highest)), np.int64(max(lowest, highest))
         _find_spans(
-            extents, layers_first, layer, 2 * pair - 1, 2 * last_pair + 3, height,
+            extents, layers_first, layer, lowest - 2, highest + 4, height,
             per_voxel, at_zero, left, right, spans,
         )  # fmt: skip
-        table = plane * width
+        table, pair = plane * width, np.int64(0)
         for number in range(end_line - first_line):
             line = end_line - 1 - number if downwards else first_line + number
             row = np.int64(row_index[plane, line])
+            if spans[row + 2, whole, 1] == 0:
+                continue
+            pair = max(pair, row // 2)
             while 2 * pair <= row + 1:
                 a, b = 2 * pair, min(2 * pair + 1, rows - 1)
                 start_a = (layer * per_slice + a * per_row) * height
                 start_b = (layer * per_slice + b * per_row) * height
-                if a + 4 < rows and pair + 2 <= last_pair:  # ask for the next but one
-                    at = (a + 5) * next_row + 2 * whole
-                    begin, end = spans[at], spans[at + 1]
-                    if end > begin:
-                        one, other = base[plane, begin // LANES], base[plane, end // LANES - 1]
-                        ahead = start_a + 4 * per_row * height
-                        beside = min(a + 5, rows - 1) - a - 4
-                        for k in range(min(one, other), max(one, other) + LANES, CACHE_LINE):
-                            prefetch(voxels, ahead + k)  # type: ignore[call-arg]
-                            prefetch(voxels, ahead + beside * per_row * height + k)
+                ask = a + 4 <= highest + 1  # for the next pair but one
+                ahead = start_a + 4 * per_row * height
+                beside = ahead + (min(a + 5, rows - 1) - a - 4) * per_row * height
                 for material in range(materials):
+                    begin, end = spans[a + 6, material, 0], spans[a + 6, material, 1]
+                    if ask and end > 0:
+                        one, other = base[plane, begin // LANES], base[plane, end // LANES - 1]
+                        one, other = min(one, other), max(one, other) + LANES
+                        if material == whole:
+                            for k in range(one, other, CACHE_LINE):
+                                prefetch(voxels, ahead + k)  # type: ignore[call-arg]
+                                prefetch(voxels, beside + k)
+                        else:
+                            for k in range(one, other, 4 * CACHE_LINE):  # bytes
+                                prefetch(labels, ahead + k)  # type: ignore[call-arg]
+                                prefetch(labels, beside + k)
+                    # The rows beside count too: lines between two pairs need both.
+                    begin = min(spans[a + 1, material, 0], spans[a + 3, material, 0])
+                    end = max(spans[a + 1, material, 1], spans[a + 3, material, 1])
                     out_a = (material * 4 + (a & 2)) * width
                     out_b = out_a + width
-                    # The rows beside count too: lines between two pairs need both.
-                    begin, end = width, 0
-                    for at in range(a, a + 4):
-                        span = at * next_row + 2 * material
-                        begin, end = min(begin, spans[span]), max(end, spans[span + 1])
                     if not dense[plane]:
                         _blend_apart(
                             voxels, labels, material, material == whole, start_a, start_b,
@@ -225,16 +230,16 @@ def trace(  # type: ignore[no-untyped-def]
                 from_a = (material * 4 + (row & 3)) * width
                 from_b = (material * 4 + (row + 1 & 3)) * width
                 to = ((line - start) * materials + material) * width
-                span = (row + 1) * next_row + 2 * material
-                begin = min(spans[span], spans[span + next_row])
-                end = max(spans[span + 1], spans[span + next_row + 1])
+                begin, end = spans[row + 2, material, 0], spans[row + 2, material, 1]
+                if end == 0:
+                    continue
+                at = line - start
+                touched[at, material, 0] = min(touched[at, material, 0], begin)
+                touched[at, material, 1] = max(touched[at, material, 1], end)
                 for n in range(begin, end, LANES):
                     add_lanes(  # type: ignore[call-arg]
                         resampled, from_a + n, low, from_b + n, high, sums, to + n
                     )
-    for material in range(materials):
-        if material != whole:
-            out[:, whole] -= out[:, material]
 
 
 @_jit
@@ -257,24 +262,25 @@ def _blend_apart(  # type: ignore[no-untyped-def]
 def _find_spans(  # type: ignore[no-untyped-def]
     extents, layers_first, layer, first_row, end_row, height, per_voxel, at_zero, left, right, spans
 ):
-    """Detector columns whose rays can meet some rows of a layer.
+    """Detector columns whose rays can meet a row of a layer or the next one.
 
-    extents: of :func:`mark_extents`. spans: flat, first and end column, in whole lanes, of each
-    material of each row (from -1 on); an end of 0 where no ray meets it and for rows beside the
-    volume.
+    extents: of :func:`mark_extents`. spans: (rows, M, 2), first and end column, in whole lanes, by
+    row, from -2 on; an end of 0 where no ray meets them.
     """
-    materials = extents.shape[2]
     rows = extents.shape[1] if layers_first else extents.shape[0]
-    for row in range(first_row, end_row):
-        a, b = (layer, row) if layers_first else (row, layer)
-        for material in range(materials):
+    for material in range(extents.shape[2]):
+        next_begin, next_end = right + LANES, 0
+        for number in range(end_row - first_row):
+            row = end_row - 1 - number
+            a, b = (layer, row) if layers_first else (row, layer)
             begin, end = right + LANES, 0
             if 0 <= row < rows:
                 lowest, highest = extents[a, b, material, 0], extents[a, b, material, 1]
                 if highest > lowest:
                     begin, end = _reached(lowest, highest, height, per_voxel, at_zero, left, right)
-            to = ((row + 1) * materials + material) * 2
-            spans[to], spans[to + 1] = begin, end
+            spans[row + 2, material, 0] = min(begin, next_begin)
+            spans[row + 2, material, 1] = max(end, next_end)
+            next_begin, next_end = begin, end
 
 
 @_jit
@@ -298,16 +304,39 @@ def _reached(lowest, highest, height, per_voxel, at_zero, left, right):  # type:
 
 
 @_jit
-def warp(virtual, homography, mm_per_pixel, row_start, out):  # type: ignore[no-untyped-def]
-    """Sample the virtual detector (Y, M, X) at real pixels (rows, W, M), times the ray's length
-    per layer.
+def find_reach(touched, width, reach):  # type: ignore[no-untyped-def]
+    """First and end column where a material's 4 x 4 samples may differ from 0.
 
-    homography: 3x3, (u, v, 1) to (layer direction, virtual line y, virtual column x), the last two
-    still to be divided by the first. mm_per_pixel: 3x3, (u, v, 1) to the ray in mm.
+    touched: (Y, M, 2), of :func:`trace`. reach: the same, by the second of the four lines and
+    columns; an end of 0 if there is none.
+    """
+    lines, materials = touched.shape[:2]
+    for line in range(lines):
+        inside = 1 <= line < lines - 2
+        for material in range(materials):
+            begin, end = width, 0
+            for near in range(line - 1, line + 3 if inside else line - 1):
+                begin = min(begin, touched[near, material, 0])
+                end = max(end, touched[near, material, 1])
+            reach[line, material, 0] = max(begin - 2, 1)
+            reach[line, material, 1] = min(end + 1, width - 2) if end > begin else 0
+
+
+@_jit
+def warp(virtual, reach, whole, homography, mm_per_pixel, row_start, out):  # type: ignore[no-untyped-def]
+    """Sample the virtual detector (Y, M, X) at real pixels (rows, W, M), times the ray's length
+    per layer; the material ``whole`` less the others.
+
+    reach: of :func:`find_reach`. homography: 3x3, (u, v, 1) to (layer direction, virtual line y,
+    virtual column x), the last two still to be divided by the first. mm_per_pixel: 3x3, (u, v, 1)
+    to the ray in mm.
     """
     lines, materials, width = virtual.shape
     pixels = out.shape[1]
-    ys, xs, lengths = np.empty(pixels), np.empty(pixels), np.empty(pixels)
+    ys, xs = np.empty((2, pixels), np.int32)
+    starts = np.empty(pixels, np.int64)
+    parts_y, parts_x, lengths = np.empty((3, pixels), np.float32)
+    values = np.empty((materials, pixels), np.float32)
     for row in range(out.shape[0]):
         v = float(row_start + row)
         for u in range(pixels):  # a loop of its own, so that roots and divisions are vectorised
@@ -316,17 +345,46 @@ def warp(virtual, homography, mm_per_pixel, row_start, out):  # type: ignore[no-
                 mm = mm_per_pixel[axis, 0] * u + mm_per_pixel[axis, 1] * v + mm_per_pixel[axis, 2]
                 square += mm * mm
             along = homography[0, 0] * u + homography[0, 1] * v + homography[0, 2]
-            ys[u] = (homography[1, 0] * u + homography[1, 1] * v + homography[1, 2]) / along
-            xs[u] = (homography[2, 0] * u + homography[2, 1] * v + homography[2, 2]) / along
+            y = (homography[1, 0] * u + homography[1, 1] * v + homography[1, 2]) / along
+            x = (homography[2, 0] * u + homography[2, 1] * v + homography[2, 2]) / along
+            y, x = min(max(y, 0.0), lines - 1.0), min(max(x, 0.0), width - 1.0)
+            ys[u], xs[u] = np.int32(y), np.int32(x)
+            starts[u] = (np.int64(ys[u]) - 1) * materials * width + xs[u] - 1
+            parts_y[u], parts_x[u] = y - ys[u], x - xs[u]
             lengths[u] = math.sqrt(square) / abs(along)
-        for u in range(pixels):
-            y, x = ys[u], xs[u]
-            if not (1.0 <= y < lines - 2 and 1.0 <= x < width - 2):
-                out[row, u] = 0.0  # beyond the occupied box
-                continue
-            i, j = int(y), int(x)
-            start = ((i - 1) * materials) * width + j - 1
-            for material in range(materials):
-                out[row, u, material] = lengths[u] * catmull_rom(  # type: ignore[call-arg]
-                    virtual, start + material * width, materials * width, y - i, x - j
-                )
+        for material in range(materials):
+            begin, end = 0, pixels
+            while begin < end and not _within(reach, material, ys[begin], xs[begin]):
+                begin += 1
+            while end > begin and not _within(reach, material, ys[end - 1], xs[end - 1]):
+                end -= 1
+            values[material, :begin] = 0.0
+            values[material, end:] = 0.0
+            _interpolate(
+                virtual, starts, material * width, materials * width, parts_y, parts_x, begin, end,
+                values[material],
+            )  # fmt: skip
+        for material in range(materials):
+            if material != whole:
+                for u in range(pixels):
+                    values[whole, u] -= values[material, u]
+        for material in range(materials):
+            for u in range(pixels):
+                out[row, u, material] = lengths[u] * values[material, u]
+
+
+@_jit
+def _within(reach, material, y, x):  # type: ignore[no-untyped-def]
+    y = np.uint32(y)
+    return reach[y, material, 0] <= x < reach[y, material, 1]
+
+
+@_jit
+def _interpolate(picture, starts, offset, stride, parts_y, parts_x, begin, end, out):  # type: ignore[no-untyped-def]
+    """See :func:`meddl.deepdrr.simd_lanes.catmull_rom`, of the pixels from begin to end."""
+    flat = picture.reshape(-1)
+    for n in range(begin, end, 2):
+        a, b = np.uint64(n), np.uint64(min(n + 1, end - 1))
+        catmull_rom(  # type: ignore[call-arg]
+            flat, offset + starts[a], offset + starts[b], stride, parts_y, parts_x, a, b, out
+        )

@@ -20,10 +20,12 @@ from meddl.core.geometry import apply
 from meddl.core.mesh import Mesh
 from meddl.core.pinhole import Floats, backproject
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
+from meddl.core.textured_mesh import Texture
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.surface import fill_holes, keep_faces, large_parts, zero_level
 from meddl.endodepth.surface_colour import ColourSums
+from meddl.endodepth.texture_colour import TexturePainter
 from meddl.endodepth.tsdf import Volume, integrate, make_volume, view_maps
 from meddl.endodepth.views import (
     PosedDepths,
@@ -45,6 +47,7 @@ class FusedSurface:
 
     Attributes:
         mesh: vertices in the frame of the poses; in mm if ``unit`` is, else in their unit.
+        texture: of the mesh's faces, if it was asked for.
         weight: (N,) how often each vertex was seen, as ``minimum_weight`` counts.
         unit: ``"mm"`` or ``"relative"``.
         mm_per_unit: how many mm one unit of the poses is; None if it is not known.
@@ -52,6 +55,7 @@ class FusedSurface:
     """
 
     mesh: Mesh
+    texture: Texture | None
     weight: Floats
     unit: str
     mm_per_unit: float | None
@@ -84,20 +88,28 @@ def fuse(
     lower, upper, reference = _extent(posed, subprogress(progress, 0, 0.1), cancel)
     longest = float((upper - lower).max())
     voxel = parameters.voxel or longest / (parameters.size - 1)
-    volume = make_volume(lower, upper, voxel, parameters.truncation * voxel)
-    for view in _steps(posed, "fusing", subprogress(progress, 0.1, 0.7), cancel):
+    truncation = parameters.truncation * voxel
+    volume = make_volume(lower, upper, voxel, truncation)
+    for view in _steps(posed, "fusing", subprogress(progress, 0.1, 0.6), cancel):
         integrate(volume, view.depth, view.camera.intrinsics, view.world_from_camera, reference)
+    shape = volume.distance.shape
     vertices, faces, weight = _clean_surface(volume, parameters, len(posed))
-    sums = ColourSums(vertices, volume.truncation)
-    for view in _steps(posed, "colouring", subprogress(progress, 0.75, 1.0), cancel):
-        add_colours(sums, view, sequence, reference)
+    del volume  # the texture may take as much
+    sums = ColourSums(vertices, truncation)
+    painter = None
+    if parameters.texture:
+        progress(0.65, "laying out the texture")
+        painter = TexturePainter(vertices, faces, parameters.texture_size, truncation, reference)
+    for view in _steps(posed, "colouring", subprogress(progress, 0.7, 1.0), cancel):
+        _add_colours(view, sequence, reference, sums, painter)
+    colours = sums.mean()
     scale = millimetres(depths, parameters)
     record = {
         "parameters": asdict(parameters),
         "frames": len(posed),
         "frames_without_pose_or_map": len(sequence.frame_numbers) - len(posed),
         "voxel": voxel,
-        "volume": list(volume.distance.shape),
+        "volume": list(shape),
         "scaling": resolve_scaling(depths, parameters.scaling),
         "scales": posed.scales.tolist(),
         "unit": "relative" if scale is None else "mm",
@@ -106,7 +118,8 @@ def fuse(
         "faces": len(faces),
     }
     return FusedSurface(
-        Mesh(vertices * (scale or 1.0), faces, sums.mean()),
+        Mesh(vertices * (scale or 1.0), faces, colours),
+        None if painter is None else painter.texture(colours),
         weight,
         record["unit"],
         scale,
@@ -131,22 +144,6 @@ def millimetres(depths: DepthFolder, parameters: FusionParameters) -> float | No
     return entered if entered is not None else depths.mm_per_unit if shared else None
 
 
-def add_colours(
-    sums: ColourSums, view: View, sequence: EndoscopicSequence, reference: float
-) -> None:
-    """Add the colours of one frame to those of surface points."""
-    intrinsics = view.camera.intrinsics
-    maps = view_maps(view.depth, intrinsics, reference)
-    sums.add(
-        sequence.frame(view.number),
-        maps,
-        intrinsics,
-        view.world_from_camera,
-        corner(view.camera),
-        view.camera.downsampling,
-    )
-
-
 def point_cloud(view: View, sequence: EndoscopicSequence) -> tuple[Floats, NDArray[np.uint8]]:
     """The points (N, 3) of one frame in the frame of the poses, and their colours (N, 3) uint8."""
     known = view.depth > 0
@@ -161,6 +158,21 @@ def point_cloud(view: View, sequence: EndoscopicSequence) -> tuple[Floats, NDArr
 
 def _steps(posed: PosedDepths, message: str, progress: Progress, cancel: CancelToken | None) -> Any:
     return steps(posed, len(posed), f"{message} frame", progress, cancel)
+
+
+def _add_colours(
+    view: View,
+    sequence: EndoscopicSequence,
+    reference: float,
+    sums: ColourSums,
+    painter: TexturePainter | None,
+) -> None:
+    camera, frame = view.camera, sequence.frame(view.number)
+    maps = view_maps(view.depth, camera.intrinsics, reference)
+    place = (view.world_from_camera, corner(camera), camera.downsampling)
+    sums.add(frame, maps, camera.intrinsics, *place)
+    if painter is not None:
+        painter.add(frame, maps, camera.intrinsics, *place)
 
 
 def _extent(

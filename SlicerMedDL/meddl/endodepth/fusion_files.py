@@ -12,6 +12,7 @@ from meddl.core.files import atomic_folder, read_json, writable_parent, write_js
 from meddl.core.mesh import SUFFIXES, write_mesh
 from meddl.core.point_cloud import write_point_cloud
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
+from meddl.core.textured_mesh import write_textured_mesh
 from meddl.endodepth.fusion import FusedSurface, millimetres, point_cloud
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence
@@ -21,13 +22,15 @@ from meddl.endodepth.views import posed_depths
 _COMMON_SCALE = 0.1
 
 
-def check_output(path: str | Path) -> Path:
-    """``path`` if a mesh can be written there.
+def check_output(path: str | Path, texture: bool = False) -> Path:
+    """``path`` if a mesh, or one with a texture, can be written there.
 
     Raises:
         FileError: another suffix, or a folder that takes no file.
     """
     path = writable_parent(path)
+    if texture and path.suffix.lower() != ".obj":
+        raise FileError(f"{path}: a texture goes with .obj; write {path.with_suffix('.obj').name}")
     if path.suffix.lower() not in SUFFIXES:
         raise FileError(f"{path}: a surface is written as {', '.join(SUFFIXES)}")
     return path
@@ -36,13 +39,17 @@ def check_output(path: str | Path) -> Path:
 def write_surface(path: str | Path, surface: FusedSurface) -> None:
     """Write the mesh with the numbers of its frame (``SPACE=RAS``), and ``.json`` of its name.
 
+    One with a texture is ``.obj``, with ``.mtl`` and ``.png`` beside it.
     The record says the unit, ``mm_per_unit`` and how the mesh was made.
 
     Raises:
         FileError: another suffix, or a folder that takes no file.
     """
-    path = check_output(path)
-    write_mesh(path, surface.mesh, space="RAS")
+    path = check_output(path, surface.texture is not None)
+    if surface.texture is None:
+        write_mesh(path, surface.mesh, space="RAS")
+    else:
+        write_textured_mesh(path, surface.mesh, surface.texture, space="RAS")
     write_json(path.with_suffix(".json"), surface.record)
 
 

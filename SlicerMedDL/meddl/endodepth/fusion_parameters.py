@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from meddl.core.parameters import parameter
 
 SCALINGS = ("auto", "frame", "sequence", "none")
+TEXTURE_SIZES = tuple(2**n for n in range(8, 15))
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class FusionParameters:
     )
     fill_holes: float = parameter(
         0.0, "holes up to this perimeter are closed", unit="voxels", minimum=0
+    )
+    texture: bool = parameter(
+        False, "also make a texture, for .obj: sharper than colours of vertices"
+    )
+    texture_size: int = parameter(
+        4096, "width and height of the texture", unit="pixels", choices=TEXTURE_SIZES
     )
     scaling: str = parameter(
         "auto",

@@ -140,16 +140,31 @@ def fill_holes(vertices: Floats, faces: Faces, perimeter: float) -> tuple[Floats
     return np.concatenate([vertices, centres]), np.concatenate([faces, *fans])
 
 
+def _areas(vertices: Floats, faces: Faces) -> Floats:
+    """(M, 3) normals as long as twice the faces' areas."""
+    corners = vertices[faces]
+    normals: Floats = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return normals
+
+
+def _unit(vectors: Floats) -> Floats:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+
+
+def face_normals(vertices: Floats, faces: Faces) -> Floats:
+    """(M, 3) unit normals of the faces; zero where a face has no area."""
+    return _unit(_areas(vertices, faces))
+
+
 def vertex_normals(vertices: Floats, faces: Faces) -> Floats:
     """(N, 3) unit normals, the mean of the faces' weighted by area; zero at lone vertices."""
-    corners = vertices[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.stack(
+    normal = _areas(vertices, faces)
+    total: Floats = np.stack(
         [
             np.bincount(faces.ravel(), np.repeat(normal[:, axis], 3), len(vertices))
             for axis in range(3)
         ],
         axis=1,
     )
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+    return _unit(total)

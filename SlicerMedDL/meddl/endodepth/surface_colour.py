@@ -68,31 +68,56 @@ class ColourSums:
 
 
 @_jit
-def _add(sums, points, matrix, maps, frame, offset, scale, tolerance):  # type: ignore[no-untyped-def]
+def seen_at(px, py, pz, matrix, maps, tolerance):  # type: ignore[no-untyped-def]
+    """Where a frame's map sees a point: position u, v, depth z, and the nearest pixel; z is 0 if it
+    does not: outside, or further than ``tolerance`` from what the map shows."""
     height, width, _ = maps.shape
+    z = matrix[2, 0] * px + matrix[2, 1] * py + matrix[2, 2] * pz + matrix[2, 3]
+    if z <= 0:
+        return 0.0, 0.0, 0.0, 0, 0
+    u = (matrix[0, 0] * px + matrix[0, 1] * py + matrix[0, 2] * pz + matrix[0, 3]) / z
+    v = (matrix[1, 0] * px + matrix[1, 1] * py + matrix[1, 2] * pz + matrix[1, 3]) / z
+    if u < 0 or v < 0 or u > width or v > height:
+        return 0.0, 0.0, 0.0, 0, 0
+    q, row, column = sample_inverse_depth(maps, np.float32(u), np.float32(v))
+    if q == 0 or abs(1 / q - z) * maps[row, column, 1] > tolerance:
+        return 0.0, 0.0, 0.0, 0, 0
+    return u, v, z, row, column
+
+
+@_jit
+def between(x, y, width, height):  # type: ignore[no-untyped-def]
+    """The upper left one of the four pixels around a position, and the weights of the others."""
+    x = min(max(x - 0.5, 0.0), width - 1.0)
+    y = min(max(y - 0.5, 0.0), height - 1.0)
+    c, r = min(int(x), width - 2), min(int(y), height - 2)
+    return r, c, x - c, y - r
+
+
+@_jit
+def mix(picture, r, c, a, b, channel):  # type: ignore[no-untyped-def]
+    """A channel of a picture between four pixels."""
+    upper = (1 - a) * picture[r, c, channel] + a * picture[r, c + 1, channel]
+    lower = (1 - a) * picture[r + 1, c, channel] + a * picture[r + 1, c + 1, channel]
+    return (1 - b) * upper + b * lower
+
+
+@_jit
+def _add(sums, points, matrix, maps, frame, offset, scale, tolerance):  # type: ignore[no-untyped-def]
     frame_height, frame_width, _ = frame.shape
     for n in range(len(points)):
-        px, py, pz = points[n, 0], points[n, 1], points[n, 2]
-        z = matrix[2, 0] * px + matrix[2, 1] * py + matrix[2, 2] * pz + matrix[2, 3]
-        if z <= 0:
-            continue
-        u = (matrix[0, 0] * px + matrix[0, 1] * py + matrix[0, 2] * pz + matrix[0, 3]) / z
-        v = (matrix[1, 0] * px + matrix[1, 1] * py + matrix[1, 2] * pz + matrix[1, 3]) / z
-        if u < 0 or v < 0 or u > width or v > height:
-            continue
-        q, row, column = sample_inverse_depth(maps, np.float32(u), np.float32(v))
-        if q == 0 or abs(1 / q - z) * maps[row, column, 1] > tolerance:
+        u, v, z, row, column = seen_at(
+            points[n, 0], points[n, 1], points[n, 2], matrix, maps, tolerance
+        )
+        if z == 0:
             continue
         weight = maps[row, column, 2]
-        x = min(max((u + offset[0]) * scale - 0.5, 0.0), frame_width - 1.0)
-        y = min(max((v + offset[1]) * scale - 0.5, 0.0), frame_height - 1.0)
-        c, r = min(int(x), frame_width - 2), min(int(y), frame_height - 2)
-        a, b = x - c, y - r
+        r, c, a, b = between(
+            (u + offset[0]) * scale, (v + offset[1]) * scale, frame_width, frame_height
+        )
         darkest = min(frame[r, c, 0], frame[r, c, 1], frame[r, c, 2])
         if darkest >= HIGHLIGHT:
             weight *= np.float32(_HIGHLIGHT_WEIGHT)
         for channel in range(3):
-            upper = (1 - a) * frame[r, c, channel] + a * frame[r, c + 1, channel]
-            lower = (1 - a) * frame[r + 1, c, channel] + a * frame[r + 1, c + 1, channel]
-            sums[n, channel] += weight * ((1 - b) * upper + b * lower)
+            sums[n, channel] += weight * mix(frame, r, c, a, b, channel)
         sums[n, 3] += weight

@@ -11,6 +11,7 @@ the pixel: oblique views then agree with frontal ones before they are averaged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -121,15 +122,20 @@ def integrate(
             np.float32(near), np.float32(far), np.float32(volume.truncation), *span,
         )  # fmt: skip
 
+    in_slabs(slab, len(volume.distance))
+
+
+def in_slabs(work: Callable[[tuple[int, int]], None], length: int) -> None:
+    """Call ``work`` with spans that make up ``length``, in a thread per core; it frees the GIL."""
     cores = available_cores()
-    edges = np.linspace(0, len(volume.distance), cores * _SLABS_PER_CORE + 1).astype(int)
+    edges = np.linspace(0, length, cores * _SLABS_PER_CORE + 1).astype(int)
     spans = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
     if cores == 1:
         for span in spans:
-            slab(span)
+            work(span)
         return
     with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(slab, spans))
+        list(pool.map(work, spans))
 
 
 def check_depth(depth: NDArray[Any]) -> Float32:

@@ -106,18 +106,22 @@ def kill_at(count: int):
     return counted
 
 
-def resumed(folder: Path, settings: dict) -> list[str]:
-    """Digests of a run and of one that the first process alone cancels, then resumed."""
+def resumed(folder: Path, settings: dict) -> list[tuple[str, list]]:
+    """Digests and figures of a run and of one that the first process cancels, then resumed."""
     whole = trainer(folder / "whole", settings)
-    whole.fit()
+    rows = whole.fit()
     token = CancelToken()
     try:  # only the first process is told of progress
         broken = trainer(folder / "broken", settings)
         broken.fit(progress=lambda fraction, message: token.cancel(), cancel=token)
     except Cancelled:
         continued = trainer(folder / "broken", settings)
-        continued.fit(resume=True)
-    return [digest(whole.model), digest(continued.model)]
+        later = continued.fit(resume=True)
+    runs = ((whole, rows), (continued, later))
+    return [
+        (digest(run.model), [{k: v for k, v in row.items() if k != "seconds"} for row in found])
+        for run, found in runs
+    ]
 
 
 def refuse_to_write(folder: Path) -> None:

@@ -130,6 +130,28 @@ def test_skipped_gaps_change_nothing(pose):
     assert found.max() > 0.1 * more.max()
 
 
+@pytest.mark.parametrize("pose", POSES)
+def test_a_small_body_within_a_large_one_is_seen_whole_and_nowhere_else(pose):
+    """A material reaches over a few pixels only; the same with 1 added everywhere, less that 1,
+    is sampled in all."""
+    g = np.random.default_rng(6)
+    large = g.uniform(1, 2, (48, 44, 40)).astype(np.float32)
+    small = np.zeros(large.shape, bool)
+    small[9:14, 8:15, 25:29] = True
+    geometry = oblique_geometry(4, (1.0, 1.3, 0.9))
+    camera = CArm(*map(float, pose), detector_size=(71, 60), pixel_spacing=2).camera(
+        Image(large, geometry).center
+    )
+    world_per_pixel = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
+    grid = DensityGrid(large, small.astype(np.uint8), (0, 1), np.linalg.inv(geometry))
+    found = project(PreparedVolume(grid), camera.source, world_per_pixel, camera.size)
+    body = np.where(small, large, np.float32(0))
+    for number, values in enumerate((large - body, body)):
+        more, one = (picture(Image(v, geometry), camera) for v in (values + 1, np.ones_like(body)))
+        np.testing.assert_allclose(found[..., number], more - one, atol=2e-5 * more.max())
+    assert 0 < np.count_nonzero(found[..., 1]) < 0.1 * found[..., 1].size
+
+
 def test_columns_of_the_materials_are_taken_without_a_copy():
     ct = Image(np.random.default_rng(0).uniform(-1000, 900, (20, 24, 28)).astype(np.float32))
     _, (grid,) = density_grids([Layer(decompose(ct), ct.ras_from_ijk)])

@@ -65,19 +65,25 @@ def test_a_cubic_is_interpolated_between_its_samples():
     """Catmull and Rom's kernel reproduces polynomials up to the second degree, in both axes."""
 
     @numba.njit
-    def run(picture, start, stride, part_y, part_x):
-        return simd_lanes.catmull_rom(picture, start, stride, part_y, part_x)
+    def run(picture, start_a, start_b, stride, parts_y, parts_x, out):
+        simd_lanes.catmull_rom(picture, start_a, start_b, stride, parts_y, parts_x, 1, 3, out)
 
     y, x = np.mgrid[:9, :11].astype(np.float64)
     surface = lambda y, x: 3 + y - 2 * x + 0.3 * y * y - 0.2 * x * x + 0.1 * x * y  # noqa: E731
     picture = surface(y, x).astype(np.float32)
     g = np.random.default_rng(1)
     for _ in range(20):
-        i, j = g.integers(1, 7), g.integers(1, 9)
-        part_y, part_x = g.uniform(0, 1, 2)
-        found = run(picture, (i - 1) * 11 + j - 1, 11, part_y, part_x)
-        assert found == pytest.approx(surface(i + part_y, j + part_x), abs=1e-4)
+        i, j = g.integers(1, 7, 4), g.integers(1, 9, 4)
+        part_y, part_x = g.uniform(0, 1, (2, 4)).astype(np.float32)
+        found = np.full(4, 7, np.float32)
+        start_a, start_b = (((i - 1) * 11 + j - 1)[n] for n in (1, 3))
+        run(picture, start_a, start_b, 11, part_y, part_x, found)
+        expected = surface(i + part_y, j + part_x)
+        expected[[0, 2]] = 7  # as they were
+        assert found == pytest.approx(expected, abs=1e-4)
     step = np.repeat(np.float32([[0, 0, 1, 1]]), 4, axis=0)
     for part in (0.0, 0.25, 0.5, 1.0):
         wanted = 0.5 * part * (1 + 4 * part - 3 * part**2) + 0.5 * (part**3 - part**2)
-        assert run(step, 0, 4, 0.5, part) == pytest.approx(wanted, abs=1e-6)
+        found = np.zeros(4, np.float32)
+        run(step, 0, 0, 4, np.full(4, 0.5, np.float32), np.full(4, part, np.float32), found)
+        assert found[[1, 3]] == pytest.approx(wanted, abs=1e-6)
