@@ -179,23 +179,20 @@ def first_picture(
 def materials(
     setting: Setting, volume: Volume, small: Volume, pixels: int
 ) -> dict[str, dict[str, float]]:
-    """CPU seconds of a projection of three materials, of one, and of the voxel values, medians by
-    pose."""
-    peers = {
-        name: Peer(name, "", ("meddl_worker.py", "numba", *extra))
-        for name, extra in (("three", ("threshold",)), ("one", ("water",)), ("integral", ()))
-    }
+    """CPU seconds of a projection of three materials and of one, medians by pose."""
+    peers = {"both": Peer("both", "", ("meddl_worker.py", "numba", "threshold", "water"))}
     records = {}
     with setting.start(peers) as workers:
         wake(workers, setting, small)
-        for worker in workers.values():
-            worker.prepare(volume)
+        both = workers["both"]
+        both.prepare(volume)
         for pose, angles in POSES.items():
             say(f"{volume.name}, three materials, {pose}")
             view = rays(camera(volume, angles, pixels, setting.field))
-            for worker in workers.values():
-                worker.project(view)
-            times, _ = _in_turn(workers, dict.fromkeys(peers, view), setting.repeats)
+            views = {"three": view | {"of": 0}, "one": view | {"of": 1}}
+            for each in views.values():
+                both.project(each)
+            times, _ = _in_turn(dict.fromkeys(views, both), views, setting.repeats)
             records[pose] = {name: median(found["cpu"]) for name, found in times.items()}
     return records
 

@@ -16,24 +16,29 @@ from meddl.deepdrr.radiograph import prepare, render_prepared
 
 
 class Meddl:
-    """``prepare`` and ``render_prepared`` of the voxel values, or of the paths of materials."""
+    """``prepare`` and ``render_prepared`` of the voxel values, or of the paths of materials.
+
+    Args:
+        backend: its name.
+        materials: what the values, HU + 1000, are cut into; of several the view says which
+            (``"of"``). In one process they can be compared: processes differ by a fifth.
+    """
 
     version = f"meddl {meddl.__version__}"
 
-    def __init__(self, backend: str, materials: str | None = None) -> None:
-        if materials is None:
-            self.parameters = RenderParameters(quantity="integral", backend=backend)
-        else:  # the values are HU + 1000
-            self.parameters = RenderParameters(
-                quantity="path", backend=backend, materials=materials, hu_offset=-1000.0
-            )
+    def __init__(self, backend: str, *materials: str) -> None:
+        self.parameters = [
+            RenderParameters(quantity="path", backend=backend, materials=name, hu_offset=-1000.0)
+            for name in materials
+        ] or [RenderParameters(quantity="integral", backend=backend)]
 
     def prepare(self, values: np.ndarray, spacing: list[float]) -> None:
-        self.prepared = prepare(Image(values, compose(spacing)), self.parameters)
+        ct = Image(values, compose(spacing))
+        self.prepared = [prepare(ct, parameters) for parameters in self.parameters]
 
     def project(self, view: dict[str, Any]) -> np.ndarray:
-        camera = Camera.from_dict(view["camera"])
-        return render_prepared(self.prepared, camera, self.parameters).array[0]
+        camera, which = Camera.from_dict(view["camera"]), view.get("of", 0)
+        return render_prepared(self.prepared[which], camera, self.parameters[which]).array[0]
 
 
 if __name__ == "__main__":
