@@ -28,7 +28,7 @@ class DenseLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, growth, h, w)."""
-        result: Tensor = self.convolution(F.relu(self.norm(features)))
+        result: Tensor = self.convolution(F.relu(self.norm(features), inplace=True))
         return result
 
 

@@ -83,7 +83,7 @@ class FCDenseNet57(nn.Module):
             features = down(skips[-1])
         block = self.bottleneck
         features = block(features)
-        for up, next_block, skip in zip(self.ups, self.blocks_up, reversed(skips), strict=True):
-            features = next_block(up(features[:, -block.new_channels :]), skip)
+        for up, next_block in zip(self.ups, self.blocks_up, strict=True):
+            features = next_block(up(features[:, -block.new_channels :]), skips.pop())
         depth: Tensor = self.last(features).abs()
         return depth
