@@ -26,12 +26,10 @@ FORBIDDEN = {
     "tempfile.mktemp",
     "ssl._create_unverified_context",
 }
-# Tests that copy objects as worker processes do, and measurements that talk to their own workers.
+# Tests that copy objects as worker processes do.
 MAY_PICKLE = {
     "Testing/library/core/test_image.py",
     "Testing/library/desmoke/test_clear_frames.py",
-    "Testing/peers/interactive/graph_cut.py",
-    "Testing/peers/interactive/graph_cut_worker.py",
 }
 
 

@@ -25,7 +25,7 @@ from interactive.tables import write
 from reproduction.report import Report
 
 from meddl.core.parameters import add_arguments, from_arguments
-from meddl.deepigeos.evaluation import Run, Step, simulate
+from meddl.deepigeos.evaluation import REPORTED, Run, Step, simulate
 from meddl.deepigeos.evaluation_parameters import EvaluationParameters
 from meddl.deepigeos.evaluation_report import summary, write_report
 
@@ -45,6 +45,8 @@ def main() -> None:
     add_arguments(parser, EvaluationParameters)
     args = parser.parse_args()
     parameters = from_arguments(EvaluationParameters, args)
+    if parameters.interactions < REPORTED[-1]:
+        parser.error(f"the tables need {REPORTED[-1]} interactions, not {parameters.interactions}")
     methods = {name: name for name in parameters.methods.split(",")}
     peers = {"growcut": GrowCut, "maxflow": make_max_flow(args.graph_cut_python)}
     methods.update({name: peers[name] for name in methods if name in peers})

@@ -24,7 +24,7 @@ from meddl.core.textured_mesh import Texture
 from meddl.endodepth.fusion_parameters import FusionParameters
 from meddl.endodepth.sequence import EndoscopicSequence
 from meddl.endodepth.surface import fill_holes, keep_faces, large_parts, zero_level
-from meddl.endodepth.surface_colour import ColourSums
+from meddl.endodepth.surface_colour import ColourSums, ShownFrame, shown_frame
 from meddl.endodepth.texture_colour import TexturePainter
 from meddl.endodepth.tsdf import Volume, integrate, make_volume, view_maps
 from meddl.endodepth.views import (
@@ -101,7 +101,10 @@ def fuse(
         progress(0.65, "laying out the texture")
         painter = TexturePainter(vertices, faces, parameters.texture_size, truncation, reference)
     for view in _steps(posed, "colouring", subprogress(progress, 0.7, 1.0), cancel):
-        _add_colours(view, sequence, reference, sums, painter)
+        shown = _shown(view, sequence, reference)
+        sums.add(shown)
+        if painter is not None:
+            painter.add(shown)
     colours = sums.mean()
     scale = millimetres(depths, parameters)
     record = {
@@ -160,19 +163,11 @@ def _steps(posed: PosedDepths, message: str, progress: Progress, cancel: CancelT
     return steps(posed, len(posed), f"{message} frame", progress, cancel)
 
 
-def _add_colours(
-    view: View,
-    sequence: EndoscopicSequence,
-    reference: float,
-    sums: ColourSums,
-    painter: TexturePainter | None,
-) -> None:
-    camera, frame = view.camera, sequence.frame(view.number)
+def _shown(view: View, sequence: EndoscopicSequence, reference: float) -> ShownFrame:
+    camera = view.camera
     maps = view_maps(view.depth, camera.intrinsics, reference)
     place = (view.world_from_camera, corner(camera), camera.downsampling)
-    sums.add(frame, maps, camera.intrinsics, *place)
-    if painter is not None:
-        painter.add(frame, maps, camera.intrinsics, *place)
+    return shown_frame(sequence.frame(view.number), maps, camera.intrinsics, *place)
 
 
 def _extent(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,44 @@ from meddl.endodepth.tsdf import Float32, sample_inverse_depth
 HIGHLIGHT = 235
 _HIGHLIGHT_WEIGHT = 0.02
 _jit = numba.njit(nogil=True, cache=True, fastmath={"nsz", "arcp", "contract", "afn", "reassoc"})
+
+
+@dataclass(frozen=True, eq=False)
+class ShownFrame:
+    """A frame with its depth and place, from which surfaces take their colours.
+
+    Attributes:
+        frame: (H, W, 3) uint8 RGB, the full frame.
+        maps: (h, w, 3) of :func:`meddl.endodepth.tsdf.view_maps`.
+        map_from_world: (3, 4) to homogeneous pixels of the maps.
+        offset, scale: position in the frame = ((x, y) in the map + offset) scale.
+    """
+
+    frame: NDArray[np.uint8]
+    maps: Float32
+    map_from_world: Floats
+    offset: Floats
+    scale: float
+
+
+def shown_frame(
+    frame: NDArray[np.uint8],
+    maps: Float32,
+    intrinsics: ArrayLike,
+    world_from_camera: ArrayLike,
+    offset: ArrayLike,
+    scale: float,
+) -> ShownFrame:
+    """A frame taken with a camera.
+
+    Args:
+        frame, maps, offset, scale: see :class:`ShownFrame`.
+        intrinsics: (3, 3) in pixels of the maps.
+        world_from_camera: (4, 4).
+    """
+    camera_from_world = inverse(affine(world_from_camera, "pose"))
+    map_from_world = intrinsics_matrix(intrinsics) @ camera_from_world[:3]
+    return ShownFrame(frame, maps, map_from_world, np.asarray(offset, np.float64), float(scale))
 
 
 class ColourSums:
@@ -29,29 +69,11 @@ class ColourSums:
         self._sums = np.zeros((len(self.points), 4), np.float32)
         self._tolerance = tolerance
 
-    def add(
-        self,
-        frame: NDArray[np.uint8],
-        maps: Float32,
-        intrinsics: ArrayLike,
-        world_from_camera: ArrayLike,
-        offset: Floats,
-        scale: float,
-    ) -> None:
-        """Add what one frame shows.
-
-        Args:
-            frame: (H, W, 3) uint8 RGB, the full frame.
-            maps: (h, w, 3) of :func:`meddl.endodepth.tsdf.view_maps`.
-            intrinsics: (3, 3) in pixels of the maps.
-            world_from_camera: (4, 4).
-            offset, scale: position in the frame = ((x, y) in the map + offset) scale.
-        """
-        camera_from_world = inverse(affine(world_from_camera, "pose"))
-        homogeneous = intrinsics_matrix(intrinsics) @ camera_from_world[:3]
+    def add(self, shown: ShownFrame) -> None:
+        """Add what one frame shows."""
         _add(
-            self._sums, self.points, homogeneous, maps, frame,
-            np.asarray(offset, dtype=np.float64), float(scale), float(self._tolerance),
+            self._sums, self.points, shown.map_from_world, shown.maps, shown.frame,
+            shown.offset, shown.scale, float(self._tolerance),
         )  # fmt: skip
 
     def mean(self) -> NDArray[np.uint8]:

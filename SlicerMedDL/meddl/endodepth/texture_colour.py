@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from meddl.core.devices import require_memory
-from meddl.core.geometry import affine, inverse
 from meddl.core.optional import require
-from meddl.core.pinhole import Floats, intrinsics_matrix
+from meddl.core.pinhole import Floats
 from meddl.core.textured_mesh import Texture
 from meddl.endodepth.highlights import specular_highlights
 from meddl.endodepth.surface import Faces
-from meddl.endodepth.surface_colour import between, mix, seen_at
+from meddl.endodepth.surface_colour import ShownFrame, between, mix, seen_at
 from meddl.endodepth.texture_atlas import coordinates, make_atlas, places
 from meddl.endodepth.tsdf import JUMP, Float32, in_slabs
 
@@ -56,30 +55,20 @@ class TexturePainter:
         self._coarse = np.zeros((len(self._points), 4), np.float32)
         self._fine = np.zeros((len(self._points), 4), np.float32)
 
-    def add(
-        self,
-        frame: NDArray[np.uint8],
-        maps: Float32,
-        intrinsics: ArrayLike,
-        world_from_camera: ArrayLike,
-        offset: Floats,
-        scale: float,
-    ) -> None:
-        """Add what one frame shows; see :meth:`meddl.endodepth.surface_colour.ColourSums.add`.
+    def add(self, shown: ShownFrame) -> None:
+        """Add what one frame shows.
 
         Raises:
             DependencyError: OpenCV is not installed.
         """
-        camera_from_world = inverse(affine(world_from_camera, "pose"))
-        homogeneous = intrinsics_matrix(intrinsics) @ camera_from_world[:3]
-        smooth, trust = coarse_band(frame, maps[..., 0], offset, scale)
-        place = np.asarray(offset, dtype=np.float64), float(scale)
+        smooth, trust = coarse_band(shown.frame, shown.maps[..., 0], shown.offset, shown.scale)
 
         def slab(span: tuple[int, int]) -> None:
             part = slice(*span)
             _add(
-                self._coarse[part], self._fine[part], self._points[part], homogeneous, maps, frame,
-                smooth, trust, *place, float(self._tolerance), float(self._reference),
+                self._coarse[part], self._fine[part], self._points[part], shown.map_from_world,
+                shown.maps, shown.frame, smooth, trust, shown.offset, shown.scale,
+                float(self._tolerance), float(self._reference),
             )  # fmt: skip
 
         in_slabs(slab, len(self._points))

@@ -16,7 +16,7 @@ from meddl.core.textured_mesh import Texture, companions, write_textured_mesh
 from meddl.endodepth import texture_atlas
 from meddl.endodepth.fusion import fuse
 from meddl.endodepth.fusion_parameters import FusionParameters
-from meddl.endodepth.surface_colour import ColourSums
+from meddl.endodepth.surface_colour import ColourSums, shown_frame
 from meddl.endodepth.texture_atlas import coordinates, make_atlas, places
 from meddl.endodepth.texture_colour import TexturePainter
 from meddl.endodepth.tsdf import view_maps
@@ -90,8 +90,9 @@ def painted(vertices, faces, frames, size=1024):
     for pose, frame in frames:
         _, depth = seen_from(pose, MAP_INTRINSICS, (FRAME[0] // REDUCED, FRAME[1] // REDUCED))
         maps = view_maps(depth, MAP_INTRINSICS, RADIUS)
+        shown = shown_frame(frame, maps, MAP_INTRINSICS, pose, np.zeros(2), REDUCED)
         for one in (painter, sums):
-            one.add(frame, maps, MAP_INTRINSICS, pose, np.zeros(2), REDUCED)
+            one.add(shown)
     return painter.texture(sums.mean()), sums.mean()
 
 

@@ -5,10 +5,11 @@ PyMaxflow is GPL-licensed: it stays in an environment of its own, see ``environm
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -26,28 +27,36 @@ class MaxFlow:
         self._worker = None
 
     def _start(self):
+        self._folder = TemporaryDirectory()
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         command = [str(self._python), str(WORKER)]
         pipe = subprocess.PIPE
-        self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=variables)
-        self._ask((np.ascontiguousarray(self._image), tuple(self._spacing)))
+        self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=variables, text=True)
+        self._ask("image", self._image, spacing=list(self._spacing))
 
     def __call__(self, seeds, previous=None, progress=None, cancel=None):
         from meddl.deepigeos.geodesic_method import background_of
 
         if self._worker is None:
             self._start()
-        return self._ask(np.where(background_of(seeds), 1, seeds).astype(np.uint8))
+        result = Path(self._folder.name) / "result.npy"
+        marks = np.where(background_of(seeds), 1, seeds).astype(np.uint8)
+        self._ask("seeds", marks, output=str(result))
+        return np.load(result)
 
-    def _ask(self, message):
-        pickle.dump(message, self._worker.stdin)
+    def _ask(self, name, array, **request):
+        path = Path(self._folder.name) / f"{name}.npy"
+        np.save(path, array)
+        self._worker.stdin.write(json.dumps({name: str(path), **request}) + "\n")
         self._worker.stdin.flush()
-        return pickle.load(self._worker.stdout)
+        if not self._worker.stdout.readline():
+            raise SystemExit(f"the graph cuts' worker ended at its {name}")
 
     def __del__(self):
         if self._worker is not None:
             self._worker.stdin.close()
             self._worker.wait()
+            self._folder.cleanup()
 
 
 def make_max_flow(python):

@@ -2,11 +2,13 @@
 
 p: histograms of the seeds' intensities (64 bins over the image's range, Gaussian of 2 bins, mixed
 with a uniform one). w_uv = exp(-(I_u - I_v)^2 / (2 M)) / |x_u - x_v| over the 26 neighbours, M the
-mean square of neighbours' differences. Messages are pickles on stdin and stdout: first image and
-spacing, then seeds (1 background, 2 foreground), each answered.
+mean square of neighbours' differences. Asked by lines of JSON, each answered by a line:
+
+    {"image": FILE.npy, "spacing": [k, j, i]}      first
+    {"seeds": FILE.npy, "output": FILE.npy}        1 background, 2 foreground; the output is 0 or 1
 """
 
-import pickle
+import json
 import sys
 
 import maxflow
@@ -27,8 +29,8 @@ def densities(bins, seeds):
 
 
 def main():
-    read, write = sys.stdin.buffer, sys.stdout.buffer
-    image, spacing = pickle.load(read)
+    first = json.loads(sys.stdin.readline())
+    image, spacing = np.load(first["image"]), first["spacing"]
     grey = image[..., 0].astype(np.float64)
     low, high = np.percentile(grey, [0.5, 99.5])
     bins = np.clip((grey - low) / max(high - low, 1e-9) * BINS, 0, BINS - 1).astype(int)
@@ -45,13 +47,10 @@ def main():
         structure = np.zeros((3, 3, 3))
         structure[tuple(n + 1 for n in offset)] = 1
         edges.append((weights, structure))
-    pickle.dump(None, write)
-    write.flush()
-    while True:
-        try:
-            seeds = pickle.load(read)
-        except EOFError:
-            return
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        seeds = np.load(request["seeds"])
         graph = maxflow.GraphFloat()
         nodes = graph.add_grid_nodes(grey.shape)
         for weights, structure in edges:
@@ -64,8 +63,8 @@ def main():
         graph.add_grid_tedges(nodes, source, sink)
         graph.maxflow()
         # get_grid_segments is True on the sink's side: what is cut off from the foreground.
-        pickle.dump((~graph.get_grid_segments(nodes)).astype(np.float32), write)
-        write.flush()
+        np.save(request["output"], (~graph.get_grid_segments(nodes)).astype(np.float32))
+        print("done", flush=True)
 
 
 if __name__ == "__main__":
