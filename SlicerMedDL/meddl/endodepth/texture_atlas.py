@@ -52,7 +52,7 @@ def make_atlas(vertices: Floats, faces: Faces, size: int) -> Atlas:
 
     Raises:
         InputError: more charts than the texture has room for.
-        DependencyError: scipy is not installed.
+        DependencyError: trimesh is not installed.
     """
     normals = face_normals(vertices, faces)
     axis = np.abs(normals).argmax(axis=1)
@@ -92,22 +92,15 @@ def places(atlas: Atlas, vertices: Floats, faces: Faces) -> tuple[NDArray[np.int
 
 def _charts(vertices: Floats, faces: Faces, direction: NDArray[np.int64]) -> NDArray[np.int64]:
     """(M,) charts: faces of one direction and one block, connected by edges."""
-    sparse = require("scipy.sparse", "laying out a texture")
-    graph = require("scipy.sparse.csgraph", "laying out a texture")
+    graph = require("trimesh.graph", "laying out a texture")
     lower, upper = vertices.min(axis=0), vertices.max(axis=0)
     block = (vertices[faces].mean(axis=1) - lower) * (_BLOCKS / (upper - lower).max())
     place = np.ravel_multi_index(tuple(block.astype(int).T), (_BLOCKS + 1,) * 3)
     group = 6 * place + direction
-    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    key = edges[:, 0] * len(vertices) + edges[:, 1]
-    order = np.argsort(key, kind="stable")
-    same = np.flatnonzero(key[order][1:] == key[order][:-1])
-    one, other = order[same] // 3, order[same + 1] // 3
-    joined = group[one] == group[other]
-    links = sparse.coo_matrix(
-        (np.ones(joined.sum(), bool), (one[joined], other[joined])), (len(faces),) * 2
-    )
-    return np.asarray(graph.connected_components(links, directed=False)[1], dtype=np.int64)
+    beside = graph.face_adjacency(faces)
+    joined = beside[group[beside[:, 0]] == group[beside[:, 1]]]
+    labels = graph.connected_component_labels(joined, node_count=len(faces))
+    return np.asarray(labels, dtype=np.int64)
 
 
 def _lay_out(
