@@ -83,11 +83,6 @@ class ColourSums:
         mean = np.divide(self._sums[:, :3], total, out=grey, where=total > 0)
         return np.clip(np.round(mean), 0, 255).astype(np.uint8)
 
-    @property
-    def seen(self) -> Floats:
-        """(N,) sums of the weights."""
-        return self._sums[:, 3].astype(np.float64)
-
 
 @_jit
 def seen_at(px, py, pz, matrix, maps, tolerance):  # type: ignore[no-untyped-def]
