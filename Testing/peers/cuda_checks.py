@@ -27,6 +27,7 @@ from reproduction.report import Report, add_output  # noqa: E402
 
 # In order of worth; the subject is a file of cuda_parts.
 PARTS = {
+    "video": "video",
     "projectors": "radiographs",
     "pictures": "radiographs",
     "distances": "geodesics",
@@ -103,6 +104,37 @@ def network_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
             yield row["network"], row["input"], row["ms"], row["per s"], row["L2"]
 
 
+def video_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """Of the part on video: frame, method, time, rate, error."""
+    for row in parts.get("video", {}).get("rows", ()):
+        if "ms" in row:
+            yield row["frame"], row["method"], row["ms"], row["per s"], row["levels off"]
+
+
+def peer_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """What others render, and ours in between; those whose volume lies a voxel off apart."""
+    for row in parts.get("projectors", {}).get("rows", ()):
+        if row.get("pose") == "general" and row["backend"] in ("torch", "pycuda") and "ms" in row:
+            yield row["work"], f"`{row['backend']}`", row["L2"], row["largest"], row["ms"]
+    for row in parts.get("peers", {}).get("rows", ()):
+        if "ms" in row:
+            name = row["renderer"]
+            name += f", step {row['step mm']:.2g} mm" if "step mm" in row else ""
+            name += ", as it samples" if row.get("moved") == 0 else ""
+            yield row["work"], name, row["L2"], row["largest"], row["ms"]
+
+
+def distance_rows(parts: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """A row per image, cost and number of sweeps; seconds by each backend."""
+    seconds: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in parts.get("distances", {}).get("rows", ()):
+        if "s" in row:
+            key = row["voxels"], row["cost"], row["sweeps"]
+            seconds.setdefault(key, {})[row["backend"]] = row["s"]
+    for key, found in seconds.items():
+        yield *key, *(found.get(name, "") for name in ("numba", "pycuda", "torch"))
+
+
 def machine() -> dict[str, str]:
     """Names and versions."""
     import platform
@@ -154,6 +186,12 @@ def main() -> None:
         report.table("cuda_checks/radiographs", head, radiograph_rows(record["parts"]))
         head = ("network", "input", "ms", "per s", "L2")
         report.table("cuda_checks/networks", head, network_rows(record["parts"]))
+        head = ("frame", "method", "ms", "per s", "levels off the CPU's, at most")
+        report.table("cuda_checks/video", head, video_rows(record["parts"]))
+        head = ("work", "renderer", "L2", "largest", "ms")
+        report.table("cuda_checks/peers", head, peer_rows(record["parts"]))
+        head = ("voxels", "cost", "sweeps", "numba, s", "PyCUDA, s", "torch, s")
+        report.table("cuda_checks/distances", head, distance_rows(record["parts"]))
 
 
 if __name__ == "__main__":

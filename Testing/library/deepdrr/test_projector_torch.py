@@ -159,8 +159,9 @@ def test_cancel_stops_between_chunks(monkeypatch):
             cancel.cancel()
 
     view = CArm(detector_size=(40, 40))
+    options = {"backend": "torch", "device": "cpu", "progress": progress, "cancel": cancel}
     with pytest.raises(Cancelled):
-        render(random_volume(0), view, backend="torch", progress=progress, cancel=cancel)
+        render(random_volume(0), view, **options)
     assert len(reports) == 3
 
 
@@ -174,4 +175,4 @@ def test_backend_and_device_are_recorded_and_refused_if_absent(monkeypatch):
         render(random_volume(0), small, device="cuda:7")
     monkeypatch.setattr(devices, "_cpu", lambda: devices.Device("cpu", "small", 10**7, 10**7))
     with pytest.raises(DeviceError, match="needs about"):
-        render(random_volume(0), small, backend="torch")
+        render(random_volume(0), small, backend="torch", device="cpu")

@@ -41,7 +41,7 @@ def distances(setting: Setting) -> Iterator[Row]:
         for cost, lambda_ in costs:
             for iterations in (None, 2) if cost == COSTS[0][0] else (None,):
                 truth = None
-                for backend in ("numba", "torch", "pycuda"):
+                for backend in ("numba", "pycuda", "torch"):
                     row: Row = {"voxels": size, "cost": f"{cost}, {lambda_:g}"}
                     row |= {"sweeps": iterations or "exact", "backend": backend}
                     device = "cpu" if backend == "numba" else setting.device

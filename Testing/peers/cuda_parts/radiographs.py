@@ -15,6 +15,7 @@ from meddl.deepdrr.backends import Backend, choose_backend
 from meddl.deepdrr.benchmark import phantom
 from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
 
+from .deepdrr_kernel import DeepDRRKernel
 from .measuring import Row, Setting, differences, failure, memory, milliseconds
 
 GENERAL, ALIGNED = (33.0, 22.0, 17.0), (0.0, 0.0, 0.0)  # degrees
@@ -195,8 +196,9 @@ def batches(setting: Setting) -> Iterator[Row]:
 
 
 def peers(setting: Setting) -> Iterator[Row]:
-    """DiffDRR's two renderers (package diffdrr; its file ``renderers`` is enough) on the same rays,
-    as many of them at a time as 10 GB of intermediate results allow."""
+    """On the same rays DeepDRR's kernel (packages deepdrr and CuPy) and DiffDRR's two renderers
+    (package diffdrr; its file ``renderers`` is enough), as many rays at a time as 10 GB of
+    intermediate results allow."""
     from diffdrr import renderers
 
     device = setting.device
@@ -209,6 +211,21 @@ def peers(setting: Setting) -> Iterator[Row]:
         camera = arm.camera(ct.center)
         u, v = np.meshgrid(np.arange(pixels), np.arange(pixels))
         rays = camera.world_from_camera[:3, :3] @ np.linalg.inv(camera.K)
+        half = float(ct.spacing.min()) / 2
+        for step, shift in ((half, 0.0), (half, 1.0), (0.1, 1.0)):  # mm, voxels
+            row: Row = {"work": name, "renderer": "DeepDRR", "step mm": step, "moved": shift}
+            try:
+                with memory(row, device):
+                    kernel = DeepDRRKernel(values, ct.ijk_from_ras, step, shift)
+                    picture = partial(
+                        kernel, camera.source, arm.source_detector * rays, (pixels, pixels)
+                    )
+                    found = picture()
+                row |= differences(found, expected)
+                row["ms"] = milliseconds(picture, device)
+                yield row
+            except Exception as error:
+                yield {**row, **failure(error)}
         beyond = camera.source + 2000 * np.stack([u, v, np.ones_like(u)], -1) @ rays.T  # mm
         linear, shift = ct.ijk_from_ras[:3, :3], ct.ijk_from_ras[:3, 3]
         lengths, source, targets = (
@@ -221,7 +238,7 @@ def peers(setting: Setting) -> Iterator[Row]:
         )
         chunk = max(1, 2**28 // (3 * sum(ct.size)) // 2)
         for kind, options in (("Siddon", {}), ("Trilinear", {"n_points": 2 * max(ct.size)})):
-            row: Row = {"work": name, "renderer": f"DiffDRR {kind}"}
+            row = {"work": name, "renderer": f"DiffDRR {kind}"}
             try:
                 render = getattr(renderers, kind)(0.5)
                 picture = partial(_parts, render, density, source, targets, lengths, chunk, options)
