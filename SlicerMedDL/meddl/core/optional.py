@@ -31,6 +31,7 @@ EXTRAS = {
     "tensorboard": ("tensorboard", "train"),
     "torchmetrics": ("torchmetrics", "train"),
     "matplotlib": ("matplotlib", "evaluate"),
+    "pyamg": ("pyamg", "evaluate"),
     "skimage": ("scikit-image", "evaluate"),
     "kornia": ("kornia", "augment"),
     "torchio": ("torchio", "augment"),

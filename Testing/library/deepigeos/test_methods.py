@@ -58,6 +58,7 @@ def test_geodesic_without_background_takes_the_faces():
 def test_a_noisy_ball_is_found_from_two_strokes(name):
     if name == "randomwalker":
         pytest.importorskip("skimage")
+        pytest.importorskip("pyamg")
     rng = np.random.default_rng(3)
     radius = np.linalg.norm((np.indices((20, 40, 40)).T - (10, 20, 20)) * (2, 1, 1), axis=-1).T
     truth = radius < 12
@@ -80,10 +81,43 @@ def test_a_noisy_ball_is_found_from_two_strokes(name):
     assert np.array_equal(method(seeds), probability)
 
 
-def test_random_walks_name_their_package(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
-    with pytest.raises(DependencyError, match="scikit-image"):
+@pytest.mark.parametrize(
+    ("module", "package"), [("skimage.segmentation", "scikit-image"), ("pyamg", "pyamg")]
+)
+def test_random_walks_name_their_packages(module, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DependencyError, match=package):
         make_method("randomwalker", IMAGE, (1, 1, 1))
+
+
+def test_random_walks_are_the_solution_of_their_linear_system():
+    """A path of voxels: the probability falls along it as the resistances of its edges add up."""
+    pytest.importorskip("skimage")
+    pytest.importorskip("pyamg")
+    values = np.array([0, 1, 1, 4, 4, 5, 9, 9], np.float32)
+    seeds = np.zeros((1, 1, 8), np.uint8)
+    seeds[0, 0, 0], seeds[0, 0, 7] = 2, 1
+    found = make_method("randomwalker", values.reshape(1, 1, 8, 1), (1, 1, 1))(seeds)[0, 0]
+    # scikit-image's weights: beta over ten standard deviations of the image, and 1e-6 more.
+    weights = np.exp(-(np.diff(values) ** 2) * 130 / (10 * values.std())) + 1e-6
+    along = np.concatenate([[0], np.cumsum(1 / weights)])
+    np.testing.assert_allclose(found, 1 - along / along[-1], atol=1e-3)
+
+
+def test_random_walks_in_a_large_region_take_a_coarser_grid(monkeypatch):
+    pytest.importorskip("skimage")
+    pytest.importorskip("pyamg")
+    radius = np.linalg.norm(np.indices((24, 32, 40)).T - (12, 16, 20), axis=-1).T
+    truth = radius < 10
+    image = 100 * truth.astype(np.float32)[..., None]
+    seeds = np.zeros(truth.shape, np.uint8)
+    seeds[12, 16, 14:27], seeds[0] = 2, 1
+    fine = make_method("randomwalker", image, (1, 1, 1))
+    monkeypatch.setattr("meddl.deepigeos.random_walker.MOST_VOXELS", 4000)
+    coarse = make_method("randomwalker", image, (1, 1, 1))
+    assert fine.factors == (1, 1, 1) and coarse.factors == (2, 2, 2)
+    assert coarse(seeds).shape == truth.shape
+    assert dice(fine(seeds) > 0.5, truth) > 0.99 and dice(coarse(seeds) > 0.5, truth) > 0.93
 
 
 def test_weights_go_with_networks_only():

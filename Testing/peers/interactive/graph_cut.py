@@ -13,6 +13,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from meddl.deepigeos.zoom import enlarge, reduce_image, reduce_seeds, reduction
+
+# As random walks have it: a larger region is cut on a coarser grid.
+MOST_VOXELS = 64**3
 WORKER = Path(__file__).with_name("graph_cut_worker.py")
 
 
@@ -23,7 +27,10 @@ class MaxFlow:
     uses_previous = False
 
     def __init__(self, image, spacing, python):
-        self._image, self._spacing, self._python = image, spacing, python
+        self._python = python
+        self._factors = reduction(image.shape[:3], spacing, MOST_VOXELS)
+        self._image = reduce_image(image, self._factors)
+        self._spacing = np.multiply(spacing, self._factors).tolist()
         self._worker = None
 
     def _start(self):
@@ -32,7 +39,7 @@ class MaxFlow:
         command = [str(self._python), str(WORKER)]
         pipe = subprocess.PIPE
         self._worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=variables, text=True)
-        self._ask("image", self._image, spacing=list(self._spacing))
+        self._ask("image", self._image, spacing=self._spacing)
 
     def __call__(self, seeds, previous=None, progress=None, cancel=None):
         from meddl.deepigeos.geodesic_method import background_of
@@ -41,8 +48,8 @@ class MaxFlow:
             self._start()
         result = Path(self._folder.name) / "result.npy"
         marks = np.where(background_of(seeds), 1, seeds).astype(np.uint8)
-        self._ask("seeds", marks, output=str(result))
-        return np.load(result)
+        self._ask("seeds", reduce_seeds(marks, self._factors), output=str(result))
+        return enlarge(np.load(result), self._factors, seeds.shape)
 
     def _ask(self, name, array, **request):
         path = Path(self._folder.name) / f"{name}.npy"
