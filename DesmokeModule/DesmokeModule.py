@@ -111,8 +111,6 @@ class DesmokeModuleWidget(MedDLModuleWidget):
 
     def obstacle(self) -> str:
         """Why Apply cannot run now."""
-        if self.video.busy:
-            return _("Frames are being read from the scene or put into it")
         sequence = self.parameterNode.frames
         if sequence is None:
             path = self.ui.videoPathEdit.currentPath.strip()

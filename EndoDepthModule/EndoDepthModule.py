@@ -88,8 +88,6 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         browser = self.parameterNode.video
         if browser is None:
             return _("Load a video in step 1")
-        if self.surface.busy:
-            return _("Depths are being put into the scene")
         try:
             video.require_video(browser)
             predicting.card_of(predicting.require_weights(self.parameterNode.weights))

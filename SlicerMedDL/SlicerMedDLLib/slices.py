@@ -55,6 +55,7 @@ class SlicedWork:
             self._advance()
         if first and self._steps is None and self.busy:
             self._advance()
+        self._widget.updateApply()
 
     def stop(self) -> None:
         """Abandon the work; a generator undoes what it has begun."""
@@ -69,6 +70,7 @@ class SlicedWork:
             done = self._done
             self._end("" if self._first else _("Done"))
             done()
+            self._widget.updateApply()
             return
         step: tuple[float, str] | None = None
         try:

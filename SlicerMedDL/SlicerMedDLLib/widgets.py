@@ -15,6 +15,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 from meddl.core.errors import MedDLError, one_line
+from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner, show_error
 
 DEVICE_SETTING = "MedDL/Device"  # of the machine, not of the scene: scenes travel
@@ -32,6 +33,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui: the named widgets of the module's panel.
         logic: an instance of ``logicClass``.
         runner: the task runner.
+        sliced: work of the main thread in slices, beside the runner's.
         parameterNode: the wrapped parameter node; None while the scene closes.
         sections: the :class:`SlicerMedDLLib.section.Section` objects of the panel, which live and
             follow with it; :meth:`connectPanel` makes them.
@@ -86,6 +88,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = self.logicClass()
         self.runner = TaskRunner(self.showError)
+        self.sliced = SlicedWork(self)
         self._deviceRunner = TaskRunner(self.log)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onEndClose)
@@ -107,6 +110,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section in self.sections:
             section.leave()
             section.disconnect()
+        self.sliced.stop()
         for runner in (self.runner, self._deviceRunner):
             runner.cancel()
         self._unbind()
@@ -115,6 +119,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameterNode = self._runUi = None
 
     def _onStartClose(self, caller: Any, event: Any) -> None:
+        self.sliced.stop()
         for section in self.sections:
             section.leave()
         self._unbind()
@@ -159,7 +164,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._runUi is None:
             return
         button = self._runUi.applyButton
-        if self.runner.busy:
+        if self.busy:
             button.text = _("Cancel")
             button.toolTip = _("Stop; the scene stays as it was")
             button.enabled = True
@@ -169,7 +174,15 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         button.toolTip = obstacle
         button.enabled = not obstacle
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work that the button cancels."""
+        return bool(self.runner.busy or self.sliced.busy)
+
     def _onApply(self, checked: bool = False) -> None:
+        if self.sliced.busy:
+            self.sliced.stop()
+            return
         if self.runner.busy:
             self._runUi.applyButton.enabled = False
             self.showStatus(_("Cancelling…"))

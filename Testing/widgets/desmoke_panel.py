@@ -71,4 +71,4 @@ def status(module: Any) -> str:
 def idle(module: Any) -> bool:
     """Whether nothing runs, and nothing waits to be put into the scene."""
     widget = module.widget
-    return not (widget.runner.busy or widget.video.busy or widget.live.live.busy)
+    return not (widget.busy or widget.live.live.busy)

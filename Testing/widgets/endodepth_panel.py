@@ -58,7 +58,7 @@ def apply_button(module: Any) -> Any:
 
 def loads(module: Any) -> bool:
     """Whether a task runs, or frames of the scene are looked at for one."""
-    return bool(module.widget.runner.busy or module.widget.video.busy)
+    return bool(module.widget.busy)
 
 
 def status(module: Any) -> str:

@@ -221,12 +221,9 @@ def test_a_cancel_leaves_the_scene_as_it_was(module: Any, moment: str) -> None:
     module.widget.parameterNode.frames = add_clip(frames=smoky_frames(60))
     before = nodes()
     apply_button(module).click()
-    if moment == "scene":
-        until(lambda: module.widget.video.busy, WAIT)
-        module.widget.video._adding.stop()
-    else:
-        until(lambda: module.widget.runner.busy, WAIT)
-        apply_button(module).click()
+    work = module.widget.sliced if moment == "scene" else module.widget.runner
+    until(lambda: work.busy, WAIT)
+    apply_button(module).click()
     until(lambda: idle(module), WAIT)
     assert nodes() == before and status(module) == "Cancelled"
 

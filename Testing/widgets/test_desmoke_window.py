@@ -45,7 +45,11 @@ def test_a_long_video_is_looked_at_in_slices(module: Any) -> None:
         for number in range(2000):
             sequence.SetDataNodeAtValue(frame, f"{number / 25:.6f}")
     module.widget.parameterNode.frames = sequence
-    assert longest_block(apply_button(module).click, lambda: module.widget.video.busy) < BLOCK
+    apply_button(module).click()
+    assert module.widget.sliced.busy and apply_button(module).text == "Cancel"
+    apply_button(module).click()
+    assert idle(module) and status(module) == "Cancelled" and apply_button(module).text == "Apply"
+    assert longest_block(apply_button(module).click, lambda: module.widget.sliced.busy) < BLOCK
     assert module.widget.runner.busy and host.messages("error") == []
     apply_button(module).click()
     until(lambda: idle(module))

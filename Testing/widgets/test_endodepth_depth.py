@@ -126,7 +126,7 @@ def test_apply_predicts_the_whole_video_by_the_chosen_weights(
         assert apply_button(module).text == "Cancel"
 
     widget = module.widget
-    works = lambda: widget.runner.busy or widget.surface.busy  # noqa: E731
+    works = lambda: widget.busy  # noqa: E731
     assert longest_block(press, works, WAIT) < BLOCK
     written = read_depth_folder(folder / "depth-predicted")
     sequence = read_sequence(folder)

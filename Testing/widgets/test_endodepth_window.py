@@ -30,7 +30,7 @@ __all__ = ["browser", "folder", "module", "original", "training_command"]  # fix
 
 def block(module: Any, start: Callable[[], object]) -> float:
     widget = module.widget
-    longest = longest_block(start, lambda: loads(module) or widget.surface.busy, 600)
+    longest = longest_block(start, lambda: loads(module) or widget.sliced.busy, 600)
     assert host.messages("error") == []
     return longest
 

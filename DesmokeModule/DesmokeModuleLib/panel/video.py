@@ -13,7 +13,6 @@ from DesmokeModuleLib.recorded import adding_frames, adding_results
 from meddl.core.errors import InputError, MedDLError, one_line
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.sequences import FrameViews, gathering_frames
-from SlicerMedDLLib.slices import SlicedWork
 
 
 class VideoSection(Section):
@@ -23,7 +22,6 @@ class VideoSection(Section):
 
     def connect(self) -> None:
         """Paths are this machine's, not the scene's."""
-        self._adding = SlicedWork(self.widget)
         self.ui.videoPathEdit.connect("currentPathChanged(QString)", self.onPath)
         self.ui.loadButton.connect("clicked(bool)", self.onLoad)
 
@@ -32,14 +30,8 @@ class VideoSection(Section):
         self._browser: Any = None
 
     def leave(self) -> None:
-        """The scene closes: let go of its browser, and of what is half in it."""
-        self._adding.stop()
+        """The scene closes: let go of its browser."""
         self._show(None)
-
-    @property
-    def busy(self) -> bool:
-        """Whether frames are being read from the scene or put into it."""
-        return self._adding.busy
 
     def follow(self) -> None:
         """Play the chosen video and say what is known of it."""
@@ -95,7 +87,7 @@ class VideoSection(Section):
 
         def done(read: Any) -> None:
             steps = adding_frames(read[0], Path(path).stem, read[1], made.append)
-            self._adding.start(steps, added)
+            self.widget.sliced.start(steps, added)
 
         def added() -> None:
             self.node.frames = self.logic.showFrames(made[0])
@@ -116,7 +108,7 @@ class VideoSection(Section):
         images, settings = FrameViews(), self.widget.settings()
 
         def done(results: Any) -> None:
-            self._adding.start(adding_results(sequence, results), added)
+            self.widget.sliced.start(adding_results(sequence, results), added)
 
         def added() -> None:
             self.logic.showOutput(sequence)
@@ -130,5 +122,4 @@ class VideoSection(Section):
             if sequence.GetScene() is not None:
                 self.attempt(start)
 
-        self._adding.start(gathering_frames(sequence, images), gathered, first=True)
-        self.widget.updateApply()
+        self.widget.sliced.start(gathering_frames(sequence, images), gathered, first=True)

@@ -12,7 +12,6 @@ from EndoDepthModuleLib.player import player
 from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.newest import POLL
 from SlicerMedDLLib.section import Section
-from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner
 
 
@@ -24,7 +23,6 @@ class SurfaceSection(Section):
     def connect(self) -> None:
         """The scale is that of the video, not of the parameter node."""
         ui = self.ui
-        self._adding = SlicedWork(self.widget)
         runner = TaskRunner(self.widget.showError, poll=POLL)
         self.live = LiveDepth(runner, self.logic.showLive, self.endLive)
         ui.scaleButton.connect("clicked(bool)", self.onScale)
@@ -40,14 +38,8 @@ class SurfaceSection(Section):
             player().listeners.remove(self.onFrame)
 
     def leave(self) -> None:
-        """The scene closes: depths that are half in it go."""
-        self._adding.stop()
+        """The scene closes."""
         self.live.stop()
-
-    @property
-    def busy(self) -> bool:
-        """Whether depth maps are being put into the scene."""
-        return self._adding.busy
 
     def follow(self) -> None:
         """Buttons for what there is, and the unit."""
@@ -196,4 +188,4 @@ class SurfaceSection(Section):
             self.follow()
 
         folder = video.folder_of(browser) / video.PREDICTED
-        self._adding.start(depths.adding_depths(browser, folder), done)
+        self.widget.sliced.start(depths.adding_depths(browser, folder), done)

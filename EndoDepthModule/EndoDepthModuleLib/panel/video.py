@@ -16,7 +16,6 @@ from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.sequences import FrameViews, gathering_frames
-from SlicerMedDLLib.slices import SlicedWork
 
 
 class VideoSection(Section):
@@ -27,7 +26,6 @@ class VideoSection(Section):
     def connect(self) -> None:
         """Paths are this machine's, not the scene's."""
         ui = self.ui
-        self._gathering = SlicedWork(self.widget)
         for edit in (ui.folderEdit, ui.relocateEdit):
             edit.filters = ctk.ctkPathLineEdit.Dirs
         for edit in (ui.videoPathEdit, ui.folderEdit, ui.relocateEdit):
@@ -39,11 +37,6 @@ class VideoSection(Section):
         ui.editMaskButton.connect("clicked(bool)", self.onEditMask)
         ui.keepMaskButton.connect("clicked(bool)", self.onKeepMask)
         player().listeners.append(self.onFrame)
-
-    @property
-    def busy(self) -> bool:
-        """Whether frames of the scene are being looked at."""
-        return self._gathering.busy
 
     def disconnect(self) -> None:
         """The panel is gone for good."""
@@ -59,8 +52,7 @@ class VideoSection(Section):
         self._browser: Any = None
 
     def leave(self) -> None:
-        """The scene closes: let go of its browser, and of its frames."""
-        self._gathering.stop()
+        """The scene closes: let go of its browser."""
         self._show(None)
 
     def follow(self) -> None:
@@ -165,7 +157,7 @@ class VideoSection(Section):
         def gathered() -> None:
             self.attempt(start, loading.extract_images, images)
 
-        self._gathering.start(gathering_frames(frames, images), gathered, first=True)
+        self.widget.sliced.start(gathering_frames(frames, images), gathered, first=True)
 
     def show(self, folder: str) -> None:
         """Show a sequence folder and choose it.
