@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ def check_strength(strength: float) -> float:
     Raises:
         InputError: anything else.
     """
-    if not (isinstance(strength, (int, float)) and 0 <= strength <= 1):
+    if not (isinstance(strength, Real) and 0 <= strength <= 1):
         raise InputError(f"the strength is {strength!r}, a number from 0 to 1 was expected")
     return float(strength)
 
