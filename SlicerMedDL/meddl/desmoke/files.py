@@ -46,13 +46,14 @@ def desmoke_video(
         frames, rate, method, mean and largest smoke level, whether sound was kept.
 
     Raises:
-        FileError: a source without video, an output that cannot be written or is the source.
+        FileError: a source without video, an output that cannot be written or is the source or one
+            of its pictures.
         InputError, DependencyError, DeviceError: see :class:`VideoDesmoker`.
         Cancelled: by the token; no file is left.
     """
     source, output = Path(source), Path(output)
-    _refuse_overwriting([source], [output])
     curves = [check_curve(path) for path in (smoke_level, smoke_plot) if path]
+    refuse_overwriting(source, [output, *curves])
     info = probe_video(source)
     sound = source if info.has_sound and output.suffix.lower() == ".mp4" else None
     explain_writer(output, sound)
@@ -111,11 +112,13 @@ def desmoke_images(
     target = Path(output)
     files = source_pictures(sources)
     single = len(sources) == len(files) == 1 and target.suffix.lower() in PICTURES
+    if not (single or target.is_dir()):
+        _check_folder_name(target, files)
     targets = [target] if single else [target / f"{path.stem}.png" for path in files]
     twice = {path.name for path in targets if targets.count(path) > 1}
     if twice:
         raise FileError(f"two pictures would become {min(twice)}; give them different names")
-    _refuse_overwriting(files, targets)
+    refuse_overwriting(files, targets)
     desmoker = desmoker_of(parameters)
     if not single:
         make_folder(target)
@@ -152,7 +155,26 @@ def source_pictures(sources: Sequence[str | Path]) -> list[Path]:
     return files
 
 
-def _refuse_overwriting(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+def _check_folder_name(target: Path, files: Sequence[Path]) -> None:
+    """A folder called ``clear.webp`` is no picture that somebody asked for."""
+    kinds = ", ".join(PICTURES)
+    if target.suffix.lower() in PICTURES:
+        raise FileError(f"{target} is one picture, {len(files)} would be written; name a folder")
+    if target.suffix and len(files) == 1:
+        raise FileError(f"{target} is no picture ({kinds}); a new folder is named without a dot")
+
+
+def refuse_overwriting(sources: Path | Sequence[Path], targets: Sequence[Path]) -> None:
+    """Refuse a target that is a source.
+
+    Args:
+        sources: files, or one file or folder of pictures.
+
+    Raises:
+        FileError: there is one, or a folder without pictures.
+    """
+    if isinstance(sources, Path):
+        sources = picture_files(sources) if sources.is_dir() else [sources]
     both = {path.resolve() for path in sources} & {path.resolve() for path in targets}
     if both:
         raise FileError(f"{min(both)} is input and output; choose another output")

@@ -208,6 +208,8 @@ def test_one_picture_to_one_picture_and_refusals(tmp_path):
         "input and output": ([source], source),
         "no picture": ([tmp_path / "v.mp4"], tmp_path / "o"),
         "text.png": ([tmp_path / "text.png"], tmp_path / "o.png"),
+        "one picture, 2 would be written": ([source, tmp_path / "b.png"], tmp_path / "o.png"),
+        "o.webp is no picture": ([source], tmp_path / "o.webp"),
     }
     for message, (sources, output) in refusals.items():
         with pytest.raises(FileError, match=message):
@@ -215,6 +217,25 @@ def test_one_picture_to_one_picture_and_refusals(tmp_path):
     with pytest.raises(InputError, match="nothing to desmoke"):
         desmoke_images([], tmp_path / "o", CLASSICAL)
     np.testing.assert_array_equal(read_rgb(source), frame)
+    assert not any((tmp_path / name).exists() for name in ("o", "o.png", "o.webp"))
+    (tmp_path / "o.v2").mkdir()
+    assert list(desmoke_images([source], tmp_path / "o.v2", CLASSICAL)) == ["a.png"]
+
+
+def test_no_source_is_overwritten(video, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n, frame in enumerate(frames()[:2]):
+        write_image(folder / f"{n}.png", Image(frame[None]))
+    contents = {path: path.read_bytes() for path in (video, *folder.iterdir())}
+    for call in (
+        lambda: desmoke_video(folder, tmp_path / "o.avi", CLASSICAL, smoke_plot=folder / "1.png"),
+        lambda: show_dark_channel(video, video, DarkChannelParameters()),
+        lambda: show_dark_channel(folder / "0.png", folder / "0.png", DarkChannelParameters()),
+    ):
+        with pytest.raises(FileError, match="is input and output"):
+            call()
+    assert {path: path.read_bytes() for path in contents} == contents
 
 
 def test_viewer_shows_what_was_computed(video, tmp_path):
