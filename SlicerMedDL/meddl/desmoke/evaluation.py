@@ -104,7 +104,7 @@ def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
     ``smoke`` is the mean absolute difference of input and reference, part of the range. PSNR, SSIM,
     UQI and FSIMc count the whole picture, as everywhere; all else the field of view alone.
     """
-    output, smoky, reference = (frames.get(role) for role in ("output", "input", "reference"))
+    output, smoky, reference = frames["output"], frames.get("input"), frames.get("reference")
     mask = field_of_view(_guide(frames))
     row = {
         f"{role}_{name}": figure(frame, mask)
