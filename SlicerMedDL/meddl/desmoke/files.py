@@ -15,7 +15,7 @@ from meddl.core.image_io import PICTURES
 from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
-from meddl.core.video import explain_writer, picture_files, probe_video, read_frames, write_frames
+from meddl.core.video import explain_writer, picture_files, probe_video, timed_frames, write_frames
 from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from meddl.desmoke.smoke_curve import check_curve, write_curve
 
@@ -35,6 +35,9 @@ def desmoke_video(
     cancel: CancelToken | None = None,
 ) -> dict[str, Any]:
     """Write a video without smoke, frame by frame; memory does not grow with its length.
+
+    In ``.mp4`` frames keep their times, so that the sound of a video of changing rate stays with
+    them.
 
     Args:
         source: a video, or a folder of pictures of equal size (25 per second).
@@ -60,9 +63,11 @@ def desmoke_video(
     desmoker = desmoker_of(parameters)
     rate = info.rate or RATE
     levels: list[float] = []
+    times: list[float] = []
 
     def frames() -> Iterator[Frame]:
-        for frame in read_frames(source):
+        for time, frame in timed_frames(source):
+            times.append(len(times) / rate if time is None else time)
             result = desmoker(frame)
             levels.append(desmoker.smoke_level)
             yield np.hstack([frame, result]) if side_by_side else result
@@ -72,12 +77,13 @@ def desmoke_video(
         frames(),
         rate,
         sound_from=sound,
+        times=times,
         total=info.frames,
         progress=progress,
         cancel=cancel,
     )
     for path in curves:
-        write_curve(path, levels, rate)
+        write_curve(path, levels, np.subtract(times, times[0]))
     return {
         "frames": len(levels),
         "rate": rate,

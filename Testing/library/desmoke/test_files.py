@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,6 +97,58 @@ def test_sound_is_kept_in_mp4_and_strength_zero_keeps_pictures(tmp_path):
     for ours, theirs in zip(*videos, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert not desmoke_video(tmp_path / "in.mkv", tmp_path / "out.avi", parameters)["sound"]
+
+
+def lit_and_heard(path, times):
+    """A video whose frames come at ``times`` (ms), light and with a tone from 1 s on."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 80, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        sound = output.add_stream("aac", rate=48000, layout="mono")
+        for time in times:
+            picture = np.full((64, 80, 3), 230 if time >= 1000 else 40, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        for start in range(0, 90 * 1024, 1024):
+            n = np.arange(start, start + 1024)
+            wave = np.where(n >= 48000, 0.5 * np.sin(0.3 * n), 0).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48000, start
+            output.mux(sound.encode(frame))
+        output.mux(sound.encode(None))
+
+
+def onsets(path):
+    """Seconds at which a video becomes light and at which it is heard."""
+    import av
+
+    with av.open(str(path)) as file:
+        shown = [(f.time, f.to_ndarray(format="gray").mean()) for f in file.decode(video=0)]
+    with av.open(str(path)) as file:
+        heard = [(f.time, np.abs(f.to_ndarray()).max()) for f in file.decode(audio=0)]
+    return [next(t for t, v in seen if v > top) for seen, top in ((shown, 128), (heard, 0.1))]
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("uneven.mkv", [*range(0, 1000, 20), *range(1000, 2000, 100)]),
+        ("late.ts", [*range(0, 2000, 40)]),  # begins at 1.4 s by its clock
+    ],
+)
+def test_sound_stays_with_frames_whatever_their_times(tmp_path, name, times):
+    lit_and_heard(tmp_path / name, times)
+    levels = tmp_path / "s.csv"
+    desmoke_video(tmp_path / name, tmp_path / "out.mp4", CLASSICAL, smoke_level=levels)
+    seen, heard = onsets(tmp_path / "out.mp4")
+    assert seen == pytest.approx(1, abs=0.002)
+    assert heard == pytest.approx(1, abs=0.022)  # a packet of sound
+    table = np.loadtxt(levels, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(table[:, 1], np.array(times) / 1000, atol=0.001)
 
 
 def test_folder_of_pictures_is_a_video(tmp_path):
