@@ -185,17 +185,31 @@ def read_frames(
     return (frame for _, frame in decoded)
 
 
-def timed_frames(path: str | Path) -> Iterator[tuple[float | None, Frame]]:
+def timed_frames(path: str | Path, rate: float) -> Iterator[tuple[float, Frame]]:
     """As :func:`read_frames`, every frame with its time.
 
+    Args:
+        rate: frames per second, which gives the times where nothing else is known: of AVI files, of
+            folders, and without PyAV.
+
     Yields:
-        Seconds by the file's clock, which need not begin at 0 nor step evenly, and the frame. None
-        where nothing is known but the rate: of AVI files, of folders, and without PyAV.
+        Seconds by the file's clock, which rise but need not begin at 0 nor step evenly, and the
+        frame.
     """
     path = Path(path)
     if path.is_dir():
-        return ((None, frame) for frame in _read_folder(path, 0, None, 1))
-    return _decode(_check_container(path), _backend(), 0, None, 1, True)
+        return _rising(((None, frame) for frame in _read_folder(path, 0, None, 1)), rate)
+    return _rising(_decode(_check_container(path), _backend(), 0, None, 1, True), rate)
+
+
+def _rising(
+    decoded: Iterable[tuple[float | None, Frame]], rate: float
+) -> Iterator[tuple[float, Frame]]:
+    last = -math.inf
+    for index, (time, frame) in enumerate(decoded):
+        # Damaged files repeat times.
+        last = max(index / rate if time is None else time, last + 1e-6)
+        yield last, frame
 
 
 def video_seeker(

@@ -66,8 +66,8 @@ def desmoke_video(
     times: list[float] = []
 
     def frames() -> Iterator[Frame]:
-        for time, frame in timed_frames(source):
-            times.append(len(times) / rate if time is None else time)
+        for time, frame in timed_frames(source, rate):
+            times.append(time)
             result = desmoker(frame)
             levels.append(desmoker.smoke_level)
             yield np.hstack([frame, result]) if side_by_side else result
