@@ -275,11 +275,24 @@ class _Sound:
 
     def _decoded(self) -> Iterator[AudioFrame]:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_AUDIO_RATE)
-        try:
-            for frame in self.container.decode(audio=0):
+        packets, damaged = self.container.demux(self.container.streams.audio[0]), 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                logger.warning("the sound ends early: %s", error)
+                break
+            if packet is None:
+                break
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                damaged += 1
+                continue
+            for frame in decoded:
                 yield from resampler.resample(frame)
-        except av.FFmpegError as error:
-            logger.warning("the sound ends early: %s", error)
+        if damaged:
+            logger.warning("%d damaged packets of the sound were left out", damaged)
         yield from resampler.resample(None)
 
     def write_until(self, seconds: float) -> None:

@@ -151,6 +151,22 @@ def test_sound_stays_with_frames_whatever_their_times(tmp_path, name, times):
     np.testing.assert_allclose(table[:, 1], np.array(times) / 1000, atol=0.001)
 
 
+def test_sound_goes_on_behind_damage(tmp_path, caplog):
+    av = pytest.importorskip("av")
+    lit_and_heard(tmp_path / "in.mkv", [*range(0, 2000, 40)])
+    with av.open(str(tmp_path / "in.mkv")) as file:
+        packets = [packet for packet in file.demux(audio=0) if packet.size]
+        hit = bytes(next(p for p in packets if p.pts * p.time_base > 1.4))
+    whole = (tmp_path / "in.mkv").read_bytes()
+    assert whole.count(hit) == 1
+    (tmp_path / "in.mkv").write_bytes(whole.replace(hit, b"\xff" * len(hit)))
+    desmoke_video(tmp_path / "in.mkv", tmp_path / "out.mp4", CLASSICAL)
+    assert "1 damaged packets of the sound" in caplog.text
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        heard = [f.time for f in file.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
+    assert heard[0] == pytest.approx(1, abs=0.022) and heard[-1] > 1.85
+
+
 def test_folder_of_pictures_is_a_video(tmp_path):
     (tmp_path / "in").mkdir()
     for number, frame in enumerate(frames()):
