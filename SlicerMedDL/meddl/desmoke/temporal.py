@@ -1,4 +1,4 @@
-"""Maps of the frames of a video without flicker: means over time, and a soft start."""
+"""Maps of the frames of a video without flicker: means over time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ REST = 0.15  # weight of the new frame where nothing moves: a mean over about 12
 MOVED = 0.15  # mean change of a place, 0..1, from which on only the new frame counts
 CUT = 0.2  # mean change of the whole picture that is another scene
 WINDOW = 1 / 16  # of the longer side: over so much change is averaged
-FADE = 0.8  # per frame: of the step after a first frame a tenth is left after ten
 _NOISE = 5  # pixels of the mean that keeps noise from being taken for change
 
 
@@ -59,29 +58,3 @@ class Steady:
             values = self._mean + weight * (values - self._mean)
         self._mean = values
         return values
-
-
-class SoftStart:
-    """Lets maps go over from those of a first frame to those of later ones without a jump.
-
-    An estimator that knows the frames before knows nothing at first. With its maps m_n of frame n,
-    the result is m_n + FADE^(n-1) (m_1 - m_2).
-    """
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew with the next frame."""
-        self._first: Array | None = None
-        self._step: Array | None = None
-
-    def __call__(self, maps: Array) -> Array:
-        """The maps of the next frame, float32 of one shape."""
-        if self._first is None:
-            self._first = maps
-            return maps
-        if self._step is None:
-            self._step = self._first - maps
-        self._step = np.float32(FADE) * self._step
-        return maps + self._step

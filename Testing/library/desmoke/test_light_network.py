@@ -21,7 +21,6 @@ from meddl.desmoke.light_network import (
 from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.metrics import psnr
 from meddl.desmoke.network_estimator import ARCHITECTURE, NetworkEstimator, without_traces
-from meddl.desmoke.temporal import FADE
 from meddl.desmoke.training_parameters import DesmokeTraining
 
 CLIP = Path(__file__).parents[2] / "data/input_12.avi"
@@ -112,15 +111,13 @@ def test_traces_of_smoke_fade_out():
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
 def test_the_estimator_steps_the_network_as_training_does(weights, engine):
-    """The second frame's step is spread over those that follow."""
+    """The first frame is seen twice, with what was found at the first look beside it."""
     estimator = NetworkEstimator(weights, "cpu", engine)
     frames = np.random.default_rng(2).random((3, 32, 48, 3), np.float32)
     with torch.no_grad():
-        clips = torch.from_numpy(frames.transpose(0, 3, 1, 2))[None]
-        first, second, third = (m[0].numpy() for m in unrolled(estimator.network, clips))
-    step = first - second
-    assert np.abs(step).max() > 1e-3
-    maps = [first, second + FADE * step, third + FADE**2 * step]
+        clips = torch.from_numpy(frames[[0, 0, 1, 2]].transpose(0, 3, 1, 2))[None]
+        once, *maps = (m[0].numpy() for m in unrolled(estimator.network, clips))
+    assert np.abs(once - maps[0]).max() > 1e-3
     for frame, expected in zip(frames, maps, strict=True):
         veil = estimator(frame)
         t, airlight, residual = without_traces(expected)
@@ -138,7 +135,7 @@ def test_the_estimator_steps_the_network_as_training_does(weights, engine):
 
 
 def test_the_shipped_weights_do_not_jump_after_the_first_frame():
-    """The second frame, which is the same, was 6.5 levels from the first."""
+    """The second frame, which is the same, was 6.5 levels from the first, seen once."""
     [clear] = read_frames(CLIP, 0, 1)
     t = np.linspace(0.3, 0.9, clear.shape[1], dtype=np.float32)[None, :, None]
     smoky = (clear * t + 255 * np.array([0.7, 0.6, 0.57]) * (1 - t)).astype(np.uint8)
@@ -146,7 +143,7 @@ def test_the_shipped_weights_do_not_jump_after_the_first_frame():
     frames = [desmoker(smoky).astype(int) for _ in range(12)]
     steps = [np.abs(one - other).mean() for one, other in pairwise(frames)]
     assert max(steps) < 2 and max(steps[-3:]) < 0.5
-    assert np.abs(frames[-1] - frames[0]).mean() > 4  # and it gets there
+    assert np.abs(frames[-1] - frames[0]).mean() < 2.5
 
 
 def test_the_shipped_weights_find_smoke_that_they_have_not_seen():
