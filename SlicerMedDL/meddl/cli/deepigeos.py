@@ -115,6 +115,8 @@ def _configure_evaluate(commands: Any) -> None:
 
 def run_segment(args: argparse.Namespace) -> int:
     """Segment one case or a list; returns 0, or 2 if a case of the list failed."""
+    import numpy as np
+
     from meddl.cli.console import print_json
     from meddl.core import InputError, write_image
     from meddl.core.parameters import from_arguments
@@ -136,7 +138,8 @@ def run_segment(args: argparse.Namespace) -> int:
     labels = segment_case(case, parameters, progress=args.progress, cancel=args.cancel)
     write_image(output, labels)
     seconds = round(time.perf_counter() - start, 3)
-    voxels = {str(n): int((labels.array == n).sum()) for n in range(1, int(labels.array.max()) + 1)}
+    found = zip(*np.unique(labels.array, return_counts=True), strict=True)
+    voxels = {str(number): int(count) for number, count in found if number}
     if args.json:
         print_json({"output": str(output), "voxels": voxels, "seconds": seconds})
     else:
