@@ -14,7 +14,8 @@ Several images are channels of one case on one grid. The output is a label map o
 image's grid; points are RAS or LPS as their file says. Every seed voxel gets its label, frozen
 voxels keep the label that they have in --initial (0 without it).
 
-Without seeds the case is predicted, which needs --weights of your own P-Net.
+Without seeds the case is predicted, which needs --weights of your own P-Net; of several classes the
+n-th is segment n. Background alone then corrects what is predicted.
 
 CASES.csv has a header and a row per case; only the column image is needed:
   image,foreground,background,seeds,initial,frozen,name

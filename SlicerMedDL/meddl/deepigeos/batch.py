@@ -134,8 +134,8 @@ def segment_case(
 ) -> Image:
     """The label map of one case: (K, J, I) uint8, 0 background, 1 and above segments.
 
-    ``foreground`` is segment 1. Without any seed the case is predicted, if the weights can; they
-    can also correct that by background alone.
+    ``foreground`` is segment 1. Where nothing marks a segment the case is predicted, all classes of
+    the weights, and background marks correct that.
 
     Raises:
         FileError: a file that is missing or damaged.
@@ -158,17 +158,18 @@ def segment_case(
     if seeds is not None and not seeds.any():
         raise InputError(f"the seeds {case.seeds} are all 0; 1 is background, 2 and above mark")
     targets = seeds is not None and (seeds > BACKGROUND).any()
-    if case.marked and not (targets or case.foreground or case.initial or session.can_predict):
-        raise InputError(
-            f"{case.background or case.seeds} marks background only; mark what is to be segmented: "
-            "--foreground, 2 and above in --seeds, or --initial"
-        )
+    if not case.marked or not (targets or case.foreground or case.initial):
+        if case.marked and not session.can_predict:
+            raise InputError(
+                f"{case.background or case.seeds} marks background only; mark what is to be "
+                "segmented: --foreground, 2 and above in --seeds, or --initial"
+            )
+        for segment in session.predictable or [1]:
+            session.predict(segment, progress=progress, cancel=cancel)
     if seeds is not None:
         session.set_seeds(seeds, progress=progress, cancel=cancel)
     if case.foreground or case.background:
         session.add(foreground, background, progress=progress, cancel=cancel)
-    if not case.marked:
-        session.predict(progress=progress, cancel=cancel)
     if session.interrupted and cancel is not None:
         cancel.check()
     return image.with_array(session.labels().copy())

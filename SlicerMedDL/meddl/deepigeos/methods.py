@@ -31,9 +31,10 @@ Seeds = NDArray[np.uint8]
 class Method(Protocol):
     """What segments one image. Making one is quick; costly preparations wait for the first call.
 
-    Two optional attributes say how a session may use it; absent means True:
-    ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: it cannot
-    start from an initial segmentation alone, and the session turns one into seeds).
+    Optional attributes say how a session may use it: ``needs_seeds`` (False: it can also start from
+    nothing, for as many segments as ``classes`` says, by default one), ``uses_previous`` (False: it
+    cannot start from an initial segmentation alone, and the session turns one into seeds). Both are
+    True where they are absent.
     """
 
     def __call__(
@@ -90,6 +91,7 @@ def make_method(
     device: str = "auto",
     weights: str | None = None,
     ras_from_ijk: Any = None,
+    segment: int = 1,
 ) -> Method:
     """Prepare a method for an image.
 
@@ -101,10 +103,11 @@ def make_method(
         weights: name or path of the weights of a user's own P-Net, R-Net or both (joined by a
             comma), which ``"auto"`` and ``"network"`` then take.
         ras_from_ijk: 4x4, mm, of the image, for such weights, which want canonical axes.
+        segment: number of the segment, from 1: the class, of such weights with several.
 
     Raises:
-        InputError: an unknown name, weights for a method without, or an image of another shape or
-            type.
+        InputError: an unknown name, weights for a method without or without a class for the
+            segment, or an image of another shape or type.
         DependencyError: a package that the method needs is missing.
     """
     maker = METHODS.get(automatic() if name == "auto" else name) if isinstance(name, str) else name
@@ -121,4 +124,5 @@ def make_method(
         raise InputError(f"method {name!r} takes no weights ({weights}); leave them or the method")
     from meddl.deepigeos.trained_method import make_trained_method
 
-    return make_trained_method(weights)(image, steps, device=device, ras_from_ijk=ras_from_ijk)
+    make = make_trained_method(weights, segment)
+    return make(image, steps, device=device, ras_from_ijk=ras_from_ijk)
