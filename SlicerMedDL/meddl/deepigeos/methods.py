@@ -31,10 +31,9 @@ Seeds = NDArray[np.uint8]
 class Method(Protocol):
     """What segments one image. Making one is quick; costly preparations wait for the first call.
 
-    Optional attributes say how a session may use it: ``needs_seeds`` (False: it can also start from
-    nothing, for as many segments as ``classes`` says, by default one), ``uses_previous`` (False: it
-    cannot start from an initial segmentation alone, and the session turns one into seeds). Both are
-    True where they are absent.
+    Two optional attributes say how a session may use it; absent means True:
+    ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: it cannot
+    start from an initial segmentation alone, and the session turns one into seeds).
     """
 
     def __call__(

@@ -234,7 +234,7 @@ class InteractiveSession:
 
     @property
     def predictable(self) -> range:
-        """The segments that :meth:`predict` has a class for; empty where it needs seeds."""
+        """The segments that trained weights have a class for; empty if the method needs seeds."""
         if self._predictable is None:  # asked of a method for one voxel, which is made at once
             method = self._made(1, CORNER)
             count = 0 if getattr(method, "needs_seeds", True) else getattr(method, "classes", 1)
