@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 SEGMENT_HELP = """\
@@ -175,6 +176,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core import InputError
     from meddl.core.parameters import convert, from_arguments
+    from meddl.core.run_record import make_folder
     from meddl.deepigeos.evaluation import check_methods, evaluate
     from meddl.deepigeos.evaluation_cases import case_of_files, read_evaluation_cases
     from meddl.deepigeos.evaluation_parameters import EvaluationParameters
@@ -191,6 +193,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     else:
         value = 1 if args.label_value is None else convert(args.label_value, int, "--label-value")
         cases = [case_of_files([args.image], args.label, value)]
+    make_folder(Path(args.output))  # before what may take hours
     runs = evaluate(cases, methods, parameters, progress=args.progress, cancel=args.cancel)
     report = write_report(runs, parameters, args.output)
     if args.json:

@@ -24,6 +24,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 
 NONE, BACKGROUND, FOREGROUND = 0, 1, 2
 P_NET, R_NET = "deepigeos-p-net", "deepigeos-r-net"  # the weights of "network"
+TAKE_WEIGHTS = ("auto", "network")  # of a user's own training
 Volume = NDArray[np.float32]
 Seeds = NDArray[np.uint8]
 
@@ -119,7 +120,7 @@ def make_method(
     steps = tuple(float(step) for step in spacing)
     if weights is None:
         return maker(image, steps, device=device)
-    if name not in ("auto", "network"):
+    if name not in TAKE_WEIGHTS:
         raise InputError(f"method {name!r} takes no weights ({weights}); leave them or the method")
     from meddl.deepigeos.trained_method import make_trained_method
 

@@ -199,3 +199,13 @@ def test_evaluate_one_case_and_a_list(files, capsys):
 def test_evaluate_refuses_bad_input(files, capsys, arguments, message):
     assert run("evaluate", *arguments, "--output", "out") == 2
     assert message in capsys.readouterr().err and not (files[0] / "out").exists()
+
+
+def test_an_evaluation_that_could_not_be_written_is_refused_first(files, capsys, monkeypatch):
+    def never(*arguments, **options):
+        raise AssertionError
+
+    monkeypatch.setattr("meddl.deepigeos.evaluation.evaluate", never)
+    arguments = ["ct.nii.gz", "truth.nii.gz", "--label-value", "7", "--output", "ct.nii.gz"]
+    assert run("evaluate", *arguments) == 2
+    assert "the folder ct.nii.gz cannot be made" in error_line(capsys)

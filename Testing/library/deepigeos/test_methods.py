@@ -100,6 +100,12 @@ def test_random_walks_name_their_packages(module, package, monkeypatch):
         make_method("randomwalker", IMAGE, (1, 1, 1))
 
 
+def test_the_network_names_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(DependencyError, match="method network needs the package torch"):
+        make_method("network", IMAGE, (1, 1, 1))
+
+
 def test_random_walks_are_the_solution_of_their_linear_system():
     """A path of voxels: the probability falls along it as the resistances of its edges add up."""
     pytest.importorskip("skimage")

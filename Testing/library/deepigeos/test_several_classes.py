@@ -16,6 +16,9 @@ from meddl.core.errors import InputError  # noqa: E402
 from meddl.core.weights import Card  # noqa: E402
 from meddl.deepigeos import InteractiveSession  # noqa: E402
 from meddl.deepigeos.correction import SeedEncoding  # noqa: E402
+from meddl.deepigeos.evaluation import check_methods, evaluate  # noqa: E402
+from meddl.deepigeos.evaluation_cases import Case  # noqa: E402
+from meddl.deepigeos.evaluation_parameters import EvaluationParameters  # noqa: E402
 from meddl.deepigeos.trained import Trained  # noqa: E402
 
 SHAPE = (6, 10, 12)
@@ -91,3 +94,12 @@ def test_a_single_class_stands_for_every_segment():
     session = InteractiveSession(Image(np.minimum(image().array, 1)), weights="2", device="cpu")
     assert session.predictable == range(1, 2)
     assert np.array_equal(session.predict(segment=3), TRUTH > 0)
+
+
+@pytest.mark.usefixtures("weights")
+def test_an_evaluation_gives_the_weights_to_the_methods_that_take_some():
+    case = Case("box", Image(np.minimum(image().array, 1)), TRUTH > 0)
+    parameters = EvaluationParameters(interactions=1, weights="2", device="cpu")
+    own, geodesic = evaluate([case], check_methods("auto,geodesic"), parameters)
+    assert [(step.interaction, step.dice) for step in own.steps] == [(0, 1.0)]
+    assert [step.interaction for step in geodesic.steps] == [1]
