@@ -280,7 +280,10 @@ class LiveSession:
         if segment not in self.numbers:
             if len(self.numbers) == MOST_SEGMENTS:
                 raise InputError(f"a session has at most {MOST_SEGMENTS} segments; apply it first")
-            self.numbers[segment] = len(self.numbers) + 1
+            # Its place in the list, which is the class of weights with several; or the first free.
+            place = self.segmentation.GetSegmentation().GetSegmentIndex(segment) + 1
+            free = set(range(1, MOST_SEGMENTS + 1)) - set(self.numbers.values())
+            self.numbers[segment] = place if place in free else min(free)
         return self.numbers[segment]
 
     def _show(self, result: Result) -> None:

@@ -23,7 +23,7 @@ from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
 
-COLOR = (0.2, 0.6, 1.0)
+COLORS = ((0.2, 0.6, 1.0), (1.0, 0.6, 0.2), (0.4, 0.8, 0.4), (0.8, 0.4, 0.8), (0.9, 0.8, 0.3))
 TOLERANCE = 2.0  # mm, of the normalised surface distance
 Mask = NDArray[np.bool_]
 
@@ -97,16 +97,22 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         session = InteractiveSession(image, device=device, **session_options(method))
         session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
         (cancel or CancelToken()).check()
-        return self.result(image, session.mask(), volume, name)
+        return self.result(image, session.labels(), volume, [name])
 
-    def result(self, image: Image, mask: Mask, volume: Any, name: str = "Segment") -> Any:
-        """Put a mask (K, J, I) of a volume into a new segmentation node."""
-        labels = Image(mask.astype(np.uint8), image.ras_from_ijk)
+    def result(
+        self, image: Image, labels: NDArray[np.uint8], volume: Any, names: Sequence[str]
+    ) -> Any:
+        """Put labels (K, J, I) of a volume into a new segmentation node, 1 under the first name."""
+        segments = [
+            Segment(number, name, COLORS[(number - 1) % len(COLORS)])
+            for number, name in enumerate(names, start=1)
+        ]
         node = segmentation_from_labels(
-            labels, [Segment(1, name, COLOR)], f"{volume.GetName()} segmentation"
+            Image(labels, image.ras_from_ijk), segments, f"{volume.GetName()} segmentation"
         )
-        if node.GetSegmentation().GetNumberOfSegments() == 0:
-            node.GetSegmentation().AddEmptySegment("", name, COLOR)
+        for segment in segments:
+            if not (labels == segment.label).any():
+                node.GetSegmentation().AddEmptySegment("", segment.name, segment.color)
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
         return node
 
@@ -179,8 +185,11 @@ def predict_all(
     *,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
-) -> list[Mask]:
+) -> list[NDArray[np.uint8]]:
     """Segment images without marks, one after the other.
+
+    Returns:
+        Labels (K, J, I), 0 background, n the n-th class of the method's weights.
 
     Raises:
         MedDLError: the method cannot, or an image is unfit; the message names it.
@@ -193,11 +202,12 @@ def predict_all(
         part(0.0, f"segmenting {name} ({number + 1} of {len(images)})")
         try:
             session = InteractiveSession(image, device=device, **session_options(method))
-            session.predict(progress=part, cancel=cancel)
+            for segment in session.predictable or [1]:
+                session.predict(segment, progress=part, cancel=cancel)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         (cancel or CancelToken()).check()
-        found.append(session.mask())
+        found.append(session.labels())
     return found
 
 

@@ -62,6 +62,19 @@ def cards_of(method: str) -> list[Card]:
     return [card for card in list_weights() if card.name in (P_NET, R_NET)]
 
 
+def class_names(method: str) -> list[str]:
+    """The classes of a training run, by which its result has names; one for other methods.
+
+    Raises:
+        FileError: the weights of the training run are gone.
+    """
+    if method.startswith(TRAINED):
+        for card in cards_of(method):
+            if classes := card.arguments.get("use", {}).get("classes"):
+                return list(classes[1:])
+    return ["Segment"]
+
+
 def session_options(method: str) -> dict[str, Any]:
     """What :class:`meddl.deepigeos.InteractiveSession` takes for a method of a selector.
 

@@ -136,6 +136,20 @@ def test_several_segments_in_one_session(work: Any) -> None:
     assert not work.mask().any() and not work.mask("other").any()  # both at once
 
 
+def test_segments_have_the_numbers_of_their_places(work: Any) -> None:
+    add_segment(work.segmentation, "other", None, work.volume)
+    work.editor.setCurrentSegmentID("other")
+    work.stroke(*AROUND)
+    work.editor.setCurrentSegmentID("organ")
+    work.stroke(*IN_BALL)
+    assert work.session.numbers == {"other": 2, "organ": 1}
+    work.segmentation.GetSegmentation().RemoveSegment("organ")
+    add_segment(work.segmentation, "third", None, work.volume)  # in the place of "other"
+    work.editor.setCurrentSegmentID("third")
+    work.stroke(*AROUND)
+    assert work.session.numbers["third"] == 3
+
+
 # Undo, Cancel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from DeepIGeoSModuleLib.logic import predict_all
-from DeepIGeoSModuleLib.methods import initialising
+from DeepIGeoSModuleLib.methods import class_names, initialising
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.volumes import view_of_volume
 
@@ -56,10 +56,11 @@ class BatchSection(Section):
         """
         volumes = self.chosen()
         images = [view_of_volume(node) for node in volumes]
+        names = class_names(self.method())
 
-        def done(masks: list[Any]) -> None:
-            for volume, image, mask in zip(volumes, images, masks, strict=True):
-                self.logic.result(image, mask, volume)
+        def done(found: list[Any]) -> None:
+            for volume, image, labels in zip(volumes, images, found, strict=True):
+                self.logic.result(image, labels, volume, names)
 
         self.widget.start(
             predict_all, images, self.method(), self.widget.device, on_done=done, watch=volumes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import slicer
@@ -13,11 +14,13 @@ from DeepIGeoSModule import DeepIGeoSModuleLogic
 from DeepIGeoSModuleLib import scribbles
 from DeepIGeoSModuleLib.brush import stroke_voxels
 from DeepIGeoSModuleLib.logic import predict_all, scores
+from DeepIGeoSModuleLib.methods import TRAINED, class_names
 from DeepIGeoSModuleLib.writing import segment_masks
 from meddl.core.errors import Cancelled, InputError
 from meddl.core.geometry import apply, compose, rotation
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken
+from meddl.core.weights import Card
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib.markups import markups_from_points
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
@@ -125,6 +128,37 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         assert any("Turned (2 of 2)" in message for _f, message in seen)
         with self.assertRaisesRegex(InputError, "Ball: .*without seeds"):
             predict_all(images, "geodesic")
+
+    def test_every_class_of_the_weights_becomes_a_segment(self):
+        values = np.zeros(SHAPE, np.float32)
+        values[2:5, 3:9, 3:9], values[9:12, 3:9, 12:20] = 1, 2
+        image = Image(values, OBLIQUE)
+
+        class Level:
+            needs_seeds, classes = False, 3
+
+            def __init__(self, method, image, spacing, device, weights, ras_from_ijk, segment):
+                self.found = (image[..., 0] == segment).astype(np.float32)
+
+            def __call__(self, seeds, previous=None, progress=None, cancel=None):
+                return self.found
+
+        with mock.patch("meddl.deepigeos.session.make_method", Level):
+            [labels] = predict_all([image], "bright")
+        volume = volume_from_image(image)
+        node = self.logic.result(image, labels, volume, ["one", "two", "three"])
+        own = node.GetSegmentation()
+        found = {own.GetSegment(key).GetName(): m for key, m in segment_masks(node, image).items()}
+        assert list(found) == ["one", "two", "three"]
+        np.testing.assert_array_equal(found["one"], values == 1)
+        np.testing.assert_array_equal(found["two"], values == 2)
+        assert not found["three"].any()
+
+    def test_segments_are_named_as_the_classes_of_a_training_run(self):
+        cards = [Card("pnet", "", "", arguments={"use": {"classes": ["background", "a", "b"]}})]
+        with mock.patch("DeepIGeoSModuleLib.methods.cards_of", return_value=cards):
+            assert class_names(f"{TRAINED}run") == ["a", "b"]
+        assert class_names("auto") == ["Segment"]
 
     # Comparison
 

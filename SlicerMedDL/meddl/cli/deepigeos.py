@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 SEGMENT_HELP = """\
@@ -14,7 +15,8 @@ Several images are channels of one case on one grid. The output is a label map o
 image's grid; points are RAS or LPS as their file says. Every seed voxel gets its label, frozen
 voxels keep the label that they have in --initial (0 without it).
 
-Without seeds the case is predicted, which needs --weights of your own P-Net.
+Without seeds the case is predicted, which needs --weights of your own P-Net; of several classes the
+n-th is segment n. Background alone then corrects what is predicted.
 
 CASES.csv has a header and a row per case; only the column image is needed:
   image,foreground,background,seeds,initial,frozen,name
@@ -115,6 +117,8 @@ def _configure_evaluate(commands: Any) -> None:
 
 def run_segment(args: argparse.Namespace) -> int:
     """Segment one case or a list; returns 0, or 2 if a case of the list failed."""
+    import numpy as np
+
     from meddl.cli.console import print_json
     from meddl.core import InputError, write_image
     from meddl.core.parameters import from_arguments
@@ -136,7 +140,8 @@ def run_segment(args: argparse.Namespace) -> int:
     labels = segment_case(case, parameters, progress=args.progress, cancel=args.cancel)
     write_image(output, labels)
     seconds = round(time.perf_counter() - start, 3)
-    voxels = {str(n): int((labels.array == n).sum()) for n in range(1, int(labels.array.max()) + 1)}
+    found = zip(*np.unique(labels.array, return_counts=True), strict=True)
+    voxels = {str(number): int(count) for number, count in found if number}
     if args.json:
         print_json({"output": str(output), "voxels": voxels, "seconds": seconds})
     else:
@@ -171,6 +176,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core import InputError
     from meddl.core.parameters import convert, from_arguments
+    from meddl.core.run_record import make_folder
     from meddl.deepigeos.evaluation import check_methods, evaluate
     from meddl.deepigeos.evaluation_cases import case_of_files, read_evaluation_cases
     from meddl.deepigeos.evaluation_parameters import EvaluationParameters
@@ -187,6 +193,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     else:
         value = 1 if args.label_value is None else convert(args.label_value, int, "--label-value")
         cases = [case_of_files([args.image], args.label, value)]
+    make_folder(Path(args.output))  # before what may take hours
     runs = evaluate(cases, methods, parameters, progress=args.progress, cancel=args.cancel)
     report = write_report(runs, parameters, args.output)
     if args.json:

@@ -20,6 +20,7 @@ from meddl.core.markups import Points, read_points
 from meddl.core.parameters import parameter, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
+from meddl.deepigeos.methods import BACKGROUND
 from meddl.deepigeos.session import InteractiveSession
 
 POINT_FILES = (".json", ".fcsv", ".csv")
@@ -133,7 +134,8 @@ def segment_case(
 ) -> Image:
     """The label map of one case: (K, J, I) uint8, 0 background, 1 and above segments.
 
-    ``foreground`` is segment 1. Without any seed the case is predicted, if the weights can.
+    ``foreground`` is segment 1. Where nothing marks a segment the case is predicted, all classes of
+    the weights, and background marks correct that.
 
     Raises:
         FileError: a file that is missing or damaged.
@@ -153,14 +155,21 @@ def segment_case(
         frozen=_read_labels(case.frozen, image, "frozen mask"),
     )
     seeds = _read_labels(case.seeds, image, "seeds")
+    if seeds is not None and not seeds.any():
+        raise InputError(f"the seeds {case.seeds} are all 0; 1 is background, 2 and above mark")
+    targets = seeds is not None and (seeds > BACKGROUND).any()
+    if not case.marked or not (targets or case.foreground or case.initial):
+        if case.marked and not session.can_predict:
+            raise InputError(
+                f"{case.background or case.seeds} marks background only; mark what is to be "
+                "segmented: --foreground, 2 and above in --seeds, or --initial"
+            )
+        for segment in session.predictable or [1]:
+            session.predict(segment, progress=progress, cancel=cancel)
     if seeds is not None:
-        if not seeds.any():
-            raise InputError(f"the seeds {case.seeds} are all 0; 1 is background, 2 and above mark")
         session.set_seeds(seeds, progress=progress, cancel=cancel)
     if case.foreground or case.background:
         session.add(foreground, background, progress=progress, cancel=cancel)
-    if not case.marked:
-        session.predict(progress=progress, cancel=cancel)
     if session.interrupted and cancel is not None:
         cancel.check()
     return image.with_array(session.labels().copy())

@@ -21,7 +21,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos.evaluation_cases import Case
 from meddl.deepigeos.evaluation_parameters import EvaluationParameters
 from meddl.deepigeos.interactions import random_seeds, scribbles
-from meddl.deepigeos.methods import METHODS, Maker
+from meddl.deepigeos.methods import METHODS, TAKE_WEIGHTS, Maker
 from meddl.deepigeos.session import InteractiveSession
 
 REPORTED = (1, 3, 5, 10)  # interactions after which a table gives Dice and NSD
@@ -92,9 +92,7 @@ def simulate(
     parameters = parameters or EvaluationParameters()
     if name is None:
         name = method if isinstance(method, str) else getattr(method, "__name__", "method")
-    session = InteractiveSession(
-        case.image, weights=parameters.weights, device=parameters.device, method=method
-    )
+    session = _session(case, method, parameters)
     run = Run(case.name, name)
     spacing = [float(step) for step in case.image.spacing[::-1]]
 
@@ -122,6 +120,13 @@ def simulate(
         measured(number, lambda i=inside, o=outside: session.add(i, o, cancel=cancel), seeds)
         progress(number / parameters.interactions, f"{case.name}, {name}: interaction {number}")
     return run
+
+
+def _session(
+    case: Case, method: str | Maker, parameters: EvaluationParameters
+) -> InteractiveSession:
+    weights = parameters.weights if method in TAKE_WEIGHTS else None
+    return InteractiveSession(case.image, weights=weights, device=parameters.device, method=method)
 
 
 def _next_marks(
@@ -161,12 +166,17 @@ def evaluate(
     """All methods on all cases, the methods one after the other on each case.
 
     Args:
-        methods: name in tables -> name or maker.
+        methods: name in tables -> name or maker. The weights of the parameters are for the methods
+            that take some.
 
     Raises:
+        MedDLError: what a method lacks, a package or weights for such images, before any works.
         Cancelled: by the token.
     """
     parameters = parameters or EvaluationParameters()
+    for case in cases:
+        for method in methods.values():
+            _ = _session(case, method, parameters).can_predict  # makes it
     pairs = [(case, *item) for case in cases for item in methods.items()]
     runs = []
     for count, (case, name, method) in enumerate(pairs):

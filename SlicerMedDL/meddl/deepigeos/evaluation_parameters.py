@@ -19,7 +19,9 @@ class EvaluationParameters:
     seed: int = parameter(0, "seed of the simulated user", minimum=0, metavar="N")
     tolerance: float = parameter(2.0, "of the surface distance", "mm", minimum=0)
     weights: str | None = parameter(
-        None, "your own P-Net, R-Net or both (joined by a comma)", metavar="NAME|PATH"
+        None,
+        "your own P-Net, R-Net or both (joined by a comma), for auto and network",
+        metavar="NAME|PATH",
     )
     device: str = parameter("auto", "where networks compute: auto, cpu, cuda:0, mps")
 

@@ -111,6 +111,7 @@ def _plot(runs: Sequence[Run], parameters: EvaluationParameters, path: Path) -> 
     left.legend(fontsize=8)
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

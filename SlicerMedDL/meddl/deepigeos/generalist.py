@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import expit, logit
 
 from meddl.core.devices import choose_device
-from meddl.core.optional import is_installed
+from meddl.core.optional import is_installed, require_installed
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
 from meddl.deepigeos.encoding import encode
@@ -161,7 +161,11 @@ def make_network_method(
         spacing: voxel size in mm along k, j, i.
         device: see :func:`meddl.core.devices.choose_device`.
         weights: name or path of weights trained by ``meddl deepigeos train``.
+
+    Raises:
+        DependencyError: PyTorch is not installed.
     """
+    require_installed("torch", "method network")
     if weights is not None:
         from meddl.deepigeos.trained_method import make_trained_method
 

@@ -17,8 +17,8 @@ class GeodesicMethod:
 
     The probability is D_b / (D_f + D_b) of the distances to the background and foreground seeds
     (cost ``product``, whatever the units of the image). Without a background seed the faces of the
-    image serve as background. The distances follow the seeds from call to call, with the bits of
-    distances computed anew.
+    image serve as background; where they are all marked as foreground, everything is. The distances
+    follow the seeds from call to call, with the bits of distances computed anew.
 
     Args:
         image: (K, J, I, C) float32.
@@ -42,6 +42,8 @@ class GeodesicMethod:
         :class:`meddl.deepigeos.methods.Method`.
         """
         masks = seeds == FOREGROUND, background_of(seeds)
+        if not masks[1].any():
+            return np.ones(seeds.shape, np.float32)
         inside, outside = (
             distance.of(mask, subprogress(progress, part / 2, (part + 1) / 2), cancel)
             for part, (distance, mask) in enumerate(zip(self._distances, masks, strict=True))
@@ -77,7 +79,10 @@ class FollowedDistance:
 
 
 def background_of(seeds: Seeds) -> NDArray[np.bool_]:
-    """The background seeds; where there is none, the image's faces beside the foreground seeds."""
+    """The background seeds; where there is none, the image's faces beside the foreground seeds.
+
+    Nothing where there is neither.
+    """
     mask = np.asarray(seeds == BACKGROUND)
     if not mask.any():
         for axis in [axis for axis in range(3) if seeds.shape[axis] > 2]:

@@ -24,6 +24,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 
 NONE, BACKGROUND, FOREGROUND = 0, 1, 2
 P_NET, R_NET = "deepigeos-p-net", "deepigeos-r-net"  # the weights of "network"
+TAKE_WEIGHTS = ("auto", "network")  # of a user's own training
 Volume = NDArray[np.float32]
 Seeds = NDArray[np.uint8]
 
@@ -90,6 +91,7 @@ def make_method(
     device: str = "auto",
     weights: str | None = None,
     ras_from_ijk: Any = None,
+    segment: int = 1,
 ) -> Method:
     """Prepare a method for an image.
 
@@ -101,10 +103,11 @@ def make_method(
         weights: name or path of the weights of a user's own P-Net, R-Net or both (joined by a
             comma), which ``"auto"`` and ``"network"`` then take.
         ras_from_ijk: 4x4, mm, of the image, for such weights, which want canonical axes.
+        segment: number of the segment, from 1: the class, of such weights with several.
 
     Raises:
-        InputError: an unknown name, weights for a method without, or an image of another shape or
-            type.
+        InputError: an unknown name, weights for a method without or without a class for the
+            segment, or an image of another shape or type.
         DependencyError: a package that the method needs is missing.
     """
     maker = METHODS.get(automatic() if name == "auto" else name) if isinstance(name, str) else name
@@ -117,8 +120,9 @@ def make_method(
     steps = tuple(float(step) for step in spacing)
     if weights is None:
         return maker(image, steps, device=device)
-    if name not in ("auto", "network"):
+    if name not in TAKE_WEIGHTS:
         raise InputError(f"method {name!r} takes no weights ({weights}); leave them or the method")
     from meddl.deepigeos.trained_method import make_trained_method
 
-    return make_trained_method(weights)(image, steps, device=device, ras_from_ijk=ras_from_ijk)
+    make = make_trained_method(weights, segment)
+    return make(image, steps, device=device, ras_from_ijk=ras_from_ijk)

@@ -49,12 +49,15 @@ class RandomWalker:
         """
         if cancel is not None:
             cancel.check()
-        labels = np.where(background_of(seeds), BACKGROUND, seeds).astype(np.uint8)
-        labels = reduce_seeds(labels, self.factors).astype(np.int32)
+        # In this order: a cell that holds seeds of both kinds is foreground.
+        labels = reduce_seeds(seeds, self.factors)
+        labels = np.where(background_of(labels), BACKGROUND, labels).astype(np.int32)
         progress(0.0, "random walks")
         return enlarge(self._probability(labels), self.factors, seeds.shape)
 
     def _probability(self, labels: NDArray[np.integer]) -> Volume:
+        if not (labels == BACKGROUND).any():
+            return np.ones(labels.shape, np.float32)
         if (labels != 0).all() or not np.ptp(self._image):
             return np.asarray(labels == FOREGROUND, np.float32)
         both = self._walk(

@@ -39,7 +39,8 @@ class InteractiveSession:
         image: (K, J, I[, C]), finite; C channels of one grid.
         roi: ((k0, k1), (j0, j1), (i0, i1)) voxels, upper ends exclusive: where segments may lie.
             Default: around the scribbles, growing while the result touches its border.
-        weights: name or path of your own P-Net, R-Net or both (joined by a comma).
+        weights: name or path of your own P-Net, R-Net or both (joined by a comma); of several
+            classes the n-th is segment n.
         device: where networks compute.
         method: a name of :data:`meddl.deepigeos.methods.METHODS`, ``"auto"``, or a maker.
         initial: (K, J, I) segmentation to start from, 0 background, 1 and above segments.
@@ -77,7 +78,7 @@ class InteractiveSession:
         self._initial_boxes = label_boxes(self._initial)
         self._estimates: dict[int, Estimate] = {}
         self._methods: dict[int, tuple[Box, Method]] = {}
-        self._can_predict: bool | None = None
+        self._predictable: range | None = None
         self._history = History()
         self.interrupted = False  # whether the last call was cancelled
         self.changed: Box | None = None  # where the last call may have changed labels
@@ -229,9 +230,16 @@ class InteractiveSession:
     @property
     def can_predict(self) -> bool:
         """Whether :meth:`predict` can start without seeds."""
-        if self._can_predict is None:  # asked of a method for one voxel, which is made at once
-            self._can_predict = not getattr(self._made(CORNER), "needs_seeds", True)
-        return self._can_predict
+        return bool(self.predictable)
+
+    @property
+    def predictable(self) -> range:
+        """The segments that trained weights have a class for; empty if the method needs seeds."""
+        if self._predictable is None:  # asked of a method for one voxel, which is made at once
+            method = self._made(1, CORNER)
+            count = 0 if getattr(method, "needs_seeds", True) else getattr(method, "classes", 1)
+            self._predictable = range(1, count + 1)
+        return self._predictable
 
     @property
     def can_undo(self) -> bool:
@@ -317,17 +325,16 @@ class InteractiveSession:
         """The method prepared for a segment's region; the one of the last call if it is that."""
         made = self._methods.get(segment)
         if made is None or made[0] != box:
-            made = self._methods[segment] = box, self._made(box)
+            made = self._methods[segment] = box, self._made(segment, box)
         return made[1]
 
-    def _made(self, box: Box) -> Method:
+    def _made(self, segment: int, box: Box) -> Method:
         crop = self.image.array[box.slices]
         volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
         ras_from_ijk = self.image.ras_from_ijk.copy()
         ras_from_ijk[:3, 3] = apply(ras_from_ijk, box.start[::-1])
-        return make_method(
-            self.method, volume, self._spacing, self.device, self.weights, ras_from_ijk
-        )
+        options = self.device, self.weights, ras_from_ijk, segment
+        return make_method(self.method, volume, self._spacing, *options)
 
     def _segmented(
         self, segment: int, box: Box, progress: Progress, cancel: CancelToken | None

@@ -28,15 +28,13 @@ Volume = NDArray[np.float32]
 Weights = str | Path | Sequence[str | Path]
 
 
-def make_trained_method(
-    weights: Weights, target: str | None = None
-) -> Callable[..., TrainedMethod]:
+def make_trained_method(weights: Weights, target: str | int = 1) -> Callable[..., TrainedMethod]:
     """A maker for the registry of methods: ``METHODS["mine"] = make_trained_method("rnet")``.
 
     Args:
         weights: name or path of P-Net, R-Net or both (a sequence, or joined by commas). R-Net alone
             brings the P-Net of its card, which lies beside it or is found by name.
-        target: the class that is foreground; by default the only one or the first.
+        target: the class that is foreground, see :class:`TrainedMethod`.
 
     Returns:
         A function of (image, spacing, device="auto", ras_from_ijk=None) that prepares an image, see
@@ -96,6 +94,15 @@ def _first_of(rnet: Trained) -> Path:
         ) from error
 
 
+def _class_number(target: str | int, pnet: Trained) -> int:
+    names = pnet.classes[1:]
+    if isinstance(target, str) and target in names:
+        return 1 + names.index(target)
+    if not isinstance(target, str) and (len(names) == 1 or 1 <= target <= len(names)):
+        return min(target, len(names))
+    raise InputError(f"there is no class {target!r}; {pnet.card.name} has: {', '.join(names)}")
+
+
 class Prepared(NamedTuple):
     """An image as the networks see it.
 
@@ -118,8 +125,12 @@ class TrainedMethod:
         spacing: (3,) mm along k, j, i.
         pnet, rnet: the networks; without R-Net seeds change the result at their voxels, and around
             them where P-Net ends in a CRF-Net.
-        target: name of the class that is foreground; None: the first.
+        target: name of the class that is foreground, or its number from 1; a single class stands
+            for every number.
         ras_from_ijk: 4x4; without it the axes are taken to point as in training.
+
+    Attributes:
+        classes: how many there are beside the background.
 
     Raises:
         InputError: another number of channels, or no such class.
@@ -133,7 +144,7 @@ class TrainedMethod:
         spacing: Sequence[float],
         pnet: Trained,
         rnet: Trained | None = None,
-        target: str | None = None,
+        target: str | int = 1,
         ras_from_ijk: ArrayLike | None = None,
     ) -> None:
         for trained in (pnet, rnet):
@@ -142,12 +153,10 @@ class TrainedMethod:
                     f"the weights {trained.card.name} take {trained.channels} channels, the image "
                     f"has {image.shape[3]}"
                 )
-        if target is not None and target not in pnet.classes[1:]:
-            known = ", ".join(pnet.classes[1:])
-            raise InputError(f"there is no class {target!r}; {pnet.card.name} has: {known}")
         self.pnet, self.rnet = pnet, rnet
         self.uses_previous = rnet is not None
-        self.target = 1 if target is None else pnet.classes.index(target)
+        self.classes = len(pnet.classes) - 1
+        self.target = _class_number(target, pnet)
         self.shape = image.shape[:3]
         self._source = image, tuple(spacing), ras_from_ijk
         if ras_from_ijk is not None:

@@ -13,6 +13,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "distance": ["BACKENDS", "exponential_encoding", "geodesic_distance", "nearest_seed"],
         "files": ["distance_image", "read_seeds"],
+        "geodistk": [
+            "geodesic2d_fast_marching",
+            "geodesic2d_raster_scan",
+            "geodesic3d_fast_marching",
+            "geodesic3d_raster_scan",
+        ],
         "incremental": ["IncrementalDistance", "IncrementalNearest"],
         "steps": ["COSTS", "StepCost"],
     },

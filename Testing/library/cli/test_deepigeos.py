@@ -88,6 +88,13 @@ def test_segment_from_an_initial_segmentation_with_frozen_voxels(files):
     assert overlap("seg.nii.gz", truth) == 1  # the background lay outside already
 
 
+def test_only_segments_that_are_there_are_reported(files, capsys):
+    write_image("old.nii.gz", Image(files[1].astype(np.uint8) * 9, GEOMETRY))
+    marks = ["--initial", "old.nii.gz", "--background", "out.nii.gz", "--method", "geodesic"]
+    assert run("segment", "ct.nii.gz", "--output", "seg.nii.gz", *marks) == 0
+    assert capsys.readouterr().out.startswith(f"segment 9: {files[1].sum()} voxels, ")
+
+
 def test_a_list_goes_on_after_a_bad_case(files, capsys):
     rows = [
         "image,foreground,background,name",
@@ -114,6 +121,8 @@ def test_a_list_goes_on_after_a_bad_case(files, capsys):
     ("arguments", "message"),
     [
         (["ct.nii.gz"], "cannot predict without seeds"),
+        (["ct.nii.gz", "--background", "out.nii.gz"], "background only"),
+        (["ct.nii.gz", "--seeds", "out.nii.gz"], "background only"),
         ([], "no image"),
         (["ct.nii.gz", "--seeds", "none.nii.gz"], "all 0"),
         (["ct.nii.gz", "--foreground", "none.nii.gz"], "nothing is marked"),
@@ -190,3 +199,13 @@ def test_evaluate_one_case_and_a_list(files, capsys):
 def test_evaluate_refuses_bad_input(files, capsys, arguments, message):
     assert run("evaluate", *arguments, "--output", "out") == 2
     assert message in capsys.readouterr().err and not (files[0] / "out").exists()
+
+
+def test_an_evaluation_that_could_not_be_written_is_refused_first(files, capsys, monkeypatch):
+    def never(*arguments, **options):
+        raise AssertionError
+
+    monkeypatch.setattr("meddl.deepigeos.evaluation.evaluate", never)
+    arguments = ["ct.nii.gz", "truth.nii.gz", "--label-value", "7", "--output", "ct.nii.gz"]
+    assert run("evaluate", *arguments) == 2
+    assert "the folder ct.nii.gz cannot be made" in error_line(capsys)

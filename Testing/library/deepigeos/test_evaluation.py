@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from meddl.core import Cancelled, CancelToken, Image, InputError
+from meddl.core import Cancelled, CancelToken, DependencyError, Image, InputError
 from meddl.core.geometry import compose
 from meddl.deepigeos.evaluation import Run, Step, check_methods, evaluate, simulate
 from meddl.deepigeos.evaluation_cases import Case
@@ -79,6 +80,20 @@ def test_areas_are_trapezoids_and_ends_hold():
     other = Run("d", "m", [Step(1, 0.8, 0.8, 0.3, 0.2, 5)])
     (mean,) = means([row, summary(other, 3)])
     assert mean["dice_1"] == pytest.approx(0.6) and mean["case"] == "mean of 2"
+
+
+def test_what_a_method_lacks_is_said_before_any_works(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyamg", None)
+    calls = []
+
+    class Counting(Nearest):
+        def __call__(self, seeds, *rest, **options):
+            calls.append(seeds.shape)
+            return super().__call__(seeds)
+
+    with pytest.raises(DependencyError, match="pyamg"):
+        evaluate([bar()], {"near": Counting, "walks": "randomwalker"}, PARAMETERS)
+    assert not calls
 
 
 def test_the_report_is_written(tmp_path):

@@ -54,6 +54,16 @@ def test_geodesic_without_background_takes_the_faces():
     assert np.array_equal(probability > 0.5, image[..., 0] == 50)
 
 
+@pytest.mark.parametrize("name", ["geodesic", "crf", "randomwalker", "network"])
+def test_where_nothing_is_known_to_lie_outside_everything_is_inside(name):
+    for package in {"randomwalker": ("skimage", "pyamg"), "network": ("torch",)}.get(name, ()):
+        pytest.importorskip(package)
+    seeds = np.full((6, 6, 6), 2, np.uint8)
+    seeds[2:4, 2:4, 2:4] = 0  # every face is marked as foreground
+    image = np.random.default_rng(0).normal(size=(*seeds.shape, 1)).astype(np.float32)
+    assert (make_method(name, image, (1, 1, 1))(seeds) > 0.5).all()
+
+
 @pytest.mark.parametrize("name", ["geodesic", "crf", "randomwalker"])
 def test_a_noisy_ball_is_found_from_two_strokes(name):
     if name == "randomwalker":
@@ -90,6 +100,12 @@ def test_random_walks_name_their_packages(module, package, monkeypatch):
         make_method("randomwalker", IMAGE, (1, 1, 1))
 
 
+def test_the_network_names_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(DependencyError, match="method network needs the package torch"):
+        make_method("network", IMAGE, (1, 1, 1))
+
+
 def test_random_walks_are_the_solution_of_their_linear_system():
     """A path of voxels: the probability falls along it as the resistances of its edges add up."""
     pytest.importorskip("skimage")
@@ -118,6 +134,19 @@ def test_random_walks_in_a_large_region_take_a_coarser_grid(monkeypatch):
     assert fine.factors == (1, 1, 1) and coarse.factors == (2, 2, 2)
     assert coarse(seeds).shape == truth.shape
     assert dice(fine(seeds) > 0.5, truth) > 0.99 and dice(coarse(seeds) > 0.5, truth) > 0.93
+
+
+def test_random_walks_go_to_the_faces_where_cells_hide_the_background(monkeypatch):
+    pytest.importorskip("skimage")
+    pytest.importorskip("pyamg")
+    monkeypatch.setattr("meddl.deepigeos.random_walker.MOST_VOXELS", 4000)
+    image = np.zeros((24, 32, 40, 1), np.float32)
+    image[8:16, 10:22, 12:28] = 100
+    seeds = np.zeros(image.shape[:3], np.uint8)
+    seeds[12, 16, 14:26] = 2
+    seeds[13, 17, 14] = 1  # in a cell of the stroke
+    found = make_method("randomwalker", image, (1, 1, 1))(seeds) > 0.5
+    assert dice(found, image[..., 0] > 50) > 0.9
 
 
 def test_weights_go_with_networks_only():

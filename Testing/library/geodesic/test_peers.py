@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import meddl.geodesic
 import meddl.geodesic.geodistk as GeodisTK
 from meddl.core import DependencyError, InputError
 from meddl.geodesic import geodesic_distance
@@ -41,6 +42,17 @@ def test_raster_scan_is_geodistks_converged_one(axes, channels, lamb):
     found = getattr(GeodisTK, f"geodesic{axes}d_raster_scan")(image, seeds, *spacing, lamb, 2)
     expected = MAPS[f"rs{axes}{channels}_{lamb}"]
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * expected.max())
+
+
+def test_the_package_offers_the_functions_as_well():
+    image, seeds, spacing = case("3", "")
+    for name, rest in (("fast_marching", ()), ("raster_scan", (0.5, 2))):
+        found = getattr(meddl.geodesic, f"geodesic3d_{name}")(image, seeds, *spacing, *rest)
+        expected = MAPS["rs3_0.5" if rest else "fm3"]
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * expected.max())
+    image, seeds, _ = case("2", "")
+    assert np.array_equal(meddl.geodesic.geodesic2d_fast_marching(image, seeds), MAPS["fm2"])
+    assert meddl.geodesic.geodesic2d_raster_scan(image, seeds, 1.0, 2).shape == seeds.shape
 
 
 def test_raster_scan_without_weight_is_the_straight_distance():
