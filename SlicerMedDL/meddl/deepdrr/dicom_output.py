@@ -143,7 +143,9 @@ def _put_geometry(data: Dataset, metadata: Any, mirrored: bool) -> None:
 
 
 def _kilovolts(parameters: Any) -> float | None:
-    """The tube voltage of a shipped spectrum's name, as ``90kV``."""
+    """The tube voltage as given, or that of a shipped spectrum's name, as ``90kV``."""
+    if parameters.get("kvp") is not None:
+        return float(parameters["kvp"])
     match = re.fullmatch(r"(\d+(?:\.\d+)?)kV", str(parameters.get("spectrum", "")))
     return float(match[1]) if match else None
 

@@ -94,6 +94,19 @@ def test_header_has_the_positioner_as_dicom_defines_it(ct, tmp_path):
     assert (data.Rows, data.Columns) == (30, 40)
 
 
+def test_tube_voltage_is_that_of_the_spectrum(ct, tmp_path):
+    """A computed spectrum's voltage goes before the name of the default one; a file has none."""
+    pytest.importorskip("spekpy")
+    (tmp_path / "lines.csv").write_text("energy_keV,photon_fraction\n50,1\n")
+    for options, expected in (
+        ({"spectrum": "60kV"}, 60),
+        ({"kvp": 81.5}, 81.5),
+        ({"spectrum": str(tmp_path / "lines.csv")}, None),
+    ):
+        write_radiograph(tmp_path / "out.dcm", render(ct, VIEW, **options))
+        assert pydicom.dcmread(tmp_path / "out.dcm").KVP == expected
+
+
 def test_window_is_in_the_unit_of_the_values(ct, tmp_path):
     write_radiograph(
         tmp_path / "out.dcm", render(ct, VIEW, quantity="neglog"), DisplayParameters((0.5, 2.0))
