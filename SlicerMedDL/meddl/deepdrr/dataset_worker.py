@@ -38,13 +38,8 @@ from meddl.deepdrr.dataset import (
 )
 from meddl.deepdrr.dicom_output import write_dicom_radiograph
 from meddl.deepdrr.materials import labels_of
-from meddl.deepdrr.radiograph import (
-    READING_FIELDS,
-    PreparedCT,
-    RenderParameters,
-    prepare,
-    render_prepared,
-)
+from meddl.deepdrr.prepared import READING_FIELDS, PreparedCT, prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.shadows import crop_label, silhouette
 from meddl.deepdrr.solids import Solid
 

@@ -33,7 +33,8 @@ from meddl.deepdrr.dataset_record import (
 from meddl.deepdrr.dataset_run import choose_ct, disk_bytes, generate
 from meddl.deepdrr.dataset_worker import quantise, render_view
 from meddl.deepdrr.instruments import INSTRUMENTS
-from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
+from meddl.deepdrr.prepared import prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.solids import Solid
 
 CONFIG = """\

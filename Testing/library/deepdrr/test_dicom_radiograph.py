@@ -104,7 +104,8 @@ def test_tube_voltage_is_that_of_the_spectrum(ct, tmp_path):
         ({"spectrum": str(tmp_path / "lines.csv")}, None),
     ):
         write_radiograph(tmp_path / "out.dcm", render(ct, VIEW, **options))
-        assert pydicom.dcmread(tmp_path / "out.dcm").KVP == expected
+        found = pydicom.dcmread(tmp_path / "out.dcm").KVP
+        assert found == expected
 
 
 def test_window_is_in_the_unit_of_the_values(ct, tmp_path):
