@@ -36,6 +36,7 @@ from meddl.deepdrr.dataset import (
     draw_solids,
     draw_view,
 )
+from meddl.deepdrr.dataset_files import in_folder
 from meddl.deepdrr.dicom_output import write_dicom_radiograph
 from meddl.deepdrr.materials import labels_of
 from meddl.deepdrr.prepared import READING_FIELDS, PreparedCT, prepare
@@ -106,8 +107,9 @@ def _render_view(
     camera = carm.camera()
     instruments = draw_solids(config, task, carm)
     solids = [instrument.solid for instrument in instruments]
-    prepared = _prepared_ct(ct, parameters, camera.size)
-    radiograph = render_prepared(prepared, carm, parameters, solids=solids)
+    located = in_folder(config, source.path, parameters)
+    prepared = _prepared_ct(ct, located, camera.size)
+    radiograph = render_prepared(prepared, carm, located, solids=solids)
     clipped = 0
     if config.scale is not None:
         stored, clipped = quantise(radiograph.array[0], config.scale)
