@@ -36,7 +36,7 @@ def stem(path: str | Path) -> str:
 
 def in_folder(config: DatasetParameters, ct: str, parameters: RenderParameters) -> RenderParameters:
     """Parameters as drawn for a CT, their files as paths that any process finds."""
-    found = {
+    found: dict[str, Any] = {
         name: str(_place(config, ct, value))
         for name, value in _files({name: (getattr(parameters, name),) for name in NO_FILES})
     }
