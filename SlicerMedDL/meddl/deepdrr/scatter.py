@@ -11,6 +11,7 @@ emits towards a pixel, as the primary signal of :mod:`meddl.deepdrr.attenuation`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,12 +24,19 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.spectrum import Spectrum
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.float64]
 
 METHODS = ("none", "kernel", "network", "montecarlo")
 SMOOTHING = 1.2  # cells; standard deviation of the filter over the Monte-Carlo picture
 BEAMS_PER_CELL = 2  # of the kernel model, along columns and rows
 PHOTONS = 2_000_000  # default of the Monte Carlo: 3 to 5 % standard error behind an abdomen
+
+# What the kernel model and the network were fitted to (:mod:`meddl.deepdrr.scatter_examples`).
+SIDES, DISTANCES = (150.0, 430.0), (900.0, 1300.0)  # mm, of the detector and from the source
+VOLTAGES = (60.0, 120.0)  # kV
+THICKEST = 45.0  # g/cm2 of water; behind 47 at 60 kV the kernel model is 22 % off
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ def scatter(
 ) -> Scatter:
     """The scatter signal of one view, for an ideal energy-integrating detector without a grid.
 
+    A warning tells of a view that the fast models were not fitted to.
+
     Args:
         method: one of :data:`METHODS`.
         photons: followed by ``montecarlo``; the standard error falls with their square root.
@@ -110,13 +120,38 @@ def scatter(
         )
     if method == "none":
         return Scatter(np.zeros(view.camera.size[::-1], np.float32))
-    if method == "kernel":
-        return Scatter(resample(features(view)[1], view.camera.size))
+    if method == "montecarlo":
+        return _montecarlo(view, photons, seed, progress, cancel)
+    inputs, picture = features(view)
+    outside = _not_fitted(view, 30 * float(inputs[0].max()))
+    if outside:
+        logger.warning(
+            "scatter by the %s model is uncertain here: %s; montecarlo has no such limits",
+            method,
+            ", ".join(outside),
+        )
     if method == "network":
         from meddl.deepdrr.scatter_network import correct
 
-        return Scatter(resample(correct(*features(view)), view.camera.size))
-    return _montecarlo(view, photons, seed, progress, cancel)
+        picture = correct(inputs, picture)
+    return Scatter(resample(picture, view.camera.size))
+
+
+def _not_fitted(view: View, thickness: float) -> list[str]:
+    """What of a view, with water-equivalent ``thickness`` in g/cm2, lies outside the fit."""
+    sides = [view.distance * view.camera.size[n] / view.camera.K[n, n] for n in (0, 1)]
+    highest = float(view.spectrum.energies.max())  # keV; the middle of a bin of 1 keV
+    found = [
+        (f"a detector of {sides[0]:.0f} x {sides[1]:.0f} mm", *SIDES, "mm", sides),
+        (f"{view.distance:.0f} mm from the source", *DISTANCES, "mm", [view.distance]),
+        (f"{highest:.0f} kV", VOLTAGES[0] - 1, VOLTAGES[1] + 1, "kV", [highest]),
+        (f"{thickness:.0f} g/cm2", 0.0, THICKEST, "g/cm2", [thickness]),
+    ]
+    return [
+        f"{text} ({low:g} to {high:g} {unit} were fitted)"
+        for text, low, high, unit, values in found
+        if not low <= min(values) <= max(values) <= high
+    ]
 
 
 def features(view: View) -> tuple[NDArray[np.float32], Array]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from meddl.core import FileError, Image, InputError
-from meddl.deepdrr import CArm, RenderParameters, load_spectrum, render
+from meddl.deepdrr import CArm, RenderParameters, Spectrum, load_spectrum, render
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
 from meddl.deepdrr.montecarlo import simulate
@@ -195,6 +197,22 @@ def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
         RenderParameters(quantity="path", scatter="kernel")
     with pytest.raises(InputError, match="kernel"):
         scatter(view_of(torso, carm), "magic")
+
+
+def test_views_outside_the_fitted_range_are_warned_about(torso, caplog):
+    usual = CArm(detector_size=(32, 32), pixel_spacing=9)
+    for method in ("kernel", "network"):
+        scatter(view_of(torso, usual), method)
+        scatter(view_of(torso, usual, "60kV"), method)
+    assert not caplog.records
+    stand = replace(usual, source_detector=1800, source_isocenter=1650, pixel_spacing=4)
+    scatter(view_of(torso, stand), "kernel")
+    assert "128 x 128 mm (150 to 430 mm" in caplog.text and "1800 mm from" in caplog.text
+    caplog.clear()
+    heavy = replace(view_of(torso, usual), densities=2 * material_densities(torso))
+    scatter(replace(heavy, spectrum=Spectrum(np.array([140.0]), np.ones(1))), "network")
+    assert "140 kV" in caplog.text and "g/cm2 (0 to 45" in caplog.text
+    assert "detector" not in caplog.text
 
 
 def test_examples_depend_on_their_seed_alone():
