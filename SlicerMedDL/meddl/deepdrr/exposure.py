@@ -121,6 +121,21 @@ def field(
     return result
 
 
+def open_field(
+    camera: Camera, collimation: tuple[int, int] | None
+) -> tuple[float, float, float, float] | None:
+    """First and last u, first and last v (pixels) of the detector's part that the shutters of
+    :func:`field` leave open, skew neglected; None: all of it.
+    """
+    if collimation is None:
+        return None
+    bounds = []
+    for axis, (pixels, opened) in enumerate(zip(camera.size, collimation, strict=True)):
+        middle = float(camera.K[axis, 2])
+        bounds += [max(-0.5, middle - opened / 2), min(pixels - 0.5, middle + opened / 2)]
+    return bounds[0], bounds[1], bounds[2], bounds[3]
+
+
 def heel_profile(
     parameters: SpectrumParameters,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,6 +20,7 @@ from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.density_grid import volume_of
 from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
+from meddl.deepdrr.exposure import open_field
 from meddl.deepdrr.hounsfield import parse_hu_below
 from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.layers import Layer
@@ -295,6 +296,7 @@ def render_prepared(
             camera,
             _detector_distance(view, parameters),
             spectrum,
+            open_field(camera, parameters.collimation),
         )
         added = scatter(
             object_in_view,

@@ -77,9 +77,11 @@ class View:
         densities: (K, J, I, M) float32 g/cm3 of each material.
         materials: M names.
         ijk_from_world: 4x4.
-        camera: the whole detector is irradiated evenly.
+        camera: the detector.
         distance: source to detector along the viewing direction, mm.
         spectrum: of the tube.
+        field: first and last u, first and last v (pixels) of what is irradiated, evenly; without it
+            the whole detector.
     """
 
     densities: NDArray[np.float32]
@@ -88,6 +90,7 @@ class View:
     camera: Camera
     distance: float
     spectrum: Spectrum
+    field: tuple[float, float, float, float] | None = None
 
 
 def scatter(
@@ -118,7 +121,8 @@ def scatter(
         raise InputError(
             f"the detector is {view.distance:g} mm from the source, not in front of it"
         )
-    if method == "none":
+    first, last, top, bottom = view.field or (0.0, 1.0, 0.0, 1.0)
+    if method == "none" or not (first < last and top < bottom):
         return Scatter(np.zeros(view.camera.size[::-1], np.float32))
     if method == "montecarlo":
         return _montecarlo(view, photons, seed, progress, cancel)
@@ -158,10 +162,11 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     """What the network sees, and the kernel model, on the coarse grid of a view.
 
     Returns:
-        (6, h, w) float32: water-equivalent thickness / 30 g/cm2, distance of the object's middle
-        from the detector / 500 mm, logarithm of the kernel model over its largest value, size of a
-        cell / 15 mm, mean energy of the spectrum / 50 keV, thickness less mass (bone) /
-        3 g/cm2; and the (h, w) kernel model, keV per emitted photon.
+        (6, h, w) float32, with the whole detector irradiated: water-equivalent thickness / 30
+        g/cm2, distance of the object's middle from the detector / 500 mm, logarithm of the kernel
+        model over its largest value, size of a cell / 15 mm, mean energy of the spectrum / 50 keV,
+        thickness less mass (bone) / 3 g/cm2; and the (h, w) kernel model of the field, keV per
+        emitted photon.
     """
     from meddl.deepdrr.montecarlo import cells
     from meddl.deepdrr.scatter_kernel import block_mean, slabs, superpose
@@ -172,7 +177,8 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     geometry = (view.densities, view.materials, view.ijk_from_world, fine, view.distance)
     beams = slabs(*geometry, view.spectrum)
     cell = (view.distance / fine.K[0, 0], view.distance / fine.K[1, 1])
-    kernel = superpose(spectral_kernels(view.spectrum), beams, cell, grid, view.distance)
+    kernels = spectral_kernels(view.spectrum)
+    kernel = superpose(kernels, beams, cell, grid, view.distance)
     flat = np.ones(grid)
     inputs = [
         block_mean(beams.thickness, grid) / 30,
@@ -182,7 +188,25 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
         flat * view.spectrum.mean_energy / 50,
         block_mean(beams.thickness - beams.mass, grid) / 3,
     ]
+    if view.field is not None:
+        share = open_share(view.field, view.camera.size, beams.thickness.shape)
+        kernel = superpose(kernels, beams, cell, grid, view.distance, share)
     return np.array(inputs, np.float32), kernel
+
+
+def open_share(
+    field: tuple[float, float, float, float], size: tuple[int, int], grid: tuple[int, int]
+) -> Array:
+    """(h, w) share of each cell of a grid over a (W, H) detector that lies in a field (pixels)."""
+
+    def along(first: float, last: float, pixels: int, count: int) -> Array:
+        borders = np.linspace(-0.5, pixels - 0.5, count + 1)
+        inside = np.minimum(borders[1:], last) - np.maximum(borders[:-1], first)
+        share: Array = np.maximum(inside, 0) * count / pixels
+        return share
+
+    columns = along(field[0], field[1], size[0], grid[1])
+    return along(field[2], field[3], size[1], grid[0])[:, None] * columns
 
 
 def coarse_camera(camera: Camera, grid: tuple[int, int]) -> Camera:
@@ -216,6 +240,7 @@ def _montecarlo(
         *(view.densities, view.materials, view.ijk_from_world, view.camera, view.distance),
         view.spectrum,
         photons,
+        field=view.field,
         seed=seed,
         progress=progress,
         cancel=cancel,

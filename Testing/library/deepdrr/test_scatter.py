@@ -199,6 +199,35 @@ def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
         scatter(view_of(torso, carm), "magic")
 
 
+def test_scatter_of_two_halves_of_the_field_is_that_of_the_whole(torso):
+    """Photons do not know of each other; the halves' border cuts through pixels and cells."""
+    whole = view_of(torso, CArm(primary_angle=20, detector_size=(40, 30), pixel_spacing=8))
+    halves = [
+        replace(whole, field=(*columns, -0.5, 29.5)) for columns in ((-0.5, 13.2), (13.2, 39.5))
+    ]
+    left, right = (scatter(half, "kernel").signal for half in halves)
+    np.testing.assert_allclose(left + right, scatter(whole, "kernel").signal, rtol=1e-5)
+    found = [scatter(view, "montecarlo", photons=60_000) for view in (*halves, whole)]
+    difference = found[0].signal + found[1].signal - found[2].signal
+    error = np.sqrt(sum(one.standard_error.astype(float) ** 2 for one in found))
+    assert abs(difference.mean()) < 3 * error.mean() / 5  # 24 x 18 cells, smoothed over about 18
+    assert relative_error(left, found[0].signal) < 0.2
+    assert left.mean() < 0.6 * scatter(whole, "kernel").signal.mean()
+    assert not scatter(replace(whole, field=(5.0, 5.0, 0.0, 9.0)), "montecarlo").signal.any()
+
+
+def test_collimation_narrows_the_scatter_as_well(torso):
+    carm = CArm(detector_size=(32, 32), pixel_spacing=9)
+    options = {"quantity": "energy", "collimation": (12, 8)}
+    primary = render(torso, carm, **options).array[0]
+    narrow = replace(view_of(torso, carm), field=(9.5, 21.5, 11.5, 19.5))
+    for method in ("kernel", "network"):
+        both = render(torso, carm, **options, scatter=method).array[0]
+        signal = scatter(narrow, method).signal
+        np.testing.assert_allclose(both - primary, signal, rtol=1e-4, atol=1e-5)
+        assert signal.mean() < 0.4 * scatter(view_of(torso, carm), method).signal.mean()
+
+
 def test_views_outside_the_fitted_range_are_warned_about(torso, caplog):
     usual = CArm(detector_size=(32, 32), pixel_spacing=9)
     for method in ("kernel", "network"):
