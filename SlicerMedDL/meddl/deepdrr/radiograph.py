@@ -197,7 +197,7 @@ def backend_for(
     if parameters.scatter != "none":  # it takes the density of each material in each voxel
         needed += 4 * components * ct.array.size
     needed += pixels * (8 * (components + 2 * solids) + 48)
-    shape = (*ct.array.shape, components)
+    shape = (*(-(-n // parameters.coarsen) for n in ct.array.shape), components)
     return choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
 
 
