@@ -303,6 +303,7 @@ def render_prepared(
             parameters.scatter,
             photons=parameters.scatter_photons,
             seed=parameters.seed + number,
+            device=prepared.backend.device if prepared.backend.name == "pycuda" else "cpu",
             progress=subprogress(progress, share, 1.0),
             cancel=cancel,
         ).signal.astype(np.float64)

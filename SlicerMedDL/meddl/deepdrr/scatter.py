@@ -99,6 +99,7 @@ def scatter(
     *,
     photons: int = PHOTONS,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> Scatter:
@@ -110,6 +111,7 @@ def scatter(
         method: one of :data:`METHODS`.
         photons: followed by ``montecarlo``; the standard error falls with their square root.
         seed: of ``montecarlo``.
+        device: of ``montecarlo``, see :func:`meddl.deepdrr.montecarlo.simulate`.
 
     Raises:
         InputError: an unknown method or a distance that is not positive.
@@ -125,7 +127,7 @@ def scatter(
     if method == "none" or not (first < last and top < bottom):
         return Scatter(np.zeros(view.camera.size[::-1], np.float32))
     if method == "montecarlo":
-        return _montecarlo(view, photons, seed, progress, cancel)
+        return _montecarlo(view, photons, seed, device, progress, cancel)
     inputs, picture = features(view)
     outside = _not_fitted(view, 30 * float(inputs[0].max()))
     if outside:
@@ -232,7 +234,12 @@ def resample(picture: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _montecarlo(
-    view: View, photons: int, seed: int, progress: Progress, cancel: CancelToken | None
+    view: View,
+    photons: int,
+    seed: int,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
 ) -> Scatter:
     from meddl.deepdrr.montecarlo import simulate
 
@@ -242,6 +249,7 @@ def _montecarlo(
         photons,
         field=view.field,
         seed=seed,
+        device=device,
         progress=progress,
         cancel=cancel,
     )
