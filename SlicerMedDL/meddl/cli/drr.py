@@ -280,6 +280,7 @@ def run_render(args: argparse.Namespace) -> int:
                 "beside": [str(path) for path, _ in beside],
                 "device": radiograph.metadata["device"],
                 "backend": radiograph.metadata["backend"],
+                "scatter_error": radiograph.metadata.get("scatter_error"),
                 "seconds": {
                     "read": round(loaded - start, 4),
                     "render": round(rendered - loaded, 4),

@@ -117,7 +117,8 @@ def render(
         float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
         energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
         view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters,
-        backend, device and the names of the components (``pages``).
+        backend, device, the names of the components (``pages``), and of scatter by Monte Carlo the
+        standard error over the mean (``scatter_error``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
@@ -285,7 +286,7 @@ def render_prepared(
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
     transmitted = prepared.backend.transmitted
-    added = None
+    added, scatter_error = None, None
     if parameters.scatter != "none":
         # Of the CT alone: what lies over it scatters little beside it.
         components, densities, ijk_from_ras = volume_of(grids)
@@ -298,7 +299,7 @@ def render_prepared(
             spectrum,
             open_field(camera, parameters.collimation),
         )
-        added = scatter(
+        scattered = scatter(
             object_in_view,
             parameters.scatter,
             photons=parameters.scatter_photons,
@@ -306,11 +307,15 @@ def render_prepared(
             device=prepared.backend.device if prepared.backend.name == "pycuda" else "cpu",
             progress=subprogress(progress, share, 1.0),
             cancel=cancel,
-        ).signal.astype(np.float64)
+        )
+        added = scattered.signal.astype(np.float64)
+        scatter_error = scattered.relative_error
     values = reading(
         paths, names, spectrum, parameters, view, camera, generator, added, transmitted=transmitted
     )
-    return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
+    return _as_image(
+        values, names, view, camera, parameters, solids, prepared.backend, scatter_error
+    )
 
 
 def _detector_distance(view: CArm | Camera, parameters: RenderParameters) -> float:
@@ -341,6 +346,7 @@ def _as_image(
     parameters: RenderParameters,
     solids: Sequence[Solid],
     backend: Backend,
+    scatter_error: float | None = None,
 ) -> Image:
     metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
@@ -357,6 +363,8 @@ def _as_image(
         metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
+    if scatter_error is not None:
+        metadata["scatter_error"] = scatter_error
     return Image(values[None], picture_geometry(view), metadata)
 
 

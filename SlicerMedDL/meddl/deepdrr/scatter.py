@@ -68,6 +68,14 @@ class Scatter:
     signal: NDArray[np.float32]
     standard_error: NDArray[np.float32] | None = None
 
+    @property
+    def relative_error(self) -> float | None:
+        """Root mean square standard error over the mean signal; None without either."""
+        if self.standard_error is None or not self.signal.any():
+            return None
+        squares = np.square(self.standard_error, dtype=np.float64)
+        return float(np.sqrt(squares.mean()) / self.signal.mean(dtype=np.float64))
+
 
 @dataclass(frozen=True, eq=False)
 class View:

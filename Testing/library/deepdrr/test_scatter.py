@@ -184,6 +184,11 @@ def test_render_adds_the_scatter_signal(torso):
     first, again = (render(torso, carm, **options, seed=3).array[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert (first - primary).mean() == pytest.approx(signal.mean(), rel=0.15)
+    known = scatter(view_of(torso, carm), "montecarlo", photons=20_000, seed=3)
+    about = render(torso, carm, **options, seed=3).metadata
+    rms = np.sqrt((known.standard_error.astype(float) ** 2).mean())
+    assert about["scatter_error"] == pytest.approx(rms / known.signal.mean(), rel=1e-4)
+    assert "scatter_error" not in render(torso, carm, scatter="kernel").metadata
 
 
 def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
