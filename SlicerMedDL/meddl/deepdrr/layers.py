@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,24 +37,31 @@ class Layer:
         materials: what its voxels are.
         ras_from_ijk: 4x4, mm.
         covers: (K, J, I) True where it wins over lower layers; None: its whole box, air included.
+        name: for records.
     """
 
     materials: MaterialVolume
     ras_from_ijk: Matrix
     covers: NDArray[np.bool_] | None = None
+    name: str = "volume"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a radiograph's metadata says about it."""
+        return {"name": self.name, "materials": list(self.materials.names)}
 
 
-def ct_layer(ct: Image, parameters: MaterialParameters | None = None) -> Layer:
+def ct_layer(ct: Image, parameters: MaterialParameters | None = None, name: str = "CT") -> Layer:
     """A CT that wins in its whole box."""
-    return Layer(decompose(ct, parameters), ct.ras_from_ijk)
+    return Layer(decompose(ct, parameters), ct.ras_from_ijk, name=name)
 
 
-def mask_layer(mask: Image, material: str) -> Layer:
+def mask_layer(mask: Image, material: str, name: str = "mask") -> Layer:
     """A segmented thing of one material: an implant, an instrument; it wins where the mask is set.
 
     Args:
         mask: volume; voxels that are not 0 belong to the thing.
         material: with its nominal density; see :func:`meddl.deepdrr.compositions.find_material`.
+        name: for records.
 
     Raises:
         InputError: no volume, an empty mask, or an unknown material.
@@ -62,7 +71,7 @@ def mask_layer(mask: Image, material: str) -> Layer:
         raise InputError(f"the mask of {material} is empty: no voxel differs from 0")
     density = np.where(inside, np.float32(find_material(material).density), np.float32(0))
     volume = MaterialVolume((material,), density, np.zeros(inside.shape, np.uint8))
-    return Layer(volume, mask.ras_from_ijk, inside)
+    return Layer(volume, mask.ras_from_ijk, inside, name)
 
 
 def parse_mask(text: str) -> Layer:
@@ -74,7 +83,8 @@ def parse_mask(text: str) -> Layer:
     """
     path, material = split_material(text, "--mask")
     find_material(material)
-    return mask_layer(read_image(path), material)
+    # The name goes into records and DICOM files: not the folders of the user.
+    return mask_layer(read_image(path), material, Path(path).name)
 
 
 def stack_layers(layers: Sequence[Layer]) -> list[Layer]:

@@ -117,8 +117,9 @@ def render(
         float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
         energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
         view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters,
-        backend, device, the names of the components (``pages``), and of scatter by Monte Carlo the
-        standard error over the mean (``scatter_error``).
+        backend, device, the names of the components (``pages``), what lies over the CT (``over``,
+        ``solids``), and of scatter by Monte Carlo the standard error over the mean
+        (``scatter_error``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
@@ -228,9 +229,11 @@ def _render_views(
     progress = subprogress(progress, share, 1.0)
     for number, view in enumerate(views):
         part = subprogress(progress, number / len(views), (number + 1) / len(views))
-        yield render_prepared(
+        picture = render_prepared(
             prepared, view, parameters, number, solids=solids, progress=part, cancel=cancel
         )
+        above = {"over": [layer.to_dict() for layer in over]} if over else {}
+        yield replace(picture, metadata={**picture.metadata, **above})
         part(1.0, f"view {number + 1}/{len(views)}")
 
 

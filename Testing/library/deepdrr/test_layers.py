@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.core import Image, InputError
+from meddl.core import Image, InputError, write_image
 from meddl.core.geometry import compose, rotation
 from meddl.deepdrr import CArm, Layer, Solid, ct_layer, find_material, k_wire, mask_layer, render
-from meddl.deepdrr.layers import stack_layers
+from meddl.deepdrr.layers import parse_mask, stack_layers
 
 VIEW = CArm(detector_size=(21, 21), pixel_spacing=4.0, source_detector=1000, source_isocenter=600)
 
@@ -102,6 +102,16 @@ def test_bad_masks_are_refused():
             quantity="integral",
             over=[ct_layer(block(0, (3, 3, 3), 1))],
         )
+
+
+def test_the_record_says_what_lies_over_the_ct(tmp_path):
+    write_image(tmp_path / "plate.nrrd", block(1, (3, 3, 3), 4))
+    over = [parse_mask(f"{tmp_path}/plate.nrrd:titanium"), ct_layer(block(0, (3, 3, 3), 1))]
+    water = block(0, (8, 8, 8), 4)
+    record = render(water, VIEW, over=over).metadata["over"]
+    assert record[0] == {"name": "plate.nrrd", "materials": ["titanium"]}
+    assert record[1] == {"name": "CT", "materials": ["air", "soft tissue", "bone"]}
+    assert "over" not in render(water, VIEW).metadata
 
 
 def test_a_mesh_displaces_every_volume():
