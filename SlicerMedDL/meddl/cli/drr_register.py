@@ -14,6 +14,8 @@ Starts from the camera START.json, whose intrinsics (pixels) and size stay. Writ
 score: the gradient correlation of radiograph and rendered CT (-1..1; 1 is perfect, noise lowers
 it), and converged: the search ended by itself, and the score at 16 pixels a side (coarse_score,
 where noise averages out) is at least 0.93.
+A DICOM radiograph counts by its stored values after their rescale: --quantity intensity where the
+open beam has the highest ones, neglog where bone has.
 The pose moves about the isocentre (mm, RAS): rotation in degrees, shift in mm.
 """
 

@@ -194,8 +194,10 @@ def backend_for(
         _detector_distance(view, parameters)
     components = 1 if parameters.quantity == "integral" else _most_materials(parameters, labels)
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
-    # Density, label and what of them is occupied; per pixel the integrals, moments and the reading.
-    needed = 6 * ct.array.size
+    # Density, label and what of them is occupied; with structures a map of them, for which the
+    # network smooths a float32 copy; per pixel the integrals, moments and the reading.
+    structures = labels is not None or parameters.materials == "network"
+    needed = (9 if structures else 6) * ct.array.size
     if parameters.scatter != "none":  # it takes the density of each material in each voxel
         needed += 4 * components * ct.array.size
     needed += pixels * (8 * (components + 2 * solids) + 48)

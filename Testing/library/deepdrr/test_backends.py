@@ -87,5 +87,8 @@ def test_memory_counts_coarser_voxels_and_scatter(monkeypatch):
     assert chosen(6e8, backend="torch", coarsen=2) == "torch"
     assert chosen(9e8, backend="torch") == "torch"
     assert chosen(6e8, backend="numba") == "numba"
+    with pytest.raises(DeviceError, match="576 MB"):
+        chosen(5e8, backend="numba", materials="network")
+    assert chosen(5e8, backend="numba") == "numba"
     with pytest.raises(DeviceError, match=r"1\.2 GB"):
         chosen(6e8, backend="numba", scatter="kernel")
