@@ -293,7 +293,7 @@ def render_prepared(
     transmitted = prepared.backend.transmitted
     added, scatter_error = None, None
     if parameters.scatter != "none":
-        # Of the CT alone: what lies over it scatters little beside it.
+        # Of the volumes: bodies of a mesh scatter little beside them.
         components, densities, ijk_from_ras = volume_of(grids)
         object_in_view = View(
             densities,

@@ -8,7 +8,8 @@ import pytest
 from meddl.core import Image, InputError, write_image
 from meddl.core.geometry import compose, rotation
 from meddl.deepdrr import CArm, Layer, Solid, ct_layer, find_material, k_wire, mask_layer, render
-from meddl.deepdrr.layers import parse_mask, stack_layers
+from meddl.deepdrr.density_grid import volume_of
+from meddl.deepdrr.layers import density_grids, parse_mask, stack_layers
 
 VIEW = CArm(detector_size=(21, 21), pixel_spacing=4.0, source_detector=1000, source_isocenter=600)
 
@@ -102,6 +103,31 @@ def test_bad_masks_are_refused():
             quantity="integral",
             over=[ct_layer(block(0, (3, 3, 3), 1))],
         )
+
+
+@pytest.mark.parametrize("spacing", [4.0, 2.0])
+def test_scatter_sees_all_volumes_as_one(spacing):
+    """A plate over the CT, on its voxels or finer ones, as if it were the CT's own."""
+    water = block(0, (30, 20, 30), 4)
+    count = round(40 / spacing)
+    steel = mask_layer(block(1, (count, 2 * count // 10, count), spacing), "iron")
+    names, grids = density_grids(stack_layers([steel, ct_layer(water)]))
+    components, densities, _ = volume_of(grids)
+    assert [names[n] for n in components] == ["air", "soft tissue", "bone", "iron"]
+    expected = np.zeros((30, 20, 30, 4), np.float32)
+    expected[..., 1] = 1
+    expected[10:20, 9:11, 10:20] = 0, 0, 0, find_material("iron").density
+    np.testing.assert_allclose(densities, expected, atol=1e-5)
+
+
+def test_scatter_of_a_mask_on_the_voxels_of_the_ct():
+    water = block(0, (30, 20, 30), 8)
+    plate = np.zeros((30, 20, 30), np.uint8)
+    plate[:, 18:] = 1  # 16 mm of iron before the detector: next to nothing is left
+    options = {"quantity": "energy", "scatter": "kernel"}
+    free = render(water, VIEW, **options).array
+    behind = render(water, VIEW, **options, over=[mask_layer(water.with_array(plate), "iron")])
+    assert behind.array.max() < 0.05 * free.min()
 
 
 def test_the_record_says_what_lies_over_the_ct(tmp_path):
