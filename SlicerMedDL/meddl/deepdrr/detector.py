@@ -196,6 +196,7 @@ def read_out(
         reading = generator.poisson(photons * sums) / photons
     if parameters.mtf50 is not None and pixel_spacing is not None:
         reading = np.stack([blurred(page, parameters.mtf50, pixel_spacing) for page in reading])
+        np.maximum(reading, 0, out=reading)  # beside a shutter's edge the filter swings below
     if parameters.noise and parameters.electronic_noise > 0:
         sigma = parameters.electronic_noise / photons
         reading = reading + sigma * generator.standard_normal(reading.shape)

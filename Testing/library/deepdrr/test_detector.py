@@ -153,6 +153,13 @@ def test_blur_keeps_the_sum_and_halves_the_named_frequency():
     np.testing.assert_allclose(blurred(wave.T, 2 * frequency, spacing), 0.8 * wave.T, atol=1e-12)
 
 
+def test_no_reading_is_negative_beside_a_shutter():
+    view = CArm(detector_size=(32, 24), pixel_spacing=0.5)
+    air = Image(np.full((4, 4, 4), -1000.0))
+    found = render(air, view, mtf50=1.5, collimation=(16, 12)).array
+    assert found.min() == 0 and found.max() < 1.05  # the edge swings above as well
+
+
 def test_blurred_noise_has_the_power_spectrum_of_the_mtf_squared():
     (sharp,) = noisy(10.0, detector="counting")
     (soft,) = noisy(10.0, detector="counting", mtf50=1.0)
