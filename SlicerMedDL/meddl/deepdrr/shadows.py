@@ -116,7 +116,8 @@ def label_radiographs(
     """A radiograph of each label alone, all else empty.
 
     Every voxel keeps the material and density that it has in the whole CT: with
-    ``quantity="path"`` the pictures of all labels, 0 included, add up to the whole one's.
+    ``quantity="path"`` the pictures of all labels, 0 included, add up to the whole one's, within
+    the projector's error.
 
     Args:
         ct: scalar volume in HU.

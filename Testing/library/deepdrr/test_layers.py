@@ -130,6 +130,21 @@ def test_scatter_of_a_mask_on_the_voxels_of_the_ct():
     assert behind.array.max() < 0.05 * free.min()
 
 
+@pytest.mark.parametrize("backend", ["exact", "dense", "numba", "torch"])
+def test_nothing_is_brighter_than_the_open_beam_beside_metal(backend):
+    water = block(0, (20, 20, 20), 8)
+    gold = np.zeros((20, 20, 20), np.uint8)
+    gold[8:12, 8:12, 8:12] = 1
+    view = CArm(100, 25, detector_size=(32, 32), pixel_spacing=10)
+    options = {"backend": backend, "over": [mask_layer(water.with_array(gold), "gold")]}
+    assert render(water, view, **options, quantity="path").array.min() == 0
+    brightest = render(water, view, **options).array.max()
+    assert brightest == pytest.approx(1, rel=1e-6)
+    plain = render(water, view, backend="exact", over=options["over"], quantity="path").array
+    found = render(water, view, **options, quantity="path").array
+    assert np.linalg.norm(found - plain) < 0.1 * np.linalg.norm(plain)
+
+
 def test_the_record_says_what_lies_over_the_ct(tmp_path):
     write_image(tmp_path / "plate.nrrd", block(1, (3, 3, 3), 4))
     over = [parse_mask(f"{tmp_path}/plate.nrrd:titanium"), ct_layer(block(0, (3, 3, 3), 1))]
