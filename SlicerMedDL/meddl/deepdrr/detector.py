@@ -224,7 +224,8 @@ def detected_energy(moments: Array, photons: float, generator: np.random.Generat
     """
     survival, first, second = moments
     counts = generator.poisson(photons * survival).astype(np.float64)
-    safe = np.maximum(survival, np.finfo(np.float64).tiny)
+    # The sums come from float32: behind thick metal the energy may be left where no photon is.
+    safe = np.maximum(survival, np.finfo(np.float32).tiny)
     mean = first / safe
     variance = np.maximum(second / safe - mean**2, 0)
     spread = variance > 1e-9 * mean**2  # a single energy needs no draw

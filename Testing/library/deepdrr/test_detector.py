@@ -86,6 +86,12 @@ def test_zero_counts_read_zero():
     np.testing.assert_array_equal(reading, 0)
 
 
+def test_next_to_nothing_behind_metal_reads_zero_without_overflow():
+    rest = np.array([0.0, 1e-44, 1e-42])[:, None, None]
+    with np.errstate(all="raise"):
+        assert detected_energy(rest, 1e6, np.random.default_rng(0)) == 0
+
+
 def test_one_energy_reads_whole_photons():
     line = np.array([0.5, 0.5 * 60, 0.5 * 60**2])[:, None, None] * np.ones((3, 50, 50))
     energy = detected_energy(line, 100.0, np.random.default_rng(0))
