@@ -26,7 +26,7 @@ from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.layers import Layer
 from meddl.deepdrr.materials import MaterialParameters, labels_of
 from meddl.deepdrr.prepared import PreparedCT, prepare
-from meddl.deepdrr.reading import photons_of, reading
+from meddl.deepdrr.reading import photons_of, reading, require_open_reading
 from meddl.deepdrr.scatter import ScatterParameters, View, scatter
 from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
@@ -189,6 +189,7 @@ def backend_for(
     """
     cameras = [_camera(view, ct) for view in views]
     spectrum = tube_spectrum(parameters)
+    require_open_reading(parameters, spectrum)
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
         _detector_distance(view, parameters)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.errors import InputError
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.detector import open_reading, read_out, response
+from meddl.deepdrr.detector import bin_names, open_reading, read_out, response
 from meddl.deepdrr.exposure import field, photons_per_pixel
 from meddl.deepdrr.spectrum import Spectrum
 
@@ -31,6 +32,24 @@ def photons_of(
         return parameters.photons
     distance = view.source_detector if isinstance(view, CArm) else None
     return photons_per_pixel(spectrum, camera, parameters.mas, parameters.air_kerma, distance)
+
+
+def require_open_reading(parameters: RenderParameters, spectrum: Spectrum) -> None:
+    """Refuse readings relative to the open field where it reads nothing.
+
+    Raises:
+        InputError: an energy bin without photons; the message names it.
+    """
+    if parameters.quantity not in ("intensity", "neglog"):
+        return
+    sums = response(parameters, spectrum).sum(axis=1)
+    for name, total in zip(bin_names(parameters.detector), sums, strict=False):
+        if total == 0:
+            raise InputError(
+                f"--detector {parameters.detector}: no photon of the spectrum, which ends at "
+                f"{spectrum.energies.max():.0f} keV, falls into {name}; use --quantity counts "
+                "or other edges"
+            )
 
 
 def reading(

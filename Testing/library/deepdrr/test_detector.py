@@ -220,6 +220,16 @@ def test_bad_detectors_are_refused(options, words):
         RenderParameters(**options)
 
 
+def test_a_bin_without_photons_has_no_intensity():
+    ct = Image(np.full((4, 4, 4), -1000, np.int16), compose((10, 10, 10)))
+    view = CArm(detector_size=(2, 2))
+    for quantity in ("intensity", "neglog"):
+        with pytest.raises(InputError, match=r"ends at 60 keV, falls into 80\+ keV"):
+            render(ct, view, spectrum="60kV", detector="bins:20,50,80", quantity=quantity)
+    counts = render(ct, view, spectrum="60kV", detector="bins:20,50,80", quantity="counts").array
+    assert (counts[..., 2] == 0).all() and (counts[..., :2] > 0).all()
+
+
 def test_what_needs_millimetres_refuses_a_bare_camera():
     ct = Image(np.zeros((4, 4, 4), np.int16))
     camera = CArm(detector_size=(4, 4)).camera()
