@@ -183,8 +183,7 @@ def read_out(
     Raises:
         InputError: blur without a pixel spacing.
     """
-    if parameters.mtf50 is not None and pixel_spacing is None:
-        raise InputError("--mtf50 is in lp/mm, and a camera has no pixel spacing; give a C-arm")
+    require_pixel_spacing(parameters, pixel_spacing)
     sums = parameters.grid_primary * (sums if field is None else sums * field)
     if scatter is not None:
         sums = sums + parameters.grid_scatter * open_sums[:, None, None] * scatter
@@ -201,6 +200,19 @@ def read_out(
         sigma = parameters.electronic_noise / photons
         reading = reading + sigma * generator.standard_normal(reading.shape)
     return reading
+
+
+def require_pixel_spacing(parameters: DetectorParameters, pixel_spacing: float | None) -> None:
+    """Refuse a blur in mm without millimetres.
+
+    Raises:
+        InputError: blur without a pixel spacing.
+    """
+    if parameters.mtf50 is not None and pixel_spacing is None:
+        raise InputError(
+            "--mtf50 is in lp/mm, and a camera has no pixel spacing; give a C-arm or "
+            "--detector-distance MM"
+        )
 
 
 def open_reading(open_sums: Array, parameters: DetectorParameters) -> Array:

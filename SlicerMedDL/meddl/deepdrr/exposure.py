@@ -79,7 +79,7 @@ def photons_per_pixel(
         if source_detector is None:
             raise InputError(
                 "--air-kerma is at the detector, whose distance a camera does not tell; "
-                "give a C-arm or --photons"
+                "give a C-arm, --detector-distance MM or --photons"
             )
         per_square_mm = 1e-6 * air_kerma / kerma_spectrum(spectrum).sum()
         return float(per_square_mm * source_detector**2 * solid_angle)

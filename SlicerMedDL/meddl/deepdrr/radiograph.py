@@ -19,14 +19,19 @@ from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.density_grid import volume_of
-from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
+from meddl.deepdrr.detector import (
+    DetectorParameters,
+    bin_edges,
+    bin_names,
+    require_pixel_spacing,
+)
 from meddl.deepdrr.exposure import open_field
 from meddl.deepdrr.hounsfield import parse_hu_below
 from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.layers import Layer
 from meddl.deepdrr.materials import MaterialParameters, labels_of
 from meddl.deepdrr.prepared import PreparedCT, prepare
-from meddl.deepdrr.reading import photons_of, reading, require_open_reading
+from meddl.deepdrr.reading import photons_of, pixel_spacing_of, reading, require_open_reading
 from meddl.deepdrr.scatter import ScatterParameters, View, scatter
 from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
@@ -192,6 +197,7 @@ def backend_for(
     require_open_reading(parameters, spectrum)
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
+        require_pixel_spacing(parameters, pixel_spacing_of(parameters, view))
         _detector_distance(view, parameters)
     components = 1 if parameters.quantity == "integral" else _most_materials(parameters, labels)
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)

@@ -30,8 +30,17 @@ def photons_of(
     """
     if parameters.mas is None and parameters.air_kerma is None:
         return parameters.photons
-    distance = view.source_detector if isinstance(view, CArm) else None
+    distance = view.source_detector if isinstance(view, CArm) else parameters.detector_distance
     return photons_per_pixel(spectrum, camera, parameters.mas, parameters.air_kerma, distance)
+
+
+def pixel_spacing_of(parameters: RenderParameters, view: CArm | Camera) -> float | None:
+    """mm on the detector; None if neither a C-arm nor the detector's distance tells."""
+    if isinstance(view, CArm):
+        return view.pixel_spacing
+    if parameters.detector_distance is None:
+        return None
+    return parameters.detector_distance / float(np.sqrt(view.K[0, 0] * view.K[1, 1]))
 
 
 def require_open_reading(parameters: RenderParameters, spectrum: Spectrum) -> None:
@@ -89,7 +98,7 @@ def reading(
         generator,
         scatter=None if scatter is None else scatter / spectrum.mean_energy,
         field=field(camera, p, p.heel, p.collimation) if uneven else None,
-        pixel_spacing=view.pixel_spacing if isinstance(view, CArm) else None,
+        pixel_spacing=pixel_spacing_of(parameters, view),
     )
     if parameters.quantity == "counts":
         values = values * photons

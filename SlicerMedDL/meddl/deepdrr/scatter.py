@@ -49,7 +49,8 @@ class ScatterParameters:
     )
     detector_distance: float | None = parameter(
         None,
-        "distance from source to detector, which scatter needs with a camera; a C-arm has its own",
+        "distance from source to detector, which scatter, --mtf50 and --air-kerma need with a "
+        "camera; a C-arm has its own",
         "mm",
         minimum=1,
         maximum=10000,

@@ -16,6 +16,7 @@ from meddl.deepdrr import (
     load_spectrum,
     mass_attenuation,
     render,
+    render_views,
 )
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.detector import (
@@ -235,7 +236,15 @@ def test_what_needs_millimetres_refuses_a_bare_camera():
     camera = CArm(detector_size=(4, 4)).camera()
     for options in ({"mtf50": 1.0}, {"air_kerma": 1.0}):
         with pytest.raises(InputError, match="C-arm"):
-            render(ct, camera, **options)
+            render_views(ct, [camera], **options)  # before the first picture is asked for
+
+
+def test_a_camera_with_the_distance_of_its_detector_reads_as_the_c_arm():
+    ct = Image(np.full((6, 7, 8), 40, np.int16), compose((20, 20, 20)))
+    carm = CArm(detector_size=(12, 10), pixel_spacing=15)
+    for options in ({"mtf50": 0.03}, {"air_kerma": 2.0, "noise": True}):
+        found = render(ct, carm.camera(ct.center), **options, detector_distance=1020).array
+        np.testing.assert_allclose(found, render(ct, carm, **options).array, rtol=1e-6)
 
 
 def test_clahe_raises_local_contrast_and_leaves_the_values_alone():
