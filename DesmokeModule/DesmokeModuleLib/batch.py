@@ -10,14 +10,17 @@ from slicer.i18n import tr as _
 
 from DesmokeModuleLib.filtering import Settings
 from meddl.core.errors import FileError, InputError
+from meddl.core.optional import is_installed
 from SlicerMedDLLib.processes import PanelProcess
 
-SUFFIX = "-desmoked.mp4"
+ENDING = "-desmoked"
 
 
 def output_of(path: str | Path, folder: str | Path) -> Path:
-    """Where the output of a video goes."""
-    return Path(folder) / f"{Path(path).stem}{SUFFIX}"
+    """Where the output of a video goes: ``.mp4``, or ``.avi`` where PyAV, which writes that, is not
+    installed."""
+    suffix = ".mp4" if is_installed("av") else ".avi"
+    return Path(folder) / f"{Path(path).stem}{ENDING}{suffix}"
 
 
 def arguments(path: str | Path, output: str | Path, settings: Settings) -> list[str]:

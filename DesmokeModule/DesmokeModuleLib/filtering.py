@@ -117,24 +117,29 @@ def clear_frames(
 
 def read_video(
     path: str | Path, progress: Progress = no_progress, cancel: CancelToken | None = None
-) -> tuple[deque[Frame], float]:
-    """All frames of a video file or a folder of pictures, and their rate.
+) -> tuple[deque[tuple[float, Frame]], float]:
+    """All frames of a video file or a folder of pictures with their times, s from the first, and
+    their rate.
 
     Raises:
         MedDLError: no video, more than the memory takes, or cancelled.
     """
-    from meddl.core.video import probe_video, read_frames
+    from meddl.core.video import probe_video, timed_frames
 
     info = probe_video(path)
-    frames: deque[Frame] = deque()
-    for frame in steps(read_frames(path), info.frames, "reading frame", progress, cancel):
+    rate = info.rate or 25.0
+    frames: deque[tuple[float, Frame]] = deque()
+    source = timed_frames(path, rate)
+    start = 0.0
+    for time, frame in steps(source, info.frames, "reading frame", progress, cancel):
+        start = start if frames else time
         if len(frames) % MEMORY_CHECK == 0:
             # Frames, output, and a copy of one of them while it goes into the scene; what a header
             # does not say is taken to be as much again.
             left = max(info.frames - len(frames), len(frames))
             require_memory(3 * frame.nbytes * left, f"{path} in the scene")
-        frames.append(frame)
-    return frames, info.rate or 25.0
+        frames.append((time - start, frame))
+    return frames, rate
 
 
 def mix(picture: Frame, output: Frame, strength: float) -> Frame:

@@ -35,12 +35,12 @@ def pictures(cleared: Cleared) -> dict[str, NDArray[Any]]:
 
 
 def adding_frames(
-    frames: deque[Frame], name: str, rate: float, on_added: Callable[[Any], None]
+    frames: deque[tuple[float, Frame]], name: str, rate: float, on_added: Callable[[Any], None]
 ) -> Iterator[tuple[float, str]]:
     """Put frames into the scene as a sequence in a browser of its own, one between two yields.
 
-    ``frames`` is emptied; ``on_added`` gets the sequence at the end. An abandoned iterator leaves
-    the scene as it was.
+    ``frames``, with their times in s, is emptied; ``on_added`` gets the sequence at the end. An
+    abandoned iterator leaves the scene as it was.
 
     Yields:
         The fraction done and a message.
@@ -51,7 +51,8 @@ def adding_frames(
     total = len(frames)
     with recording(name, rate) as append:
         while frames:
-            sequence = append(frames.popleft())
+            seconds, frame = frames.popleft()
+            sequence = append(frame, seconds)
             done = total - len(frames)
             yield done / total, f"frame {done}/{total}"
     on_added(sequence)

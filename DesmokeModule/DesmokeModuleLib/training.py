@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from meddl.core.errors import InputError
+from meddl.core.files import visible
 from meddl.core.image_io import PICTURES
 from SlicerMedDLLib.runs import set_value
 
@@ -20,7 +21,8 @@ def config_text(kind: str, clear: str | Path) -> str:
 
     Args:
         kind: one of :data:`TRAININGS`.
-        clear: a video, or a folder of videos or pictures, without smoke.
+        clear: a video, a folder of videos or pictures, or one with a folder of pictures per
+            procedure, as ``meddl desmoke prepare`` makes them; without smoke.
 
     Raises:
         InputError: an unknown kind, or nothing to train on.
@@ -42,7 +44,7 @@ def _sources(path: Path) -> tuple[str, int]:
     """The pattern of the clear frames in a configuration, and how many sources it names."""
     if not path.is_dir():
         return path.as_posix(), 1
-    files = [one for one in path.iterdir() if one.is_file()]
-    if any(one.suffix.lower() in PICTURES for one in files):
+    entries = visible(path)
+    if any(one.suffix.lower() in PICTURES for one in entries if one.is_file()):
         return path.as_posix(), 1
-    return f"{path.as_posix()}/*", len(files)
+    return f"{path.as_posix()}/*", len(entries)

@@ -61,7 +61,7 @@ def features() -> list[Feature]:
         Feature("train", _("Training and metrics"), 17, needs_torch=True),
         Feature("video", _("Video files, H.264 and sound"), 92),
         Feature("openvino", _("Faster networks on Intel processors"), 57, needs_torch=True),
-        Feature("onnx", _("ONNX networks"), 32, needs_torch=True),
+        Feature("onnx", _("Faster removal of smoke on processors"), 32, needs_torch=True),
         Feature("evaluate", _("Fused surfaces, figures, reports"), 34),
         Feature("sfm", _("Structure from motion"), 38),
         Feature("spectra", _("X-ray spectra of any tube"), 157),

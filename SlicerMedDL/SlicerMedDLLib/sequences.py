@@ -232,9 +232,7 @@ def remove_sequence(browser: Any, role: str) -> None:
 
 
 @contextmanager
-def recording(
-    name: str, rate: float = 25.0, browser: Any = None
-) -> Iterator[Callable[[NDArray[np.uint8]], Any]]:
+def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Callable[..., Any]]:
     """Record frames into a new sequence node, which is removed again if an error leaves the block.
 
     ::
@@ -250,7 +248,8 @@ def recording(
             default a new browser is made.
 
     Yields:
-        A function that appends one frame (H, W, 3) or (H, W) uint8 and returns the sequence node.
+        A function that appends one frame (H, W, 3) or (H, W) uint8, at a time (s, later than the
+        one before) if the rate does not give it, and returns the sequence node.
 
     Raises:
         InputError: a rate that is not positive, no frame at all, a bad frame, or one of another
@@ -264,7 +263,7 @@ def recording(
     frame_node: Any = None
     first_shape: tuple[int, ...] = ()
 
-    def append(frame: NDArray[np.uint8]) -> Any:
+    def append(frame: NDArray[np.uint8], seconds: float | None = None) -> Any:
         nonlocal frame_node, first_shape
         image = image_from_frame(frame)
         if frame_node is None:
@@ -279,8 +278,8 @@ def recording(
                 f"a frame has shape {np.shape(frame)}, the first had {first_shape[1:]}"
             )
         frame_node.SetAndObserveImageData(vtk_image(image.array))
-        seconds = sequence.GetNumberOfDataNodes() / rate
-        sequence.SetDataNodeAtValue(frame_node, f"{seconds:.6f}")  # copies the node
+        time = sequence.GetNumberOfDataNodes() / rate if seconds is None else seconds
+        sequence.SetDataNodeAtValue(frame_node, f"{time:.6f}")  # copies the node
         return sequence
 
     try:

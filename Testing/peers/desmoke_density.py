@@ -1,15 +1,17 @@
-"""Fits the two numbers of meddl.desmoke.metrics.smoke_density, and says how far it is off.
+"""Fits the two numbers of meddl.desmoke.metrics.smoke_density; says how far it and the smoke level
+of both methods are off.
 
     python Testing/peers/desmoke_density.py FOLDER_OF_CLIPS
 
 Clear frames of the clips to train on (2, 6, 8, 10) go under synthetic smoke of known mean opacity.
 The dark share is fitted as a line over the opacity; clip 12, which the fit has not seen, judges.
+The smoke level, VideoDesmoker's, is looked at on the same frames, each for itself.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from desmoking.scenes import DENSITIES, Scene, clear_frames, under_smoke
 from numpy.typing import NDArray
 from reproduction.report import Report, add_output
 
+from meddl.desmoke import VideoDesmoker
 from meddl.desmoke.metrics import dark_share, smoke_density
 
 TO_TRAIN, TO_JUDGE = (2, 6, 8, 10), (12,)
@@ -37,19 +40,27 @@ def samples(folder: Path, clips: tuple[int, ...]) -> list[tuple[float, Any]]:
     return found
 
 
-def judged(folder: Path) -> Iterator[tuple[str, ...]]:
-    """A row for the clips that the fit has seen, and one for that it has not."""
-    for clips in (TO_TRAIN, TO_JUDGE):
-        cases = samples(folder, clips)
-        opacity = np.array([o for o, _ in cases])
-        error = np.array([smoke_density(frame) for _, frame in cases]) - opacity
-        biases = []
-        for low, high in CLASSES.values():
-            own: NDArray[Any] = error[(opacity > low) & (opacity <= high) | (opacity == high)]
-            biases.append(f"{own.mean():+.2f}")
-        correlation = np.corrcoef(error + opacity, opacity)[0, 1]
-        which = ", ".join(map(str, clips))
-        yield which, f"{np.abs(error).mean():.2f}", f"{correlation:.2f}", *biases
+def level_of(method: str) -> Callable[[Any], float]:
+    """The smoke level that a method gives to a frame."""
+    desmoker = VideoDesmoker(method)
+
+    def level(frame: Any) -> float:
+        desmoker.reset()
+        desmoker(frame)
+        return desmoker.smoke_level
+
+    return level
+
+
+def judged(cases: Sequence[tuple[float, Any]], estimate: Callable[[Any], float]) -> Iterator[str]:
+    """Cells: how far an estimate of the opacity is off."""
+    opacity = np.array([o for o, _ in cases])
+    error = np.array([estimate(frame) for _, frame in cases]) - opacity
+    yield f"{np.abs(error).mean():.2f}"
+    yield f"{np.corrcoef(error + opacity, opacity)[0, 1]:.2f}"
+    for low, high in CLASSES.values():
+        own: NDArray[Any] = error[(opacity > low) & (opacity <= high) | (opacity == high)]
+        yield f"{own.mean():+.2f}"
 
 
 def main() -> None:
@@ -64,7 +75,15 @@ def main() -> None:
     print(f"no smoke {start:.3f}, nothing but smoke {start + slope:.3f}")
     with Report(args.output) as report:
         head = ("clips", "mean error", "correlation", *(f"bias, {name}" for name in CLASSES))
-        report.table("desmoke_density", head, judged(args.folder))
+        sets = {"2, 6, 8, 10": known, "12": samples(args.folder, TO_JUDGE)}
+        rows = [(clips, *judged(cases, smoke_density)) for clips, cases in sets.items()]
+        report.table("desmoke_density", head, rows)
+        rows = [
+            (method, clips, *judged(cases, level_of(method)))
+            for method in ("classical", "network")
+            for clips, cases in sets.items()
+        ]
+        report.table("desmoke_density/level", ("smoke level", *head), rows)
 
 
 if __name__ == "__main__":

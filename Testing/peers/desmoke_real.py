@@ -4,11 +4,12 @@
         [--unet WEIGHTS] [--unet-without WEIGHTS]
 
 The clips input_2, 6, 8, 10 and 12.avi of DeSmoke-LAP go through every method as videos. Writes a
-picture of each (rows: input and methods; columns: frames) and report.md, report.json with, per clip
-and method: smoke density of the smoky and of the clear frames, contrast and share of values at the
-ends of the range, change of the clear frames, how much of the input's structure is kept, and the
-correlation of the gradients with the nearest clear frame, which optical flow between the inputs
-lays over the smoky one, where the flow can be trusted.
+picture of each (rows: input and methods; columns: frames), one of all (before_after.jpg: input and
+last method of each), and report.md, report.json with, per clip and method: smoke density of the
+smoky and of the clear frames, contrast and share of values at the ends of the range, change of the
+clear frames, how much of the input's structure is kept, and the correlation of the gradients with
+the nearest clear frame, which optical flow between the inputs lays over the smoky one, where the
+flow can be trusted.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from meddl.core.run_record import make_folder, versions
 from meddl.core.video import read_frames
 from meddl.desmoke.evaluation_files import side_by_side
 from meddl.desmoke.flicker import motion, warp
+from meddl.desmoke.frame_quality import reduced
 from meddl.desmoke.metrics import (
     change,
     clipped,
@@ -46,6 +48,7 @@ SHOWN = {
     10: (6, 13, 14, 18, 20, 43, 3, 30),
     12: (5, 6, 16, 21, 29, 33, 4, 11),
 }
+SMALL = 128  # pixels: frames of the sheet of all clips
 # Of the frame that the flow must match, and how far the clear frame may be: the camera moves on.
 MATCHED, REACH = 0.3, 12
 
@@ -134,13 +137,15 @@ def main() -> None:
     args = parser.parse_args()
     peers = methods(args.network, args.unet, args.unet_without)
     folder = make_folder(args.output)
-    rows = []
+    rows, both = [], []
     for number in CLEAR:
         frames = list(read_frames(args.clips / f"input_{number}.avi"))
         outputs = {method.name: run(method, frames) for method in peers}
-        picture = sheet([[own[n] for n in SHOWN[number]] for own in outputs.values()])
-        write_picture(folder / f"clip_{number}.jpg", Image(picture[None], RAS_FROM_PICTURE))
+        shown = [[own[n] for n in SHOWN[number]] for own in outputs.values()]
+        write_picture(folder / f"clip_{number}.jpg", Image(sheet(shown)[None], RAS_FROM_PICTURE))
+        both += [[reduced(frame, SMALL) for frame in row] for row in (shown[0], shown[-1])]
         rows += judge(number, frames, outputs)
+    write_picture(folder / "before_after.jpg", Image(sheet(both)[None], RAS_FROM_PICTURE))
     for method in peers:
         own = [row for row in rows if row["method"] == method.name]
         whole = {key: mean(row[key] for row in own) for key in own[0] if key != "method"}

@@ -137,6 +137,20 @@ def test_files_that_cannot_be_cleared_are_named(files: list[str], tmp_path: Path
     assert batch.require_files(files, folder) == [Path(path) for path in files]
 
 
+def test_without_pyav_the_output_is_what_opencv_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from meddl.core.video import explain_writer
+
+    for has_pyav, suffix in ((True, ".mp4"), (False, ".avi")):
+        installed = lambda name, has=has_pyav: has  # noqa: E731
+        monkeypatch.setattr(batch, "is_installed", installed)
+        monkeypatch.setattr("meddl.core.video.is_installed", installed)
+        output = batch.output_of("in/one.mov", tmp_path)
+        assert output == tmp_path / f"one-desmoked{suffix}"
+        assert explain_writer(output)  # or it raises
+
+
 def test_a_command_is_one_that_the_command_line_takes(tmp_path: Path) -> None:
     """The parser of ``meddl`` itself reads what the panel would start."""
     from meddl.cli.main import build_parser
@@ -167,6 +181,24 @@ def test_a_written_configuration_is_one_that_trains(tmp_path: Path, kind: str) -
     assert published == (kind == training.PUBLISHED)
     with pytest.raises(InputError, match="choose the clear"):
         training.config_text(kind, " ")
+
+
+def test_prepared_procedures_are_wholes_of_which_some_validate(tmp_path: Path) -> None:
+    """As ``meddl desmoke prepare`` leaves them: a folder of pictures per video."""
+    from PIL import Image
+
+    from meddl.desmoke.training_config import read_plan
+    from SlicerMedDLLib.runs import write_config
+
+    for name in ("video01", "video02", "video03"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "frames.json").write_text("{}")
+        for n in range(2):
+            Image.new("RGB", (64, 48), (150, 60, 50)).save(tmp_path / "train" / name / f"{n}.png")
+    text = training.config_text(training.LIGHT, tmp_path / "train")
+    plan = read_plan(write_config(tmp_path / "run", text))
+    assert len(plan.training) == 2 and len(plan.validation) == 1
+    assert all(len(source.paths) == 2 for source in plan.training)  # type: ignore[attr-defined]
 
 
 def test_a_training_is_configured_stopped_and_continued(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,23 @@ def test_a_file_is_loaded_and_cleared_by_one_click(module: Any, tmp_path: Path) 
         browser.SetSelectedItemNumber(item)
         np.testing.assert_array_equal(pixels(clips.shown(browser, clips.OUTPUT)), clear)
         assert module.widget.ui.levelBar.value == round(100 * level)
+
+
+def test_frames_of_a_changing_rate_keep_their_times(module: Any, tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    times = [500, 520, 540, 700, 1000]  # ms
+    with av.open(str(tmp_path / "uneven.mkv"), "w") as output:
+        stream = output.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    sequence = module.logic.loadVideo(tmp_path / "uneven.mkv")
+    found = smokecurve.index_values(sequence)
+    np.testing.assert_allclose(found, (np.array(times) - times[0]) / 1000, atol=1e-6)
 
 
 def test_an_input_that_lies_otherwise_keeps_its_place(module: Any) -> None:

@@ -14,7 +14,7 @@ class TrainingSection(RunSection):
     """Runs ``meddl desmoke train``."""
 
     button = "trainingButton"
-    curves = ("train/loss", "validation/loss", "validation/psnr")
+    curves = ("train/loss", "validation/psnr")
 
     def connect(self) -> None:
         """The clear video is this machine's too."""

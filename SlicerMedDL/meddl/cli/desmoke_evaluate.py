@@ -1,4 +1,4 @@
-"""``meddl desmoke evaluate``: desmoked frames against clear ones. Parsing and printing."""
+"""``meddl desmoke evaluate``: desmoked frames against clear or smoky ones. Parsing, printing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import argparse
 from typing import Any
 
 HELP = """\
-Judge desmoked frames beside the same frames without smoke, and beside the smoky input (--input).
+Judge desmoked frames beside the same frames without smoke, beside the smoky input (--input), or
+both. Real smoke has no REFERENCE_DIR: leave it out.
 
 Folders of pictures are matched by file name, a video by order. REPORT.json holds PSNR, SSIM, UQI,
-FSIMc and the correlation of the gradients for output and input and their difference (the gain);
-smoke density and contrast, which need no reference; how much of the input's structure is kept; the
-change on frames without smoke; and flicker, if the frames are a video (or --flicker on): all per
-frame, with mean and median. A table (.csv), a plot (.png) and pictures side by side
-(REPORT_pictures) are written beside it.
+FSIMc and the correlation of the gradients, which need the reference; smoke density, contrast and
+flicker (of a video, or with --flicker on), which need none; all of them for output and input and
+their difference (the gain); how much of the input's structure is kept; and the change on frames
+without smoke: per frame, with mean and median. A table (.csv), a plot (.png) and pictures side by
+side (REPORT_pictures) are written beside it.
 """
 
 EXAMPLES = """\
 examples:
   meddl desmoke evaluate out clear --input smoky --output report.json
   meddl desmoke evaluate out.mp4 clear.mp4 --input smoky.mp4 --output report.json --pictures 0
+  meddl desmoke evaluate out.mp4 --input operation.mp4 --output report.json
 """
 
 
@@ -36,7 +38,9 @@ def add(actions: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("frames", metavar="OUTPUT_DIR", help="desmoked frames, or a video")
-    parser.add_argument("reference", metavar="REFERENCE_DIR", help="the same without smoke")
+    parser.add_argument(
+        "reference", nargs="?", metavar="REFERENCE_DIR", help="the same without smoke, if it exists"
+    )
     parser.add_argument("--input", metavar="SMOKY_DIR", help="the same before desmoking")
     parser.add_argument("--output", required=True, metavar="REPORT.json")
     add_arguments(parser.add_argument_group("evaluation"), EvaluationParameters)
@@ -66,17 +70,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+COLUMNS = {
+    "psnr": ("PSNR", 2),
+    "ssim": ("SSIM", 3),
+    "uqi": ("UQI", 3),
+    "fsimc": ("FSIMc", 3),
+    "gradient_correlation": ("edges", 3),
+    "smoke_density": ("smoke density", 3),
+    "contrast": ("contrast", 3),
+}  # figure -> its title and digits
+
+
 def _print(result: dict[str, Any]) -> None:
     mean = {name: values["mean"] for name, values in result["summary"].items()}
-    roles = [role for role in ("input", "output", "gain") if f"{role}_psnr" in mean]
+    shown = {name: column for name, column in COLUMNS.items() if f"output_{name}" in mean}
     print(f"{len(result['frames'])} frames, means:")
-    print("            PSNR   SSIM    UQI  FSIMc  edges   smoke density")
-    for role in roles:
-        row = f"  {role:<7}{mean[f'{role}_psnr']:7.2f}"
-        for name in ("ssim", "uqi", "fsimc", "gradient_correlation"):
-            row += f"{mean[f'{role}_{name}']:7.3f}"
-        smoke = mean.get(f"{role}_smoke_density")
-        print(row + (f"{smoke:10.3f}" if smoke is not None else ""))
+    print(" " * 8 + "".join(f"{title:>{len(title) + 3}}" for title, _ in shown.values()))
+    for role in ("input", "output", "gain"):
+        if f"{role}_smoke_density" in mean:
+            row = "".join(
+                f"{mean[f'{role}_{name}']:{len(title) + 3}.{digits}f}"
+                for name, (title, digits) in shown.items()
+            )
+            print(f"  {role:<6}{row}")
     if "structure_kept" in mean:
         print(f"  the output keeps {mean['structure_kept']:.3f} of the input's structure")
     if (kept := result["smoke_free"]) is not None:

@@ -10,7 +10,7 @@ import itertools
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -181,7 +181,35 @@ def read_frames(
         raise InputError(f"frames {start}:{stop}:{step} are none; 0 <= start < stop, step >= 1")
     if path.is_dir():
         return _read_folder(path, start, stop, step)
-    return _decode(_check_container(path), _backend(), start, stop, step, resize)
+    decoded = _decode(_check_container(path), _backend(), start, stop, step, resize)
+    return (frame for _, frame in decoded)
+
+
+def timed_frames(path: str | Path, rate: float) -> Iterator[tuple[float, Frame]]:
+    """As :func:`read_frames`, every frame with its time.
+
+    Args:
+        rate: frames per second, which gives the times where nothing else is known: of AVI files, of
+            folders, and without PyAV.
+
+    Yields:
+        Seconds by the file's clock, which rise but need not begin at 0 nor step evenly, and the
+        frame.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _rising(((None, frame) for frame in _read_folder(path, 0, None, 1)), rate)
+    return _rising(_decode(_check_container(path), _backend(), 0, None, 1, True), rate)
+
+
+def _rising(
+    decoded: Iterable[tuple[float | None, Frame]], rate: float
+) -> Iterator[tuple[float, Frame]]:
+    last = -math.inf
+    for index, (time, frame) in enumerate(decoded):
+        # Damaged files repeat times.
+        last = max(index / rate if time is None else time, last + 1e-6)
+        yield last, frame
 
 
 def video_seeker(
@@ -203,18 +231,18 @@ def video_seeker(
 
 def _decode(
     path: Path, backend: ModuleType, start: int, stop: int | None, step: int, resize: bool
-) -> Iterator[Frame]:
+) -> Iterator[tuple[float | None, Frame]]:
     said = 0
     count = 0
     with parsing(path, "video"):
         said = backend.probe(path)[0]
-        frames: Iterator[Callable[[], Frame]] = backend.frames(path, resize)
-        for index, convert in enumerate(frames):
+        frames: Iterator[tuple[float | None, Callable[[], Frame]]] = backend.frames(path, resize)
+        for index, (time, convert) in enumerate(frames):
             if stop is not None and index >= stop:
                 return
             count = index + 1
             if index >= start and (index - start) % step == 0:
-                yield convert()
+                yield time, convert()
     if not count:
         raise FileError(f"{path} has no frame that decodes; it is truncated or damaged")
     if count < said:
@@ -291,6 +319,7 @@ def write_frames(
     rate: float,
     *,
     sound_from: str | Path | None = None,
+    times: Sequence[float] | None = None,
     total: int = 0,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
@@ -302,6 +331,9 @@ def write_frames(
         frames: (H, W, 3) uint8 RGB, all of one size.
         rate: frames per second, 0.1 to 1000.
         sound_from: a file whose sound goes along, up to the last frame (``.mp4`` only).
+        times: of the frames, s by the clock of ``sound_from``, where they are not evenly spaced or
+            do not begin at 0 (:func:`timed_frames`); may grow while frames are taken. An ``.avi``
+            has the rate alone.
         total: number of frames to come, for the progress; 0 if unknown.
 
     Raises:
@@ -344,9 +376,8 @@ def write_frames(
         if path.suffix.lower() == ".mp4":
             from meddl.core.video_pyav import write_h264
 
-            write_h264(
-                temporary, whole, float(rate), None if sound_from is None else Path(sound_from)
-            )
+            sound = None if sound_from is None else Path(sound_from)
+            write_h264(temporary, whole, float(rate), sound, times)
         else:
             from meddl.core.video_opencv import write_mjpeg
 

@@ -42,15 +42,16 @@ def probe(path: Path) -> tuple[int, float, str, bool | None]:
     return frames, rate, _CODECS.get(name, name.lower()), None
 
 
-def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
-    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next.
+def frames(path: Path, resize: bool = True) -> Iterator[tuple[None, Callable[[], Frame]]]:
+    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next; of
+    its time OpenCV says too little.
 
     OpenCV resizes to the size of the first frame, whatever ``resize`` says.
     """
     capture = _open(path)
     try:
         while capture.grab():
-            yield lambda: _rgb(path, capture)
+            yield None, lambda: _rgb(path, capture)
     finally:
         capture.release()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -30,6 +30,7 @@ Frame = NDArray[np.uint8]
 # players take untagged high-definition video for BT.709.
 _BT601, _LIMITED_RANGE = 6, 1
 _AUDIO_RATE = 48000
+_TICK = Fraction(1, 90_000)  # s, of the times of frames: whole for all rates of video
 
 
 def _open(path: Path) -> InputContainer:
@@ -62,8 +63,11 @@ def probe(path: Path) -> tuple[int, float, str, bool | None]:
         return frames, rate, stream.codec_context.name, bool(container.streams.audio)
 
 
-def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
-    """One function per decodable frame that converts it to (H, W, 3) RGB, valid until the next.
+def frames(path: Path, resize: bool = True) -> Iterator[tuple[float | None, Callable[[], Frame]]]:
+    """Time and a function per decodable frame that converts it to (H, W, 3) RGB, valid until the
+    next.
+
+    Times are s by the file's clock, None where it does not say.
 
     Raises:
         FileError: no video, or, unless ``resize``, a frame of another size than the first.
@@ -71,6 +75,7 @@ def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
     with _open(path) as container:
         stream = _pictures(path, container)
         stream.thread_type = "AUTO"
+        timed = container.format.name != "avi"  # which has a rate and no times
         damaged = 0
         size: tuple[int, int] | None = None
         packets = container.demux(stream)
@@ -94,7 +99,7 @@ def frames(path: Path, resize: bool = True) -> Iterator[Callable[[], Frame]]:
                         f"{path} changes from {size[0]}x{size[1]} to {frame.width}x{frame.height} "
                         "pixels on its way; cut it where it changes"
                     )
-                yield partial(_rgb, frame, size)
+                yield frame.time if timed else None, partial(_rgb, frame, size)
         if damaged:
             logger.warning("%s: %d damaged packets were left out", path, damaged)
 
@@ -195,23 +200,35 @@ def has_h264() -> bool:
 
 
 def write_h264(
-    path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path | None = None
+    path: Path,
+    pictures: Iterator[Frame],
+    rate: float,
+    sound_from: Path | None = None,
+    times: Sequence[float] | None = None,
 ) -> None:
     """Encode ``pictures`` (all of one size) as H.264 in MP4, with the sound of another file as AAC.
 
-    Odd sizes keep their pixels by storing colour at full resolution (yuv444p).
+    Odd sizes keep their pixels by storing colour at full resolution (yuv444p). ``times``: see
+    :func:`meddl.core.video.write_frames`.
 
     Raises:
         FileError: FFmpeg cannot encode or write.
     """
     try:
-        _encode(path, pictures, rate, sound_from)
+        _encode(path, pictures, rate, sound_from, times)
     except av.FFmpegError as error:
         raise FileError(f"{path.name} cannot be encoded: {error}") from error
 
 
-def _encode(path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path | None) -> None:
+def _encode(
+    path: Path,
+    pictures: Iterator[Frame],
+    rate: float,
+    sound_from: Path | None,
+    times: Sequence[float] | None,
+) -> None:
     first = next(pictures)
+    start = times[0] if times is not None else 0.0
     height, width = first.shape[:2]
     with av.open(str(path.absolute()), "w", format="mp4") as output:
         fraction = Fraction(rate).limit_denominator(1001)
@@ -220,36 +237,62 @@ def _encode(path: Path, pictures: Iterator[Frame], rate: float, sound_from: Path
         stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
         stream.codec_context.colorspace = _BT601
         stream.codec_context.color_range = _LIMITED_RANGE
-        sound = _Sound(output, sound_from) if sound_from is not None else None
+        tick = _TICK if times is not None else 1 / fraction
+        stream.codec_context.time_base = tick
+        sound = _Sound(output, sound_from, start) if sound_from is not None else None
+        shown = -1
         for index, picture in enumerate(chain([first], pictures)):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts = index
-            frame.time_base = 1 / fraction
+            # A frame is shown after the one before it, whatever a damaged file says.
+            shown = max(shown + 1, index if times is None else round((times[index] - start) / tick))
+            frame.pts, frame.time_base = shown, tick
             output.mux(stream.encode(frame))
             if sound is not None:
-                sound.write_until((index + 1) / rate)
+                sound.write_until(float(shown * tick) + 1 / rate)
         output.mux(stream.encode(None))
         if sound is not None:
             sound.close()
 
 
 class _Sound:
-    """The sound of a file, written in step with the pictures so that a player need not search."""
+    """The sound of a file from ``start`` (s by its clock) on, written in step with the pictures so
+    that a player need not search."""
 
-    def __init__(self, output: OutputContainer, source: Path) -> None:
+    def __init__(self, output: OutputContainer, source: Path, start: float) -> None:
         self.output = output
+        self.start = start
         self.container = _open(source)
         self.stream = output.add_stream("aac", rate=_AUDIO_RATE, layout="stereo")
         self.frames = self._resampled()
         self.pending = next(self.frames, None)
 
     def _resampled(self) -> Iterator[AudioFrame]:
+        for frame in self._decoded():
+            if frame.pts is not None and frame.time_base is not None:
+                frame.pts -= round(self.start / frame.time_base)
+            if frame.pts is None or frame.pts >= 0:
+                yield frame
+
+    def _decoded(self) -> Iterator[AudioFrame]:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_AUDIO_RATE)
-        try:
-            for frame in self.container.decode(audio=0):
+        packets, damaged = self.container.demux(self.container.streams.audio[0]), 0
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                logger.warning("the sound ends early: %s", error)
+                break
+            if packet is None:
+                break
+            try:
+                decoded = packet.decode()
+            except av.FFmpegError:
+                damaged += 1
+                continue
+            for frame in decoded:
                 yield from resampler.resample(frame)
-        except av.FFmpegError as error:
-            logger.warning("the sound ends early: %s", error)
+        if damaged:
+            logger.warning("%d damaged packets of the sound were left out", damaged)
         yield from resampler.resample(None)
 
     def write_until(self, seconds: float) -> None:

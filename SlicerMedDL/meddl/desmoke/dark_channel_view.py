@@ -18,7 +18,7 @@ from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.video import explain_writer, probe_video, read_frames, write_frames
 from meddl.desmoke.desmoker import VideoDesmoker
-from meddl.desmoke.files import RATE
+from meddl.desmoke.files import RATE, refuse_overwriting
 
 Frame = NDArray[np.uint8]
 NAMES = ("frame", "minimum", "dark channel", "refined", "transmission", "result")
@@ -86,7 +86,7 @@ def show_dark_channel(
         output: a picture for a picture, else ``.mp4`` or ``.avi``.
 
     Raises:
-        FileError: a source that cannot be read, or another kind of output.
+        FileError: a source that cannot be read, another kind of output, or one that is the source.
         Cancelled: by the token; no file is left.
     """
     source, output = Path(source), Path(output)
@@ -95,6 +95,7 @@ def show_dark_channel(
     if one != (output.suffix.lower() in PICTURES):
         wanted = "a picture" if one else "a video, .mp4 or .avi"
         raise FileError(f"{output}: the dark channel of {source.name} is written as {wanted}")
+    refuse_overwriting(source, [output])
     desmoker = VideoDesmoker("classical")
     if one:
         panels = dark_channel_panels(read_rgb(source), desmoker, parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,13 @@ def _check(output: Path, content: Mapping[str, Any], resume: bool) -> None:
                 )
     elif visible(output):
         raise FileError(f"{output} is not an empty folder; choose another output")
+
+
+def discard(output: Path, folders: Sequence[str]) -> None:
+    """Take away what :func:`dataset_folder` has made, so that the folder can be begun anew."""
+    for name in folders:
+        shutil.rmtree(output / name)
+    (output / RECORD).unlink()  # last: with it a run that is killed here can be resumed
 
 
 def write_record(output: Path, content: Mapping[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,13 @@ def _has_network(weights: str | Path | None) -> bool:
     return is_installed("torch")
 
 
-def check_strength(strength: float) -> float:
+def check_strength(strength: Any) -> float:
     """``strength`` if it is a number from 0 to 1.
 
     Raises:
         InputError: anything else.
     """
-    if not (isinstance(strength, (int, float)) and 0 <= strength <= 1):
+    if not (isinstance(strength, Real) and 0 <= float(strength) <= 1):
         raise InputError(f"the strength is {strength!r}, a number from 0 to 1 was expected")
     return float(strength)
 

@@ -1,5 +1,5 @@
 """How good desmoked frames are: figures of every frame, of output, smoky input and their
-difference."""
+difference, with a clear reference or without one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from meddl.desmoke.metrics import (
     structure,
 )
 
-# Beside the reference, where more is better: the gain over the input is reported.
-COMPARED = (*FULL_REFERENCE, "gradient_correlation")
+COMPARED = (*FULL_REFERENCE, "gradient_correlation")  # beside the reference: more is better
+ALONE = {"smoke_density": smoke_density, "contrast": contrast, "clipped": clipped}
 # An input this near its reference holds no smoke: half a grey level is what JPEG and video add.
 SMOKE_FREE = 0.005
 
@@ -44,14 +44,15 @@ def evaluate(
 
     Returns:
         ``parameters``; ``frames``, a row each with ``name`` and ``ROLE_FIGURE``: PSNR in dB, SSIM,
-        UQI, FSIMc and the gradient correlation of ``output`` and ``input`` with the reference and
-        ``gain_FIGURE`` (output minus input), smoke density, contrast and clipped share of every
-        role, ``structure_kept`` (of the input in the output), ``change`` (mean absolute difference
-        of output and input, part of the range); ``summary``, the same names with ``mean`` and
-        ``median``; ``smoke_free``, the mean change of ``frames`` whose input is its reference to
-        within 0.5 % of the range, or None; ``flicker`` (see
-        :mod:`meddl.desmoke.flicker`, by the flow of the reference) of every role and the number of
-        ``pairs``, or None.
+        UQI, FSIMc and the gradient correlation of ``output`` and ``input`` with the reference,
+        smoke density, contrast and clipped share of every role, of all of them ``gain_FIGURE``
+        (output minus input), ``structure_kept`` (of the input in the output), ``change`` (mean
+        absolute difference of output and input, part of the range); ``summary``, the same names
+        with ``mean`` and ``median``; ``smoke_free``, the mean change of ``frames`` whose input is
+        its reference to within 0.5 % of the range, or None; ``flicker`` (see
+        :mod:`meddl.desmoke.flicker`, by the flow of the reference, of the input where there is
+        none) of every role, its ``gain``, and the number of ``pairs``, or None. What needs a role
+        that is not there is left out.
 
     Raises:
         InputError: no frame, frames of different or too small size, or no two frames that match
@@ -70,9 +71,10 @@ def evaluate(
         frames = sets[number]
         rows.append({"name": sets.names[number], **judge(frames)})
         if in_order:
-            meter.add(frames["reference"], frames)
+            meter.add(_guide(frames), frames)
     if parameters.flicker == "on" and not meter.pairs:
-        raise InputError("no two successive references match, flicker cannot be judged")
+        guide = "references" if "reference" in sets.readers else "inputs"
+        raise InputError(f"no two successive {guide} match, flicker cannot be judged")
     unchanged = [row["change"] for row in rows if row.get("smoke", 1.0) < SMOKE_FREE]
     return {
         "parameters": to_dict(parameters),
@@ -81,32 +83,46 @@ def evaluate(
         "smoke_free": {"frames": len(unchanged), "change": float(np.mean(unchanged))}
         if unchanged
         else None,
-        "flicker": {**meter.means(), "pairs": meter.pairs} if meter.pairs else None,
+        "flicker": _flicker(meter) if meter.pairs else None,
     }
 
 
+def _guide(frames: Mapping[str, Frame]) -> Frame:
+    """What is not the work of the method that is judged."""
+    return frames["reference"] if "reference" in frames else frames["input"]
+
+
+def _flicker(meter: FlickerMeter) -> dict[str, float]:
+    means = meter.means()
+    gain = {"gain": means["output"] - means["input"]} if "input" in means else {}
+    return {**means, **gain, "pairs": meter.pairs}
+
+
 def judge(frames: Mapping[str, Frame]) -> dict[str, float]:
-    """The figures of one frame; ``frames`` is output, reference and perhaps input.
+    """The figures of one frame; ``frames`` is output and reference, input or both.
 
     ``smoke`` is the mean absolute difference of input and reference, part of the range. PSNR, SSIM,
     UQI and FSIMc count the whole picture, as everywhere; all else the field of view alone.
     """
-    output, reference = frames["output"], frames["reference"]
-    mask = field_of_view(reference)
-    row: dict[str, float] = {}
-    for role in [role for role in ("output", "input") if role in frames]:
-        found = full_reference(frames[role], reference)
-        found["gradient_correlation"] = gradient_correlation(frames[role], reference, mask)
-        row |= {f"{role}_{name}": value for name, value in found.items()}
-    if "input" in frames:
-        row |= {f"gain_{n}": row[f"output_{n}"] - row[f"input_{n}"] for n in COMPARED}
-        row["structure_kept"] = structure(output, frames["input"], mask)
-        row["change"] = change(output, frames["input"], mask)
-        row["smoke"] = change(frames["input"], reference, mask)
-    for role, frame in frames.items():
-        row[f"{role}_smoke_density"] = smoke_density(frame, mask)
-        row[f"{role}_contrast"] = contrast(frame, mask)
-        row[f"{role}_clipped"] = clipped(frame, mask)
+    output, smoky, reference = frames["output"], frames.get("input"), frames.get("reference")
+    mask = field_of_view(_guide(frames))
+    row = {
+        f"{role}_{name}": figure(frame, mask)
+        for role, frame in frames.items()
+        for name, figure in ALONE.items()
+    }
+    if reference is not None:
+        for role in [role for role in ("output", "input") if role in frames]:
+            found = full_reference(frames[role], reference)
+            found["gradient_correlation"] = gradient_correlation(frames[role], reference, mask)
+            row |= {f"{role}_{name}": value for name, value in found.items()}
+    if smoky is not None:
+        names = (*ALONE, *(COMPARED if reference is not None else ()))
+        row |= {f"gain_{n}": row[f"output_{n}"] - row[f"input_{n}"] for n in names}
+        row["structure_kept"] = structure(output, smoky, mask)
+        row["change"] = change(output, smoky, mask)
+        if reference is not None:
+            row["smoke"] = change(smoky, reference, mask)
     return row
 
 

@@ -59,9 +59,10 @@ def side_by_side(frames: list[Frame], gap: int = 4) -> Frame:
 def _plot(path: Path, result: dict[str, Any]) -> None:
     rows = result["frames"]
     figure = require("matplotlib.figure", "the plot").Figure((10, 5), layout="constrained")
-    panels = figure.subplots(2, 3).ravel()
     numbers = range(len(rows))
-    panels_of = [*FULL_REFERENCE, "smoke_density", "contrast"]
+    names = (*FULL_REFERENCE, "smoke_density", "contrast")
+    panels_of = [name for name in names if f"output_{name}" in rows[0]]
+    panels = figure.subplots(2, len(panels_of) // 2).ravel()
     colours = {"input": "tab:grey", "output": "tab:blue", "reference": "tab:green"}
     for panel, name in zip(panels, panels_of, strict=True):
         for role in ROLES:

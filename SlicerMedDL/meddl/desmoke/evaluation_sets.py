@@ -1,4 +1,4 @@
-"""Frames that belong together: output, clear reference and, if there is one, smoky input."""
+"""Frames that belong together: output, and clear reference, smoky input or both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FrameSets:
 
     Attributes:
         names: of the frames.
-        readers: ``"output"``, ``"reference"`` and perhaps ``"input"`` -> number -> frame.
+        readers: ``"output"`` and ``"reference"``, ``"input"`` or both -> number -> frame.
         in_order: whether they are successive frames of a video.
     """
 
@@ -50,28 +50,32 @@ class FrameSets:
 @contextmanager
 def open_sets(
     output: str | Path,
-    reference: str | Path,
+    reference: str | Path | None = None,
     smoky: str | Path | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[FrameSets]:
     """Open frames for comparison.
 
-    Folders of pictures are matched by the names of the files without their suffix; references that
-    have no output are left out. Where one is a video, all are matched by order and must have as
-    many frames.
+    Folders of pictures are matched by the names of the files without their suffix; what has no
+    output is left out. Where one is a video, all are matched by order and must have as many frames.
 
     Args:
         output: a folder of pictures or a video, what is judged.
-        reference: the same frames without smoke.
-        smoky: the same frames before.
+        reference: the same frames without smoke; None where nobody has such.
+        smoky: the same frames before; without a reference they are needed.
 
     Raises:
         FileError: missing, no pictures, no video.
-        InputError: frames without a partner, or different numbers of frames.
+        InputError: neither reference nor smoky frames, frames without a partner, or different
+            numbers of frames.
     """
-    paths = {"output": Path(output), "reference": Path(reference)}
-    if smoky is not None:
-        paths["input"] = Path(smoky)
+    roles = {"output": output, "reference": reference, "input": smoky}
+    paths = {role: Path(path) for role, path in roles.items() if path is not None}
+    if len(paths) == 1:
+        raise InputError(
+            f"there is nothing to hold {output} against; give clear frames (REFERENCE_DIR), "
+            "smoky ones (--input) or both"
+        )
     for role, path in paths.items():
         if not path.exists():
             raise FileError(f"the {role} {path} was not found (folder {Path.cwd()})")

@@ -15,7 +15,7 @@ from meddl.core.image_io import PICTURES
 from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.core.run_record import make_folder
-from meddl.core.video import explain_writer, picture_files, probe_video, read_frames, write_frames
+from meddl.core.video import explain_writer, picture_files, probe_video, timed_frames, write_frames
 from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from meddl.desmoke.smoke_curve import check_curve, write_curve
 
@@ -36,6 +36,9 @@ def desmoke_video(
 ) -> dict[str, Any]:
     """Write a video without smoke, frame by frame; memory does not grow with its length.
 
+    In ``.mp4`` frames keep their times, so that the sound of a video of changing rate stays with
+    them.
+
     Args:
         source: a video, or a folder of pictures of equal size (25 per second).
         output: ``.mp4`` (H.264, with the sound of the source) or ``.avi`` (Motion JPEG, no sound).
@@ -46,22 +49,25 @@ def desmoke_video(
         frames, rate, method, mean and largest smoke level, whether sound was kept.
 
     Raises:
-        FileError: a source without video, an output that cannot be written or is the source.
+        FileError: a source without video, an output that cannot be written or is the source or one
+            of its pictures.
         InputError, DependencyError, DeviceError: see :class:`VideoDesmoker`.
         Cancelled: by the token; no file is left.
     """
     source, output = Path(source), Path(output)
-    _refuse_overwriting([source], [output])
     curves = [check_curve(path) for path in (smoke_level, smoke_plot) if path]
+    refuse_overwriting(source, [output, *curves])
     info = probe_video(source)
     sound = source if info.has_sound and output.suffix.lower() == ".mp4" else None
     explain_writer(output, sound)
     desmoker = desmoker_of(parameters)
     rate = info.rate or RATE
     levels: list[float] = []
+    times: list[float] = []
 
     def frames() -> Iterator[Frame]:
-        for frame in read_frames(source):
+        for time, frame in timed_frames(source, rate):
+            times.append(time)
             result = desmoker(frame)
             levels.append(desmoker.smoke_level)
             yield np.hstack([frame, result]) if side_by_side else result
@@ -71,12 +77,13 @@ def desmoke_video(
         frames(),
         rate,
         sound_from=sound,
+        times=times,
         total=info.frames,
         progress=progress,
         cancel=cancel,
     )
     for path in curves:
-        write_curve(path, levels, rate)
+        write_curve(path, levels, np.subtract(times, times[0]))
     return {
         "frames": len(levels),
         "rate": rate,
@@ -111,11 +118,13 @@ def desmoke_images(
     target = Path(output)
     files = source_pictures(sources)
     single = len(sources) == len(files) == 1 and target.suffix.lower() in PICTURES
+    if not (single or target.is_dir()):
+        _check_folder_name(target, files)
     targets = [target] if single else [target / f"{path.stem}.png" for path in files]
     twice = {path.name for path in targets if targets.count(path) > 1}
     if twice:
         raise FileError(f"two pictures would become {min(twice)}; give them different names")
-    _refuse_overwriting(files, targets)
+    refuse_overwriting(files, targets)
     desmoker = desmoker_of(parameters)
     if not single:
         make_folder(target)
@@ -152,7 +161,26 @@ def source_pictures(sources: Sequence[str | Path]) -> list[Path]:
     return files
 
 
-def _refuse_overwriting(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+def _check_folder_name(target: Path, files: Sequence[Path]) -> None:
+    """A folder called ``clear.webp`` is no picture that somebody asked for."""
+    kinds = ", ".join(PICTURES)
+    if target.suffix.lower() in PICTURES:
+        raise FileError(f"{target} is one picture, {len(files)} would be written; name a folder")
+    if target.suffix and len(files) == 1:
+        raise FileError(f"{target} is no picture ({kinds}); a new folder is named without a dot")
+
+
+def refuse_overwriting(sources: Path | Sequence[Path], targets: Sequence[Path]) -> None:
+    """Refuse a target that is a source.
+
+    Args:
+        sources: files, or one file or folder of pictures.
+
+    Raises:
+        FileError: there is one, or a folder without pictures.
+    """
+    if isinstance(sources, Path):
+        sources = picture_files(sources) if sources.is_dir() else [sources]
     both = {path.resolve() for path in sources} & {path.resolve() for path in targets}
     if both:
         raise FileError(f"{min(both)} is input and output; choose another output")

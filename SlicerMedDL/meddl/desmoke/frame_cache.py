@@ -67,9 +67,7 @@ def store_frames(
         path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.frames"
         if not path.exists():
             with atomic_path(path) as temporary, temporary.open("wb") as file:
-                for frame in source.frames():
-                    if cancel is not None:
-                        cancel.check()
+                for frame in source.frames(cancel):
                     file.write(fit_frame(frame, size).tobytes())
         if path.stat().st_size:
             parts.append(np.memmap(path, np.uint8, "r").reshape(-1, *size, 3))

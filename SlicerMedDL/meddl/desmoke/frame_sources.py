@@ -7,8 +7,9 @@ procedure, one picture, one scene.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +20,9 @@ from meddl.core.errors import FileError, InputError
 from meddl.core.file_patterns import ONLY, named_files
 from meddl.core.image_io import PICTURES
 from meddl.core.pictures import read_rgb
+from meddl.core.progress import CancelToken
 from meddl.core.video import picture_files, probe_video, read_frames
-from meddl.desmoke.clear_frames import clarity, parse_numbers
+from meddl.desmoke.clear_frames import clarity, clear_of_video, parse_numbers
 
 Frame = NDArray[np.uint8]
 
@@ -38,8 +40,12 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    def frames(self) -> Iterator[Frame]:
-        """(H, W, 3) uint8 RGB, one after the other."""
+    def frames(self, cancel: CancelToken | None = None) -> Iterator[Frame]:
+        """(H, W, 3) uint8 RGB, one after the other.
+
+        Raises:
+            Cancelled: by the token, between frames.
+        """
 
     def identity(self) -> Any:
         """What makes two sources the same, as JSON."""
@@ -54,8 +60,10 @@ class FileFrames:
         paths: one video, or pictures.
         numbers: of its frames, from 0; None: all.
         every: of these every so manyth.
-        judge: leave out frames that seem to have smoke, see
-            :func:`meddl.desmoke.clear_frames.clarity`; those of ``numbers`` are taken as they are.
+        judge: leave out frames that seem to have smoke, by
+            :func:`meddl.desmoke.clear_frames.clear_of_video`, a single picture by
+            :attr:`meddl.desmoke.clear_frames.Clarity.is_clear`; those of ``numbers`` are taken as
+            they are.
     """
 
     name: str
@@ -64,17 +72,22 @@ class FileFrames:
     every: int = 1
     judge: bool = False
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, cancel: CancelToken | None = None) -> Iterator[Frame]:
         """See :class:`Source`.
 
         Raises:
             FileError: damaged files.
             InputError: a number behind the last frame.
         """
-        chosen = self._chosen(self._all())
-        if self.judge and self.numbers is None:
-            return (frame for frame in chosen if clarity(frame).is_clear)
-        return chosen
+        judged = self.judge and self.numbers is None
+        # They are read twice: a frame is held against all others, which memory may not hold.
+        clear = self._clear(self._chosen(cancel)) if judged else repeat(True)
+        return (frame for frame, kept in zip(self._chosen(cancel), clear, strict=judged) if kept)
+
+    def _clear(self, frames: Iterator[Frame]) -> Iterable[bool]:
+        values = [clarity(frame) for frame in frames]
+        alone = len(self.paths) == 1 and _is_picture(self.paths[0])
+        return [v.is_clear for v in values] if alone else clear_of_video(values).tolist()
 
     def _all(self) -> Iterator[Frame]:
         if _is_picture(self.paths[0]):
@@ -84,9 +97,11 @@ class FileFrames:
     def _stop(self) -> int:
         return max(self.numbers or (), default=-1) + 1
 
-    def _chosen(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+    def _chosen(self, cancel: CancelToken | None) -> Iterator[Frame]:
         count = taken = 0
-        for number, frame in enumerate(frames):
+        for number, frame in enumerate(self._all()):
+            if cancel is not None:
+                cancel.check()
             count = number + 1
             if self.numbers is None or number in self.numbers:
                 if taken % self.every == 0:
@@ -122,7 +137,7 @@ class RenderedFrames:
         """See :class:`Source`."""
         return f"rendered-{self.seed}"
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, cancel: CancelToken | None = None) -> Iterator[Frame]:
         """See :class:`Source`."""
         from meddl.rendering import (
             abdomen,
@@ -136,6 +151,8 @@ class RenderedFrames:
         scene, rng = abdomen(self.seed), np.random.default_rng([self.seed, 1])
         size = RENDERED_SIDE, RENDERED_SIDE
         for _ in range(self.views):
+            if cancel is not None:
+                cancel.check()
             intrinsics = fov_intrinsics(rng.uniform(*FIELD), size)
             pose = camera_path(scene, 1, rng)[0]
             light, sensor = random_light(rng), random_sensor(rng, RENDERED_SIDE)

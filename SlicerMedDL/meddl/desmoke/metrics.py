@@ -39,7 +39,10 @@ def check_frame(frame: Any, name: str = "the frame") -> Frame:
     """
     frame = np.asarray(frame)
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-        raise InputError(f"{name} is {frame.shape} {frame.dtype}, (H, W, 3) uint8 was expected")
+        raise InputError(
+            f"{name} is {frame.shape} {frame.dtype}, (H, W, 3) uint8 was expected: stack grey "
+            "three times, drop alpha, divide 16 bits by 257"
+        )
     return frame
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import parsing
 from meddl.core.pictures import read_rgb
+from meddl.core.progress import CancelToken
 from meddl.core.video import picture_files
 from meddl.desmoke.frame_sources import Frame
 from meddl.desmoke.samples import Frames, Sample, camera_ways, channels_first, moved
@@ -34,13 +35,16 @@ class PairFrames:
     name: str
     paths: tuple[tuple[Path, Path], ...]
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, cancel: CancelToken | None = None) -> Iterator[Frame]:
         """(H, W, 3) uint8 RGB.
 
         Raises:
             FileError: a damaged picture, or a pair of two sizes.
+            Cancelled: by the token, between pairs.
         """
         for clear_path, smoky_path in self.paths:
+            if cancel is not None:
+                cancel.check()
             clear, smoky = read_rgb(clear_path), read_rgb(smoky_path)
             if clear.shape != smoky.shape:
                 raise FileError(

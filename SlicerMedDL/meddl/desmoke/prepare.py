@@ -25,7 +25,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, steps, subpr
 from meddl.core.tables import write_csv
 from meddl.core.video import probe_video, read_frames
 from meddl.desmoke.clear_frames import Clarity, clarity, clear_of_video
-from meddl.desmoke.dataset_folder import INDEX, dataset_folder, write_record
+from meddl.desmoke.dataset_folder import INDEX, dataset_folder, discard, write_record
 from meddl.desmoke.frame_quality import Frame, FrameQuality, frame_quality, reduced
 from meddl.desmoke.prepare_parameters import SPLITS, PrepareParameters, Source, find_sources
 from meddl.desmoke.prepare_workers import GB, Ledger, UnreadableVideo, run_workers
@@ -112,8 +112,8 @@ def prepare(
 
     Raises:
         InputError, FileError: before any work, parameters or folders that do not fit, an estimate
-            over the limit or over the free disk; during it, files that grow over the limit. Videos
-            that are done stay.
+            over the limit or over the free disk; during it, files that grow over the limit (videos
+            that are done stay); after it, no frame is good enough (nothing stays).
         Cancelled: videos that are done stay, and ``resume`` goes on.
     """
     parameters = validate(parameters or PrepareParameters())
@@ -137,7 +137,7 @@ def prepare(
         "parameters": to_dict(parameters),
         "videos": [[str(source.path), source.split] for source in sources],
     }
-    with dataset_folder(output, content, sorted({source.split for source in sources}), resume):
+    with dataset_folder(output, content, _splits(sources), resume):
         done = sum(_size(_target(output, source)) for source in sources)
         _check_disk(output, expected.bytes - done)
         todo = [
@@ -173,7 +173,11 @@ def _finish(
             logger.warning("%s ends after about %d of %d frames", name, *truncated[name])
     rows = [row for table in tables.values() for row in table["rows"]]
     if not rows:
-        raise InputError("no frame is good enough; lower --sharpness or --colourfulness")
+        discard(output, _splits(sources))
+        raise InputError(
+            "no frame is good enough; lower --sharpness or --colourfulness, widen --brightness, or "
+            "leave --clear off"
+        )
     write_csv(output / INDEX, rows)
     write_record(output, {**content, "failed": failed, "truncated": truncated})
     return {
@@ -184,6 +188,10 @@ def _finish(
         "failed": failed,
         "truncated": truncated,
     }
+
+
+def _splits(sources: Sequence[Source]) -> list[str]:
+    return sorted({source.split for source in sources})
 
 
 def _target(output: Path, source: Source) -> Path:

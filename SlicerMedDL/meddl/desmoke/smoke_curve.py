@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from meddl.core.errors import FileError
 from meddl.core.files import atomic_path, writable_parent
 from meddl.core.optional import require
@@ -28,12 +31,14 @@ def check_curve(path: str | Path) -> Path:
     return path
 
 
-def write_curve(path: str | Path, levels: Sequence[float], rate: float) -> None:
+def write_curve(
+    path: str | Path, levels: Sequence[float], times: Sequence[float] | NDArray[np.float64]
+) -> None:
     """Write a table (``.csv``: frame, seconds, smoke_level) or a plot (``.png``), atomically.
 
     Args:
         levels: 0..1 of each frame.
-        rate: frames per second.
+        times: of the frames, s.
 
     Raises:
         FileError, DependencyError: see :func:`check_curve`.
@@ -41,8 +46,8 @@ def write_curve(path: str | Path, levels: Sequence[float], rate: float) -> None:
     path = check_curve(path)
     if path.suffix.lower() == TABLE:
         rows = [
-            {"frame": n, "seconds": f"{n / rate:.6g}", "smoke_level": f"{level:.4f}"}
-            for n, level in enumerate(levels)
+            {"frame": n, "seconds": f"{time:.6g}", "smoke_level": f"{level:.4f}"}
+            for n, (time, level) in enumerate(zip(times, levels, strict=True))
         ]
         write_csv(path, rows, ("frame", "seconds", "smoke_level"))
         return
@@ -50,7 +55,7 @@ def write_curve(path: str | Path, levels: Sequence[float], rate: float) -> None:
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     panel = figure.subplots()
-    panel.fill_between([n / rate for n in range(len(levels))], levels, alpha=0.5)
+    panel.fill_between(times, levels, alpha=0.5)
     panel.set(xlabel="seconds", ylabel="smoke level", ylim=(0, 1), xmargin=0)
     panel.grid(alpha=0.3)
     with atomic_path(path) as temporary:

@@ -69,7 +69,7 @@ def test_both_readers_give_the_same_frames(tmp_path, size):
     for suffix, tolerance in ((".mp4", 1), (".avi", 12)):  # odd JPEG: colour interpolated apart
         name = tmp_path / f"x{suffix}"
         write_frames(name, clip(4, *size), 25)
-        one, other = ([f().astype(int) for f in r.frames(name)] for r in READERS)
+        one, other = ([f().astype(int) for _, f in r.frames(name)] for r in READERS)
         assert np.array(one).shape == (4, *size, 3)
         assert np.abs(np.array(one) - np.array(other)).max() <= tolerance
 

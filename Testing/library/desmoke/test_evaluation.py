@@ -117,6 +117,43 @@ def test_without_input_there_is_no_gain(folders):
     assert result["smoke_free"] is None
 
 
+def test_real_smoke_needs_no_reference(folders, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    arguments = [str(folders["output"]), "--input", str(folders["input"]), "--output", str(report)]
+    assert main(["desmoke", "evaluate", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "gain" in printed and "PSNR" not in printed
+    result = json.loads(report.read_text())
+    with open_sets(folders["output"], folders["reference"], folders["input"]) as sets:
+        whole = evaluate(sets)
+    for row, known in zip(result["frames"], whole["frames"], strict=True):
+        assert row.keys() < known.keys() and {"change", "structure_kept"} < row.keys()
+        assert row == {name: known[name] for name in row}
+        assert not any(name in row for name in ("output_psnr", "smoke", "reference_contrast"))
+    one, hazy = result["frames"][0], read_rgb(folders["input"] / "f0.png")
+    # Half of an even veil of opacity 0.5 goes: contrast rises from 0.5 to 0.75 of the clear one.
+    assert one["gain_contrast"] == pytest.approx(metrics.contrast(hazy) / 2, rel=0.02)
+    assert one["gain_smoke_density"] < -0.05
+    assert result["smoke_free"] is None and result["flicker"] is None
+    assert (tmp_path / "report.png").exists()
+    assert read_rgb(tmp_path / "report_pictures" / "f1.png").shape == (40, 2 * 48 + 4, 3)
+    assert main(["desmoke", "evaluate", str(folders["output"]), "--output", str(report)]) == 2
+    assert "REFERENCE_DIR" in capsys.readouterr().err
+
+
+def test_flicker_without_reference_is_by_the_flow_of_the_input(tmp_path):
+    pytest.importorskip("cv2")
+    scene = clear_frame(4).repeat(2, 0).repeat(2, 1)
+    jumping = {f"f{n}": smoked(scene, 0.1 + 0.4 * (n % 2)) for n in range(3)}
+    out = write_frames(tmp_path / "out", jumping)
+    still = write_frames(tmp_path / "in", dict.fromkeys(jumping, scene))
+    with open_sets(out, smoky=still) as sets:
+        found = evaluate(sets, EvaluationParameters(flicker="on"))["flicker"]
+    expected = np.abs(jumping["f0"].astype(int) - jumping["f1"]).mean() / 255
+    assert found["output"] == pytest.approx(expected, rel=0.05) == found["gain"]
+    assert found["input"] == 0 and found["pairs"] == 2
+
+
 def test_videos_are_matched_by_order_and_judged_for_flicker(tmp_path):
     pytest.importorskip("cv2")
     from meddl.core.video import write_frames as write_video

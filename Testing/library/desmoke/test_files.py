@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -96,6 +97,74 @@ def test_sound_is_kept_in_mp4_and_strength_zero_keeps_pictures(tmp_path):
     for ours, theirs in zip(*videos, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert not desmoke_video(tmp_path / "in.mkv", tmp_path / "out.avi", parameters)["sound"]
+
+
+def lit_and_heard(path, times):
+    """A video whose frames come at ``times`` (ms), light and with a tone from 1 s on."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 80, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        sound = output.add_stream("aac", rate=48000, layout="mono")
+        for time in times:
+            picture = np.full((64, 80, 3), 230 if time >= 1000 else 40, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        for start in range(0, 90 * 1024, 1024):
+            n = np.arange(start, start + 1024)
+            wave = np.where(n >= 48000, 0.5 * np.sin(0.3 * n), 0).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48000, start
+            output.mux(sound.encode(frame))
+        output.mux(sound.encode(None))
+
+
+def onsets(path):
+    """Seconds at which a video becomes light and at which it is heard."""
+    import av
+
+    with av.open(str(path)) as file:
+        shown = [(f.time, f.to_ndarray(format="gray").mean()) for f in file.decode(video=0)]
+    with av.open(str(path)) as file:
+        heard = [(f.time, np.abs(f.to_ndarray()).max()) for f in file.decode(audio=0)]
+    return [next(t for t, v in seen if v > top) for seen, top in ((shown, 128), (heard, 0.1))]
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("uneven.mkv", [*range(0, 1000, 20), *range(1000, 2000, 100)]),
+        ("late.ts", [*range(0, 2000, 40)]),  # begins at 1.4 s by its clock
+    ],
+)
+def test_sound_stays_with_frames_whatever_their_times(tmp_path, name, times):
+    lit_and_heard(tmp_path / name, times)
+    levels = tmp_path / "s.csv"
+    desmoke_video(tmp_path / name, tmp_path / "out.mp4", CLASSICAL, smoke_level=levels)
+    seen, heard = onsets(tmp_path / "out.mp4")
+    assert seen == pytest.approx(1, abs=0.002)
+    assert heard == pytest.approx(1, abs=0.022)  # a packet of sound
+    table = np.loadtxt(levels, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(table[:, 1], np.array(times) / 1000, atol=0.001)
+
+
+def test_sound_goes_on_behind_damage(tmp_path, caplog):
+    av = pytest.importorskip("av")
+    lit_and_heard(tmp_path / "in.mkv", [*range(0, 2000, 40)])
+    with av.open(str(tmp_path / "in.mkv")) as file:
+        packets = [packet for packet in file.demux(audio=0) if packet.size]
+        hit = bytes(next(p for p in packets if p.pts * p.time_base > 1.4))
+    whole = (tmp_path / "in.mkv").read_bytes()
+    assert whole.count(hit) == 1
+    (tmp_path / "in.mkv").write_bytes(whole.replace(hit, b"\xff" * len(hit)))
+    desmoke_video(tmp_path / "in.mkv", tmp_path / "out.mp4", CLASSICAL)
+    assert "1 damaged packets of the sound" in caplog.text
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        heard = [f.time for f in file.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.1]
+    assert heard[0] == pytest.approx(1, abs=0.022) and heard[-1] > 1.85
 
 
 def test_folder_of_pictures_is_a_video(tmp_path):
@@ -208,6 +277,8 @@ def test_one_picture_to_one_picture_and_refusals(tmp_path):
         "input and output": ([source], source),
         "no picture": ([tmp_path / "v.mp4"], tmp_path / "o"),
         "text.png": ([tmp_path / "text.png"], tmp_path / "o.png"),
+        "one picture, 2 would be written": ([source, tmp_path / "b.png"], tmp_path / "o.png"),
+        "o.webp is no picture": ([source], tmp_path / "o.webp"),
     }
     for message, (sources, output) in refusals.items():
         with pytest.raises(FileError, match=message):
@@ -215,6 +286,25 @@ def test_one_picture_to_one_picture_and_refusals(tmp_path):
     with pytest.raises(InputError, match="nothing to desmoke"):
         desmoke_images([], tmp_path / "o", CLASSICAL)
     np.testing.assert_array_equal(read_rgb(source), frame)
+    assert not any((tmp_path / name).exists() for name in ("o", "o.png", "o.webp"))
+    (tmp_path / "o.v2").mkdir()
+    assert list(desmoke_images([source], tmp_path / "o.v2", CLASSICAL)) == ["a.png"]
+
+
+def test_no_source_is_overwritten(video, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n, frame in enumerate(frames()[:2]):
+        write_image(folder / f"{n}.png", Image(frame[None]))
+    contents = {path: path.read_bytes() for path in (video, *folder.iterdir())}
+    for call in (
+        lambda: desmoke_video(folder, tmp_path / "o.avi", CLASSICAL, smoke_plot=folder / "1.png"),
+        lambda: show_dark_channel(video, video, DarkChannelParameters()),
+        lambda: show_dark_channel(folder / "0.png", folder / "0.png", DarkChannelParameters()),
+    ):
+        with pytest.raises(FileError, match="is input and output"):
+            call()
+    assert {path: path.read_bytes() for path in contents} == contents
 
 
 def test_viewer_shows_what_was_computed(video, tmp_path):

@@ -213,6 +213,15 @@ def test_damaged_videos_are_said_and_the_others_go_on(videos, tmp_path, caplog):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_where_no_frame_was_good_enough_another_try_can_begin(videos, tmp_path, resume):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="lower --sharpness"):
+        prepare(videos, out, PrepareParameters(sharpness=1e9))
+    assert not list(out.iterdir())
+    assert prepare(videos, out, PrepareParameters(), resume=resume)["frames"] > 0
+
+
 def test_a_cancelled_run_goes_on(videos, tmp_path):
     parameters = PrepareParameters(step=1)
     prepare(videos, tmp_path / "whole", parameters)

@@ -14,7 +14,8 @@ from meddl.core.image import Image
 from meddl.core.picture_size import fit_frame, middle
 from meddl.core.pictures import write_picture
 from meddl.core.progress import CancelToken
-from meddl.core.video import write_frames
+from meddl.core.video import read_frames, write_frames
+from meddl.desmoke.clear_frames import clarity, clear_of_video
 from meddl.desmoke.frame_cache import store_frames
 from meddl.desmoke.frame_sources import FileFrames, RenderedFrames, find_sources, share_of
 from meddl.desmoke.pair_frames import PairSamples
@@ -97,6 +98,20 @@ def test_smoky_frames_are_left_out_on_request(folder):
     assert len(store_frames(judged, (32, 32), folder / "cache")) == 1
     with pytest.raises(InputError, match="no clear frame in a_10, a_2, b_1, b_2"):
         store_frames(judged[1:], (32, 32), folder / "cache")
+
+
+def test_frames_of_a_video_are_held_against_each_other():
+    """Pale tissue: by fixed numbers none of these frames is clear."""
+    [source] = find_sources(CLIP.parent, CLIP.name, judge=True)
+    clear = clear_of_video([clarity(frame) for frame in read_frames(CLIP)])
+    expected = [frame for frame, kept in zip(read_frames(CLIP), clear, strict=True) if kept]
+    assert 10 < len(expected) < 25
+    for frame, known in zip(source.frames(), expected, strict=True):
+        np.testing.assert_array_equal(frame, known)
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(source.frames(cancel))
 
 
 def test_a_share_is_drawn_by_the_seed_and_by_name():

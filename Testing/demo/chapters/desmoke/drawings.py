@@ -10,8 +10,6 @@ from demo.figures import Tile, panel
 from demo.report import Picture
 from DesmokeModuleLib import clips, smokecurve
 from meddl.desmoke.smoke_curve import write_curve
-from SlicerMedDLLib.nodes import part
-from SlicerMedDLLib.sequences import frame_rate
 
 ITEMS = (10, 20, 30, 49)  # frames of the figure
 
@@ -38,6 +36,5 @@ def synthetic(path: Path, trial: Trial) -> Picture:
 
 def levels(path: Path, browser: Any) -> Picture:
     """The smoke level over time."""
-    rate = frame_rate(part(browser, clips.INPUT)) or 1.0
-    write_curve(path, smokecurve.levels_of(browser), rate)
+    write_curve(path, smokecurve.levels_of(browser), smokecurve.times_of(browser))
     return Picture(path.name, "Smoke level of the clip: mean opacity in the field of view.")
