@@ -88,7 +88,7 @@ def write_plan(
         }
         write_json(inputs / "labels.json", table)
         config["cts"][0]["labels"] = f"{INPUT}/labels.nrrd"
-        config["render"]["materials"] = str(labels)
+        config["render"]["materials"] = f"{INPUT}/labels.nrrd"
         config["masks"] = {name: value for value, name in names.items()}
         cancel.check()
     with atomic_path(folder / CONFIG) as temporary:

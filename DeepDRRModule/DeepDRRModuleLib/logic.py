@@ -241,6 +241,7 @@ class RadiographLogic(ScriptedLoadableModuleLogic):
         carm: CArm,
         parameters: RegistrationParameters | None = None,
         *,
+        mirrored: bool = False,
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
     ) -> tuple[CArm, Any]:
@@ -249,6 +250,7 @@ class RadiographLogic(ScriptedLoadableModuleLogic):
         Args:
             fixed: radiograph, a scalar volume of one slice.
             carm: where to start, with the detector that took the radiograph.
+            mirrored: turn a picture of another device left to right first.
 
         Returns:
             The C-arm at the found pose, and the :class:`meddl.deepdrr.Registration`.
@@ -257,7 +259,7 @@ class RadiographLogic(ScriptedLoadableModuleLogic):
             MedDLError: bad input, PyTorch is missing, or cancelled.
         """
         start = registration.start_camera(fixed, carm, self.center(volume))
-        picture = registration.fixed_picture(fixed)
+        picture = registration.fixed_picture(fixed, mirrored)
         parameters = parameters or RegistrationParameters(
             quantity=registration.known_quantity(fixed) or RegistrationParameters().quantity
         )

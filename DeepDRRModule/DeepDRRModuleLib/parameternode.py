@@ -194,6 +194,7 @@ class DeepDRRParameterNode:
 
     fixed: slicer.vtkMRMLScalarVolumeNode
     fixedQuantity: Annotated[str, _choices(RegistrationParameters, "quantity")] = SEARCH.quantity
+    fixedMirrored: bool = False
     searchAngle: Annotated[
         float, _within(RegistrationParameters, "search_angle"), Decimals(1), SingleStep(1)
     ] = SEARCH.search_angle

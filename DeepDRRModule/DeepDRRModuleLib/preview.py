@@ -16,7 +16,8 @@ from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.labels import Labels
-from meddl.deepdrr.radiograph import READING_FIELDS, RenderParameters, prepare, render_prepared
+from meddl.deepdrr.prepared import READING_FIELDS, prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.solids import Solid
 
 COARSE = 256  # pixels
@@ -46,7 +47,7 @@ class Request:
 
 
 def preparation(parameters: RenderParameters) -> tuple[Hashable, ...]:
-    """The parameters that decide what :func:`meddl.deepdrr.radiograph.prepare` makes of a CT."""
+    """The parameters that decide what :func:`meddl.deepdrr.prepared.prepare` makes of a CT."""
     return tuple(
         parameters.quantity == "integral" if item.name == "quantity" else value
         for item in fields(parameters)
@@ -80,7 +81,7 @@ def prepare_whole(
     progress: Progress,
     cancel: CancelToken,
 ) -> Any:
-    """:func:`meddl.deepdrr.radiograph.prepare` as a task.
+    """:func:`meddl.deepdrr.prepared.prepare` as a task.
 
     Raises:
         InputError: no CT, NaN, or values out of bounds.

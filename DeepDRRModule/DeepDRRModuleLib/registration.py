@@ -52,9 +52,16 @@ def start_camera(fixed: Any, carm: CArm, center: tuple[float, float, float]) -> 
     return start
 
 
-def fixed_picture(fixed: Any) -> Image:
-    """The picture of a radiograph node; its place in the scene does not matter."""
-    return image_from_volume(fixed)
+def fixed_picture(fixed: Any, mirrored: bool = False) -> Image:
+    """The picture of a radiograph node; its place in the scene does not matter.
+
+    Args:
+        mirrored: turn it left to right, if it is none of this module.
+    """
+    picture = image_from_volume(fixed)
+    if not mirrored or is_radiograph(fixed):
+        return picture
+    return picture.with_array(np.ascontiguousarray(picture.array[:, :, ::-1]))
 
 
 def find_pose(

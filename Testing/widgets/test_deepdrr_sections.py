@@ -324,6 +324,18 @@ def test_registration_moves_the_c_arm_to_the_pose_of_the_radiograph(module, monk
     assert np.abs(squares - alone).mean() < 0.02
 
 
+def test_a_mirrored_picture_is_turned_before_the_search(module, ct, monkeypatch):
+    ui, started = module.widget.ui, []
+    monkeypatch.setattr(module.widget, "start", lambda *given, **_: started.append(given))
+    values = np.random.default_rng(0).random((1, 30, 40)).astype(np.float32)
+    ui.fixedSelector.setCurrentNode(volume_from_image(Image(values), "Film"))
+    for turned in (False, True):
+        ui.fixedMirroredCheckBox.checked = turned
+        ui.registerButton.click()
+        expected = values[:, :, ::-1] if turned else values
+        np.testing.assert_array_equal(started[-1][2].array, expected)
+
+
 def test_a_picture_of_another_size_is_refused_with_both_sizes(module, ct):
     ui = module.widget.ui
     film = volume_from_image(Image(np.ones((1, 20, 24), np.float32)), "Film")

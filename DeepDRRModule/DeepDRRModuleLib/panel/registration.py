@@ -30,6 +30,7 @@ class RegistrationSection(Section):
         node = self.node
         known = registration.known_quantity(node.fixed)
         self.ui.fixedQuantitySelector.enabled = known is None
+        self.ui.fixedMirroredCheckBox.enabled = known is None
         if known in ("neglog", "intensity") and node.fixedQuantity != known:
             node.fixedQuantity = known
         self.ui.registrationLabel.visible = bool(self.ui.registrationLabel.text)
@@ -50,7 +51,7 @@ class RegistrationSection(Section):
         volume, fixed = node.ctVolume, node.fixed
         start = registration.start_camera(fixed, carm, self.logic.center(volume))
         ct = view_of_volume(volume)
-        picture = registration.fixed_picture(fixed)
+        picture = registration.fixed_picture(fixed, node.fixedMirrored)
 
         def done(result: Any) -> None:
             found, comparison = result

@@ -288,6 +288,16 @@ class DeepDRRModuleSceneTest(unittest.TestCase):
             registration.start_camera(foreign, other, tuple(body().center))
         assert "64x48x1" in str(caught.exception)
 
+    def test_pictures_of_other_devices_can_be_turned(self):
+        values = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+        film = volume_from_image(Image(values), "Film")
+        turned = registration.fixed_picture(film, mirrored=True).array
+        np.testing.assert_array_equal(turned, [[[2, 1, 0], [5, 4, 3]]])
+        np.testing.assert_array_equal(registration.fixed_picture(film).array, values)
+        ours = self.logic.render(self.volume, VIEW, quantity="neglog")
+        kept = registration.fixed_picture(ours, mirrored=True).array
+        np.testing.assert_array_equal(kept, slicer.util.arrayFromVolume(ours))
+
     def test_a_found_camera_gives_its_c_arm(self):
         found = registration.carm_at(self.camera(), CArm(source_isocenter=VIEW.source_isocenter))
         np.testing.assert_allclose(found.isocenter, body().center, atol=1e-9)

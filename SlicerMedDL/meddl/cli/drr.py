@@ -60,6 +60,16 @@ Project points into the picture of a camera: label, u (column), v (row) in pixel
 A point at or behind the source gets empty u and v and its depth, which is not positive.
 """
 
+POINTS_EXAMPLES = """\
+example:
+  meddl drr render ct.nii.gz --output lao30.tiff --primary-angle 30 --save-camera camera.json
+  meddl drr points landmarks.mrk.json --camera camera.json --output landmarks_uv.csv
+
+landmarks.csv, in place of .mrk.json (RAS, mm):
+  label,r,a,s
+  tip,12.5,-30,8
+"""
+
 SPECTRUM_HELP = """\
 Compute a tube spectrum (--kvp, by SpekPy), or filter a shipped one or a file further (--spectrum).
 
@@ -90,9 +100,15 @@ def configure(subparsers: Any) -> None:
         )
     )
     points = commands.add_parser(
-        "points", help="project points", description=POINTS_HELP, formatter_class=formatter
+        "points",
+        help="project points",
+        description=POINTS_HELP,
+        epilog=POINTS_EXAMPLES,
+        formatter_class=formatter,
     )
-    points.add_argument("points", metavar="POINTS", help=".mrk.json, .fcsv or .csv (label,r,a,s)")
+    points.add_argument(
+        "points", metavar="POINTS", help=".mrk.json, .fcsv or .csv (label,r,a,s; mm)"
+    )
     points.add_argument("--camera", required=True, metavar="CAMERA.json", help="the camera")
     points.add_argument("--output", required=True, metavar="OUT.csv", help="label,u,v,depth")
     points.set_defaults(run=run_points)
@@ -264,6 +280,7 @@ def run_render(args: argparse.Namespace) -> int:
                 "beside": [str(path) for path, _ in beside],
                 "device": radiograph.metadata["device"],
                 "backend": radiograph.metadata["backend"],
+                "scatter_error": radiograph.metadata.get("scatter_error"),
                 "seconds": {
                     "read": round(loaded - start, 4),
                     "render": round(rendered - loaded, 4),

@@ -118,9 +118,8 @@ def pictures(
         found.append((Path(args.save_masks), Image(array, masks.ras_from_ijk, about)))
     if args.save_labels:
         progress(0.4, "label by label")
-        alone = dict(
-            label_radiographs(ct, labels, view, args.label_values, parameters, cancel=args.cancel)
-        )
+        options = {"progress": subprogress(progress, 0.4, 1.0), "cancel": args.cancel}
+        alone = dict(label_radiographs(ct, labels, view, args.label_values, parameters, **options))
         first, *_ = alone.values()
         array = np.stack([one.array for one in alone.values()], axis=-1)
         array = array if len(alone) > 1 else first.array

@@ -45,6 +45,7 @@ config.yaml; paths are relative to it, and everything but cts may be left out:
     spectrum: {choose: [60kV, 90kV, 120kV]}
     noise: on
     photons: {from: 1e4, to: 1e6, scale: log}
+    materials: labels/{name}.nii.gz        # each CT's own, with its table; or threshold, …
   instruments:                   # without the section none
     kinds: [k-wire, screw, tube, ball]
     count: [0, 2]                # in a view

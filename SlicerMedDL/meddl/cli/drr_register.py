@@ -14,6 +14,8 @@ Starts from the camera START.json, whose intrinsics (pixels) and size stay. Writ
 score: the gradient correlation of radiograph and rendered CT (-1..1; 1 is perfect, noise lowers
 it), and converged: the search ended by itself, and the score at 16 pixels a side (coarse_score,
 where noise averages out) is at least 0.93.
+A DICOM radiograph counts by its stored values after their rescale: --quantity intensity where the
+open beam has the highest ones, neglog where bone has.
 The pose moves about the isocentre (mm, RAS): rotation in degrees, shift in mm.
 """
 
@@ -24,6 +26,8 @@ example:
   meddl drr render ct.nii.gz --output guess.tiff --detector-size 256,256 --pixel-spacing 1.2 \\
       --primary-angle 15 --save-camera start.json
   meddl drr register ct.nii.gz xray.tiff --camera start.json --quantity neglog --output found.json
+  meddl drr render ct.nii.gz --output guess.tiff --geometry xray.dcm --save-camera start.json
+  meddl drr register ct.nii.gz xray.dcm --camera start.json --quantity intensity --output found.json
 """
 
 
@@ -40,7 +44,17 @@ def configure(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("ct", metavar="CT", help="volume file, or a folder with a DICOM series")
-    parser.add_argument("radiograph", metavar="RADIOGRAPH", help="one grey picture, .tiff best")
+    parser.add_argument(
+        "radiograph",
+        metavar="RADIOGRAPH",
+        help="one grey picture (.tiff best) or DICOM file (XA, DX, CR, RF)",
+    )
+    parser.add_argument("--frame", metavar="N", default="0", help="of a DICOM file, from 0")
+    parser.add_argument(
+        "--mirrored",
+        metavar="on|off",
+        help="whether the columns run against the camera's; without it as the DICOM header says",
+    )
     parser.add_argument(
         "--camera", required=True, metavar="START.json", help="intrinsics and a first guess"
     )
@@ -58,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     from meddl.core import InputError, read_image
     from meddl.core.files import writable_parent, write_json
     from meddl.core.optional import require
-    from meddl.core.parameters import from_arguments
-    from meddl.deepdrr import RegistrationParameters, read_camera
+    from meddl.core.parameters import convert, from_arguments
+    from meddl.deepdrr import RegistrationParameters, read_camera, read_radiograph
 
     start = time.perf_counter()
     output = writable_parent(args.output)
@@ -68,10 +82,12 @@ def run(args: argparse.Namespace) -> int:
     for given in (args.ct, args.radiograph, args.camera):
         if output.exists() and Path(given).exists() and output.samefile(given):
             raise InputError(f"--output {output} is an input; choose another name")
+    frame = convert(args.frame, int, "--frame")
+    mirrored = convert(args.mirrored, bool | None, "--mirrored")
     require("torch", "registration")
     from meddl.deepdrr import register
 
-    radiograph = read_image(args.radiograph)
+    radiograph = read_radiograph(args.radiograph, frame, mirrored)
     ct = read_image(args.ct, series=args.series)
     loaded = time.perf_counter()
     found = register(ct, radiograph, camera, parameters, progress=args.progress, cancel=args.cancel)

@@ -116,12 +116,17 @@ def require_memory(needed_bytes: int, what: str) -> None:
         )
 
 
-def choose_device(name: str = "auto", needed_bytes: int = 0) -> Device:
+def choose_device(
+    name: str = "auto",
+    needed_bytes: int = 0,
+    remedy: str = "use a smaller image or close other programs",
+) -> Device:
     """Pick a device for work that needs about ``needed_bytes`` of its memory.
 
     Args:
         name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
         needed_bytes: the task's own estimate; 0 if it is negligible.
+        remedy: what the user can do about too little memory.
 
     Raises:
         DeviceError: the named device is absent, or no admissible device has enough memory.
@@ -149,7 +154,7 @@ def choose_device(name: str = "auto", needed_bytes: int = 0) -> Device:
     most = max(admissible, key=lambda d: d.free_bytes)
     raise DeviceError(
         f"the task needs about {megabytes(needed_bytes)}, {most.name} has "
-        f"{megabytes(most.free_bytes)} free; use a smaller image or close other programs"
+        f"{megabytes(most.free_bytes)} free; {remedy}"
     )
 
 

@@ -329,22 +329,37 @@ def _pixels(
     Each file is decoded by itself: ITK's series reader types all slices by the first one, which
     cuts the values of a PET series whose slope changes from slice to slice.
     """
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
     frames: dict[Path, NDArray[Any]] = {}
     slices = []
     for plane in steps(planes, len(planes), "reading slice", progress, cancel):
         if plane.file not in frames:
             frames.clear()
-            check_codestreams(plane.file, plane.shape)
-            with parsing(plane.file, "DICOM image"):
-                reader.SetFileName(str(plane.file))
-                array = sitk.GetArrayFromImage(reader.Execute())
-            frames[plane.file] = array if array.ndim > 2 else array[None]
+            frames[plane.file] = decode_frames(plane.file, plane.shape)
         array = frames[plane.file]
-        if plane.frame >= len(array) or array.shape[1:3] != plane.shape:
+        if plane.frame >= len(array):
             raise FileError(f"{plane.file} decodes to {array.shape}, its header says {plane.shape}")
         slices.append(array[plane.frame])
     return np.stack(slices)
+
+
+def decode_frames(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+    """(F, rows, columns[, C]) of a DICOM image file by GDCM, rescaled.
+
+    Args:
+        shape: rows and columns of its header.
+
+    Raises:
+        FileError: damaged, or pictures of another size.
+    """
+    import SimpleITK as sitk
+
+    check_codestreams(path, shape)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    with parsing(path, "DICOM image"):
+        reader.SetFileName(str(path))
+        array = sitk.GetArrayFromImage(reader.Execute())
+    array = array if array.ndim > 2 else array[None]
+    if array.shape[1:3] != shape:
+        raise FileError(f"{path} decodes to {array.shape}, its header says {shape}")
+    return array

@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "output": ["write_radiograph"],
         "presets": ["Preset", "load_preset", "preset_names"],
         "radiograph": ["RenderParameters", "render", "render_views"],
+        "radiograph_input": ["read_radiograph"],
         "registration": ["Registration", "register"],
         "registration_parameters": ["RegistrationParameters"],
         "scatter": ["ScatterParameters"],

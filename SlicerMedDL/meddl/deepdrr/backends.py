@@ -109,7 +109,8 @@ def choose_backend(
 def _torch(device: str, volume: tuple[int, ...], pixels: int) -> Backend:
     from meddl.deepdrr import projector_torch
 
-    chosen = choose_device(device, projector_torch.needed_bytes(volume, pixels, device)).name
+    needed = projector_torch.needed_bytes(volume, pixels, device)
+    chosen = choose_device(device, needed, "use --coarsen 2 (an eighth) or --backend numba").name
 
     def prepare(grid: DensityGrid) -> Project:
         uploaded = projector_torch.upload(grid.stacked(), chosen)

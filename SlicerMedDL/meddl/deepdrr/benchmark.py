@@ -22,7 +22,8 @@ from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.radiograph import PreparedCT, RenderParameters, prepare, render_prepared
+from meddl.deepdrr.prepared import PreparedCT, prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 
 SAMPLING_INTERVAL = 0.002  # s between looks at the process's memory
 WIDTH = 320.0  # mm of the phantom, and of what the detector sees at the isocentre

@@ -33,6 +33,7 @@ from meddl.deepdrr.dataset_draws import (
     draw_instruments,
     parse_variation,
 )
+from meddl.deepdrr.dataset_files import check_files, stem
 from meddl.deepdrr.instruments import INSTRUMENTS
 from meddl.deepdrr.radiograph import RenderParameters
 from meddl.deepdrr.views import ViewRanges, sample_views
@@ -170,7 +171,8 @@ def plan(config: DatasetParameters) -> list[ViewTask]:
 
 
 def draw_parameters(config: DatasetParameters, task: ViewTask) -> RenderParameters:
-    """The parameters of one view; with the seed of its noise."""
+    """The parameters of one view, with the seed of its noise; files as the configuration has them
+    (:func:`meddl.deepdrr.dataset_files.in_folder`)."""
     _, values, noise, _ = _seeds(config, task)
     names = sorted(config.render)
     shares = np.random.default_rng(values).random(len(names))
@@ -240,6 +242,7 @@ def read_dataset(path: str | Path) -> DatasetParameters:
         drawn = dict(zip(names, values, strict=True))
         if not _record(RenderParameters, drawn, file, ("render",)).one_picture:
             raise file.error(("render",), "one value per pixel was expected, not materials or bins")
+    check_files(config, file)
     if config.output.format == "dcm":
         if config.output.range is not None:
             raise file.error(("range",), "a DICOM file has its own scale; leave range out")
@@ -360,16 +363,17 @@ def _expand(folder: Path, path: str) -> list[str]:
 
 def _ct(folder: Path, path: str, table: Mapping[str, str], index: int) -> CtSource:
     place = folder / path
-    stem = place.name[: -len(file_suffix(place))] if file_suffix(place) else place.name
     if not place.is_dir():
         existing_file(place, "CT")
         if file_suffix(place) not in VOLUMES and file_suffix(place) in PICTURES:
             raise FileError(f"{path} is a picture, a volume was expected")
-    others = {name: table[name].replace("{name}", stem) for name in ENTRIES[1:] if table.get(name)}
+    others = {
+        name: table[name].replace("{name}", stem(place)) for name in ENTRIES[1:] if table.get(name)
+    }
     if "labels" in others:
         existing_file(folder / others["labels"], "label map")
     if "landmarks" in others:
         labels = read_points(folder / others["landmarks"]).labels
         if len(set(labels)) < len(labels) or "" in labels:
             raise FileError(f"{others['landmarks']}: every landmark needs a name of its own")
-    return CtSource(path, f"{index:04d}_{re.sub(r'[^A-Za-z0-9._-]', '_', stem)}", **others)
+    return CtSource(path, f"{index:04d}_{re.sub(r'[^A-Za-z0-9._-]', '_', stem(place))}", **others)

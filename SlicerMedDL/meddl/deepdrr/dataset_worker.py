@@ -26,8 +26,8 @@ from meddl.core.image import Image
 from meddl.core.image_io import read_image, write_image
 from meddl.core.markups import Points, read_points
 from meddl.core.parameters import to_dict
-from meddl.deepdrr.backends import choose_backend
 from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.dataset import (
     CtSource,
     DatasetParameters,
@@ -36,15 +36,11 @@ from meddl.deepdrr.dataset import (
     draw_solids,
     draw_view,
 )
+from meddl.deepdrr.dataset_files import in_folder
 from meddl.deepdrr.dicom_output import write_dicom_radiograph
 from meddl.deepdrr.materials import labels_of
-from meddl.deepdrr.radiograph import (
-    READING_FIELDS,
-    PreparedCT,
-    RenderParameters,
-    prepare,
-    render_prepared,
-)
+from meddl.deepdrr.prepared import READING_FIELDS, PreparedCT, prepare
+from meddl.deepdrr.radiograph import RenderParameters, backend_for, render_prepared
 from meddl.deepdrr.shadows import crop_label, silhouette
 from meddl.deepdrr.solids import Solid
 
@@ -111,8 +107,9 @@ def _render_view(
     camera = carm.camera()
     instruments = draw_solids(config, task, carm)
     solids = [instrument.solid for instrument in instruments]
-    prepared = _prepared_ct(ct, parameters, camera.size)
-    radiograph = render_prepared(prepared, carm, parameters, solids=solids)
+    located = in_folder(config, source.path, parameters)
+    prepared = _prepared_ct(ct, located, carm)
+    radiograph = render_prepared(prepared, carm, located, solids=solids)
     clipped = 0
     if config.scale is not None:
         stored, clipped = quantise(radiograph.array[0], config.scale)
@@ -176,19 +173,16 @@ def _read(folder: Path, source: CtSource) -> _Ct:
     return _Ct(image, digest.hexdigest(), points)
 
 
-def _prepared_ct(ct: _Ct, parameters: RenderParameters, size: tuple[int, int]) -> PreparedCT:
+def _prepared_ct(ct: _Ct, parameters: RenderParameters, carm: CArm) -> PreparedCT:
     fixed = {k: v for k, v in to_dict(parameters).items() if k not in READING_FIELDS}
 
     def make() -> PreparedCT:
-        array = ct.image.array
-        needed = 6 * array.size  # density, label and what of them is occupied
-        pixels = size[0] * size[1]
-        backend = choose_backend(
-            parameters.backend, parameters.device, (*array.shape, 1), pixels, needed
-        )
-        return prepare(ct.image, parameters, labels_of(parameters), backend=backend)
+        labels = labels_of(parameters)
+        backend = backend_for(ct.image, [carm], parameters, labels)
+        return prepare(ct.image, parameters, labels, backend=backend)
 
-    prepared: PreparedCT = _prepared.get((ct.digest, size, repr(sorted(fixed.items()))), make)
+    key = ct.digest, carm.detector_size, repr(sorted(fixed.items()))
+    prepared: PreparedCT = _prepared.get(key, make)
     return prepared
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.geometry import Matrix
+from meddl.core.geometry import Matrix, inverse
+from meddl.deepdrr.voxel_means import voxel_means
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +69,31 @@ def stack(
 
 
 def volume_of(grids: Sequence[DensityGrid]) -> tuple[tuple[int, ...], NDArray[np.float32], Matrix]:
-    """The last volume, whose materials may be spread over several grids of one geometry.
+    """All volumes as one, on the voxels of the last, which has the lowest priority.
+
+    What of the others lies beside the last volume is left out.
+
+    Args:
+        grids: volumes that do not overlap (:func:`meddl.deepdrr.layers.stack_layers`), or one whose
+            materials are spread over several.
 
     Returns:
-        its components, their (K, J, I, C) float32 densities, and ``ijk_from_ras``.
+        the components, their (K, J, I, C) float32 densities, and ``ijk_from_ras``.
     """
-    geometry = grids[-1].ijk_from_ras
-    parts = [grid for grid in grids if np.array_equal(grid.ijk_from_ras, geometry)]
-    components = tuple(number for part in parts for number in part.components)
-    if len(parts) == 1:
-        return components, parts[0].stacked(), geometry
-    densities: NDArray[Any] = np.stack([part.density for part in parts], axis=-1)
-    return components, densities, geometry
+    last = grids[-1]
+    if len(grids) == 1:
+        return last.components, last.stacked(), last.ijk_from_ras
+    components = tuple(sorted({number for grid in grids for number in grid.components}))
+    densities = np.zeros((*last.density.shape, len(components)), np.float32)
+    for grid in grids:
+        last_from_grid = last.ijk_from_ras @ inverse(grid.ijk_from_ras)
+        same = grid.density.shape == last.density.shape
+        same = same and np.allclose(last_from_grid, np.eye(4), atol=1e-6)
+        for index, component in enumerate(grid.components):
+            values, place = grid.component(index), densities[..., components.index(component)]
+            if same:
+                place += values
+            else:
+                part, means = voxel_means(values, last_from_grid, place.shape)
+                place[part] += means
+    return components, densities, last.ijk_from_ras

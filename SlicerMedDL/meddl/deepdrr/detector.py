@@ -183,8 +183,7 @@ def read_out(
     Raises:
         InputError: blur without a pixel spacing.
     """
-    if parameters.mtf50 is not None and pixel_spacing is None:
-        raise InputError("--mtf50 is in lp/mm, and a camera has no pixel spacing; give a C-arm")
+    require_pixel_spacing(parameters, pixel_spacing)
     sums = parameters.grid_primary * (sums if field is None else sums * field)
     if scatter is not None:
         sums = sums + parameters.grid_scatter * open_sums[:, None, None] * scatter
@@ -196,10 +195,24 @@ def read_out(
         reading = generator.poisson(photons * sums) / photons
     if parameters.mtf50 is not None and pixel_spacing is not None:
         reading = np.stack([blurred(page, parameters.mtf50, pixel_spacing) for page in reading])
+        np.maximum(reading, 0, out=reading)  # beside a shutter's edge the filter swings below
     if parameters.noise and parameters.electronic_noise > 0:
         sigma = parameters.electronic_noise / photons
         reading = reading + sigma * generator.standard_normal(reading.shape)
     return reading
+
+
+def require_pixel_spacing(parameters: DetectorParameters, pixel_spacing: float | None) -> None:
+    """Refuse a blur in mm without millimetres.
+
+    Raises:
+        InputError: blur without a pixel spacing.
+    """
+    if parameters.mtf50 is not None and pixel_spacing is None:
+        raise InputError(
+            "--mtf50 is in lp/mm, and a camera has no pixel spacing; give a C-arm or "
+            "--detector-distance MM"
+        )
 
 
 def open_reading(open_sums: Array, parameters: DetectorParameters) -> Array:
@@ -223,7 +236,8 @@ def detected_energy(moments: Array, photons: float, generator: np.random.Generat
     """
     survival, first, second = moments
     counts = generator.poisson(photons * survival).astype(np.float64)
-    safe = np.maximum(survival, np.finfo(np.float64).tiny)
+    # The sums come from float32: behind thick metal the energy may be left where no photon is.
+    safe = np.maximum(survival, np.finfo(np.float32).tiny)
     mean = first / safe
     variance = np.maximum(second / safe - mean**2, 0)
     spread = variance > 1e-9 * mean**2  # a single energy needs no draw

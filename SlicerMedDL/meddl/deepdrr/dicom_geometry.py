@@ -100,6 +100,24 @@ def read_dicom_geometry(path: str | Path, frame: int = 0, **known: Any) -> Dicom
         return _positioner(path, header, frame, known)
 
 
+def columns_mirrored(path: str | Path, frame: int = 0) -> bool | None:
+    """:attr:`DicomGeometry.mirrored` of a file, which may lack distances and pixel spacing.
+
+    Raises:
+        FileError, InputError: as :func:`read_dicom_geometry`.
+    """
+    path = Path(path)
+    header = read_header(existing_file(path, "DICOM file"), _TAGS)
+    if header is None:
+        raise FileError(f"{path} is no DICOM image")
+    with reading_dicom(path):
+        if _ours(header):
+            record = header.private_block(RECORD_GROUP, RECORD_CREATOR)[RECORD_ELEMENT].value
+            return bool(json.loads(record)["mirrored"])
+        angles = _angles(path, header, frame) or _view_position(header)
+        return _is_mirrored(_letters(header), CArm(*angles))
+
+
 def _ours(header: Dataset) -> bool:
     return header.get((RECORD_GROUP, 0x10)) is not None and RECORD_CREATOR in str(
         header[RECORD_GROUP, 0x10].value
@@ -133,7 +151,7 @@ def _positioner(path: Path, header: Dataset, frame: int, known: dict[str, Any]) 
         unknown.append("the file does not say how the detector is turned: 0 degrees are taken")
     angles = _angles(path, header, frame)
     if angles is None:
-        angles = VIEW_POSITIONS.get(str(header.get("ViewPosition") or ""), (0.0, 0.0))
+        angles = _view_position(header)
         if not {"primary_angle", "secondary_angle"} <= known.keys():
             unknown.append(
                 "the file has no positioner angles: its view position "
@@ -166,7 +184,7 @@ def _positioner(path: Path, header: Dataset, frame: int, known: dict[str, Any]) 
             option = "--" + name.replace("_", "-")
             raise FileError(f"{path} has no {tag}; give it with {option} MM")
     carm = from_dict(CArm, values, str(path))
-    letters = [str(n) for n in header.get("PatientOrientation") or ()]
+    letters = _letters(header)
     mirrored = _is_mirrored(letters, carm)
     if mirrored is None:
         said = "\\".join(letters) or "none"
@@ -192,6 +210,14 @@ def _angles(path: Path, header: Dataset, frame: int) -> tuple[float, float] | No
             angle += float(np.ravel(increments)[frame])
         angles.append(angle)
     return angles[0], angles[1]
+
+
+def _view_position(header: Dataset) -> tuple[float, float]:
+    return VIEW_POSITIONS.get(str(header.get("ViewPosition") or ""), (0.0, 0.0))
+
+
+def _letters(header: Dataset) -> list[str]:
+    return [str(n) for n in header.get("PatientOrientation") or ()]
 
 
 def _number(header: Dataset, name: str) -> float | None:

@@ -138,12 +138,22 @@ def _put_geometry(data: Dataset, metadata: Any, mirrored: bool) -> None:
     x, y, _ = camera.camera_from_world[:3, :3]
     data.PatientOrientation = [patient_orientation(-x if mirrored else x), patient_orientation(y)]
     record = {**metadata, "mirrored": mirrored}
+    if "parameters" in record:
+        record["parameters"] = _without_folders(record["parameters"])
     block = data.private_block(RECORD_GROUP, RECORD_CREATOR, create=True)
     block.add_new(RECORD_ELEMENT, "UT", json.dumps(record, allow_nan=False))
 
 
+def _without_folders(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Label map and spectrum file by their names: folders may be called after a patient."""
+    files = {name: parameters[name] for name in ("materials", "spectrum") if name in parameters}
+    return {**parameters, **{name: re.split(r"[/\\]", path)[-1] for name, path in files.items()}}
+
+
 def _kilovolts(parameters: Any) -> float | None:
-    """The tube voltage of a shipped spectrum's name, as ``90kV``."""
+    """The tube voltage as given, or that of a shipped spectrum's name, as ``90kV``."""
+    if parameters.get("kvp") is not None:
+        return float(parameters["kvp"])
     match = re.fullmatch(r"(\d+(?:\.\d+)?)kV", str(parameters.get("spectrum", "")))
     return float(match[1]) if match else None
 

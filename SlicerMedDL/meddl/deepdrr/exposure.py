@@ -79,7 +79,7 @@ def photons_per_pixel(
         if source_detector is None:
             raise InputError(
                 "--air-kerma is at the detector, whose distance a camera does not tell; "
-                "give a C-arm or --photons"
+                "give a C-arm, --detector-distance MM or --photons"
             )
         per_square_mm = 1e-6 * air_kerma / kerma_spectrum(spectrum).sum()
         return float(per_square_mm * source_detector**2 * solid_angle)
@@ -119,6 +119,21 @@ def field(
         columns, rows = collimation
         result *= (np.abs(u) <= columns / 2) & (np.abs(v) <= rows / 2)
     return result
+
+
+def open_field(
+    camera: Camera, collimation: tuple[int, int] | None
+) -> tuple[float, float, float, float] | None:
+    """First and last u, first and last v (pixels) of the detector's part that the shutters of
+    :func:`field` leave open, skew neglected; None: all of it.
+    """
+    if collimation is None:
+        return None
+    bounds = []
+    for axis, (pixels, opened) in enumerate(zip(camera.size, collimation, strict=True)):
+        middle = float(camera.K[axis, 2])
+        bounds += [max(-0.5, middle - opened / 2), min(pixels - 0.5, middle + opened / 2)]
+    return bounds[0], bounds[1], bounds[2], bounds[3]
 
 
 def heel_profile(

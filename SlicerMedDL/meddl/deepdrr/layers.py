@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.geometry import Matrix, apply, inverse
+from meddl.core.geometry import Matrix, inverse
 from meddl.core.image import Image
 from meddl.core.image_io import read_image
 from meddl.deepdrr.columns import as_columns
 from meddl.deepdrr.compositions import find_material, split_material
 from meddl.deepdrr.density_grid import DensityGrid
 from meddl.deepdrr.materials import MaterialParameters, MaterialVolume, decompose
-
-SUBPOINTS = 3  # per axis of a voxel
+from meddl.deepdrr.voxel_means import voxel_means
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +35,31 @@ class Layer:
         materials: what its voxels are.
         ras_from_ijk: 4x4, mm.
         covers: (K, J, I) True where it wins over lower layers; None: its whole box, air included.
+        name: for records.
     """
 
     materials: MaterialVolume
     ras_from_ijk: Matrix
     covers: NDArray[np.bool_] | None = None
+    name: str = "volume"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a radiograph's metadata says about it."""
+        return {"name": self.name, "materials": list(self.materials.names)}
 
 
-def ct_layer(ct: Image, parameters: MaterialParameters | None = None) -> Layer:
+def ct_layer(ct: Image, parameters: MaterialParameters | None = None, name: str = "CT") -> Layer:
     """A CT that wins in its whole box."""
-    return Layer(decompose(ct, parameters), ct.ras_from_ijk)
+    return Layer(decompose(ct, parameters), ct.ras_from_ijk, name=name)
 
 
-def mask_layer(mask: Image, material: str) -> Layer:
+def mask_layer(mask: Image, material: str, name: str = "mask") -> Layer:
     """A segmented thing of one material: an implant, an instrument; it wins where the mask is set.
 
     Args:
         mask: volume; voxels that are not 0 belong to the thing.
         material: with its nominal density; see :func:`meddl.deepdrr.compositions.find_material`.
+        name: for records.
 
     Raises:
         InputError: no volume, an empty mask, or an unknown material.
@@ -62,7 +69,7 @@ def mask_layer(mask: Image, material: str) -> Layer:
         raise InputError(f"the mask of {material} is empty: no voxel differs from 0")
     density = np.where(inside, np.float32(find_material(material).density), np.float32(0))
     volume = MaterialVolume((material,), density, np.zeros(inside.shape, np.uint8))
-    return Layer(volume, mask.ras_from_ijk, inside)
+    return Layer(volume, mask.ras_from_ijk, inside, name)
 
 
 def parse_mask(text: str) -> Layer:
@@ -74,7 +81,8 @@ def parse_mask(text: str) -> Layer:
     """
     path, material = split_material(text, "--mask")
     find_material(material)
-    return mask_layer(read_image(path), material)
+    # The name goes into records and DICOM files: not the folders of the user.
+    return mask_layer(read_image(path), material, Path(path).name)
 
 
 def stack_layers(layers: Sequence[Layer]) -> list[Layer]:
@@ -118,28 +126,8 @@ def density_grids(layers: Sequence[Layer]) -> tuple[tuple[str, ...], list[Densit
 
 def _coverage(lower: Layer, upper: Layer) -> tuple[tuple[slice, ...], NDArray[np.float32]]:
     """Which part of ``lower``'s voxels may be covered, and how much of each (0 to 1)."""
-    from scipy.ndimage import affine_transform
-
-    shape = lower.materials.density.shape
-    upper_shape = upper.materials.density.shape
-    covers = np.ones(upper_shape, bool) if upper.covers is None else upper.covers
+    covers = upper.covers
+    if covers is None:
+        covers = np.ones(upper.materials.density.shape, bool)
     lower_from_upper = inverse(lower.ras_from_ijk) @ upper.ras_from_ijk
-    corners = np.array(list(product(*[(-0.5, n - 0.5) for n in upper_shape[::-1]])))
-    reached = apply(lower_from_upper, corners)[:, ::-1]  # k, j, i
-    low = np.clip(np.floor(reached.min(axis=0)), 0, shape).astype(int)
-    high = np.clip(np.ceil(reached.max(axis=0)) + 1, 0, shape).astype(int)
-    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    size = np.maximum(high - low, 0)
-    covered = np.zeros(size, np.float32)
-    if not covered.size:
-        return part, covered
-    matrix = inverse(lower_from_upper)[::-1, ::-1]  # upper from lower, in (1, k, j, i)
-    linear, offset = matrix[1:, 1:], matrix[1:, 0]
-    points = (np.arange(SUBPOINTS) + 0.5) / SUBPOINTS - 0.5
-    for shift in product(points, repeat=3):
-        start = offset + linear @ (low + np.array(shift))
-        covered += affine_transform(
-            covers, linear, start, output_shape=tuple(size), order=0, mode="grid-constant"
-        )
-    covered /= np.float32(SUBPOINTS**3)
-    return part, covered
+    return voxel_means(covers, lower_from_upper, lower.materials.density.shape)

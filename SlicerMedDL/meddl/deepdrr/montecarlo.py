@@ -102,6 +102,7 @@ def simulate(
     grid: tuple[int, int] | None = None,
     field: tuple[float, float, float, float] | None = None,
     seed: int = 0,
+    device: str = "cpu",
     with_dose: bool = False,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
@@ -110,7 +111,7 @@ def simulate(
 
     Photons are emitted evenly over the detector's pixels (or over ``field``), as the renderer
     assumes. The space between and behind the voxels is empty. The same seed gives the same result
-    on any number of threads.
+    on any number of threads, and on a CUDA device but for the order of sums.
 
     Args:
         densities: (K, J, I, M) float32 g/cm3 of each material, constant within a voxel.
@@ -120,10 +121,11 @@ def simulate(
         histories: photons to follow, at least one per block (64).
         grid: (h, w) cells of the picture; by default up to 24 along the longer side.
         field: first and last u, first and last v of the irradiated field, pixels.
-        with_dose: also score the absorbed energy of each voxel.
+        device: ``"cpu"`` or ``"cuda:N"`` (:mod:`meddl.deepdrr.transport_cuda`).
+        with_dose: also score the absorbed energy of each voxel; on the CPU.
 
     Raises:
-        InputError: too few histories, or photons beyond 200 keV.
+        InputError: too few histories, photons beyond 200 keV, or a dose on a CUDA device.
         Cancelled: between blocks.
     """
     from meddl.deepdrr.projector import run_blocks
@@ -136,6 +138,8 @@ def simulate(
             f"the spectrum reaches {spectrum.energies.max():g} keV, "
             f"{LOWEST_ENERGY:g} to {ENERGIES[-1]:g} keV were expected"
         )
+    if with_dose and device != "cpu":
+        raise InputError(f"the dose is scored on the CPU, not on {device}")
     width, height = camera.size
     grid = grid or cells(camera.size)
     field = field or (-0.5, width - 0.5, -0.5, height - 0.5)
@@ -176,7 +180,12 @@ def simulate(
             *arguments, number * per_block, per_block, pictures[number], tallies[number], dose
         )
 
-    run_blocks(block, range(BLOCKS), progress, cancel)
+    if device == "cpu":
+        run_blocks(block, range(BLOCKS), progress, cancel)
+    else:
+        from meddl.deepdrr import transport_cuda
+
+        transport_cuda.run_blocks(device, arguments, per_block, pictures, tallies, progress, cancel)
     # Energy in a cell over the photons emitted towards it, had the whole detector been irradiated.
     area = (field[1] - field[0]) * (field[3] - field[2]) / (width * height)
     pictures *= area * grid[0] * grid[1] / per_block

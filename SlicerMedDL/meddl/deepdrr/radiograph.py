@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,23 @@ from meddl.core.geometry import Matrix, apply
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepdrr.backends import BACKENDS, Backend, Project, choose_backend
+from meddl.deepdrr.backends import BACKENDS, Backend, choose_backend
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.coarsen import coarsen_grid
-from meddl.deepdrr.columns import as_columns
-from meddl.deepdrr.density_grid import DensityGrid, volume_of
-from meddl.deepdrr.detector import DetectorParameters, bin_edges, bin_names
-from meddl.deepdrr.hounsfield import correct_values, inspect_values, parse_hu_below
+from meddl.deepdrr.density_grid import volume_of
+from meddl.deepdrr.detector import (
+    DetectorParameters,
+    bin_edges,
+    bin_names,
+    require_pixel_spacing,
+)
+from meddl.deepdrr.exposure import open_field
+from meddl.deepdrr.hounsfield import parse_hu_below
 from meddl.deepdrr.labels import Labels
-from meddl.deepdrr.layers import Layer, density_grids, stack_layers
-from meddl.deepdrr.materials import MaterialParameters, decompose, labels_of
-from meddl.deepdrr.reading import photons_of, reading
+from meddl.deepdrr.layers import Layer
+from meddl.deepdrr.materials import MaterialParameters, labels_of
+from meddl.deepdrr.prepared import PreparedCT, prepare
+from meddl.deepdrr.reading import photons_of, pixel_spacing_of, reading, require_open_reading
 from meddl.deepdrr.scatter import ScatterParameters, View, scatter
 from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
@@ -117,7 +122,9 @@ def render(
         float32 image (1, H, W), or (1, H, W, C) with one component per material (``path``) or
         energy bin, with the unit of :data:`UNITS`. ``ras_from_ijk`` stands it upright in a slice
         view, spaced as the detector. ``metadata`` holds quantity, unit, camera, parameters,
-        backend, device and the names of the components (``pages``).
+        backend, device, the names of the components (``pages``), what lies over the CT (``over``,
+        ``solids``), and of scatter by Monte Carlo the standard error over the mean
+        (``scatter_error``).
 
     Raises:
         InputError: no scalar volume, NaN voxels, or parameters out of bounds.
@@ -164,19 +171,45 @@ def render_views(
         )
     ct = ct.require_volume("CT").require_finite("CT")
     labels = labels or labels_of(parameters)
+    backend = backend_for(ct, views, parameters, labels, len(solids))
+    return _render_views(ct, views, parameters, labels, over, solids, backend, progress, cancel)
+
+
+def backend_for(
+    ct: Image,
+    views: Sequence[CArm | Camera],
+    parameters: RenderParameters,
+    labels: Labels | None = None,
+    solids: int = 0,
+) -> Backend:
+    """The projector for these views, once nothing is left that would be refused during the work.
+
+    Args:
+        ct: scalar volume.
+        labels: structures of the CT.
+        solids: how many bodies.
+
+    Raises:
+        InputError, FileError, DeviceError, DependencyError: see :func:`render`.
+    """
     cameras = [_camera(view, ct) for view in views]
     spectrum = tube_spectrum(parameters)
+    require_open_reading(parameters, spectrum)
     for view, camera in zip(views, cameras, strict=True):
         photons_of(parameters, spectrum, view, camera)
+        require_pixel_spacing(parameters, pixel_spacing_of(parameters, view))
         _detector_distance(view, parameters)
     components = 1 if parameters.quantity == "integral" else _most_materials(parameters, labels)
     pixels = max((camera.size[0] * camera.size[1] for camera in cameras), default=0)
-    # Density, label and what of them is occupied; per pixel the integrals, moments and the reading.
-    needed = 6 * ct.array.size
-    needed += pixels * (8 * (components + 2 * len(solids)) + 48)
-    shape = (*ct.array.shape, components)
-    backend = choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
-    return _render_views(ct, views, parameters, labels, over, solids, backend, progress, cancel)
+    # Density, label and what of them is occupied; with structures a map of them, for which the
+    # network smooths a float32 copy; per pixel the integrals, moments and the reading.
+    structures = labels is not None or parameters.materials == "network"
+    needed = (9 if structures else 6) * ct.array.size
+    if parameters.scatter != "none":  # it takes the density of each material in each voxel
+        needed += 4 * components * ct.array.size
+    needed += pixels * (8 * (components + 2 * solids) + 48)
+    shape = (*(-(-n // parameters.coarsen) for n in ct.array.shape), components)
+    return choose_backend(parameters.backend, parameters.device, shape, pixels, needed)
 
 
 def _most_materials(parameters: RenderParameters, labels: Labels | None) -> int:
@@ -205,74 +238,12 @@ def _render_views(
     progress = subprogress(progress, share, 1.0)
     for number, view in enumerate(views):
         part = subprogress(progress, number / len(views), (number + 1) / len(views))
-        yield render_prepared(
+        picture = render_prepared(
             prepared, view, parameters, number, solids=solids, progress=part, cancel=cancel
         )
+        above = {"over": [layer.to_dict() for layer in over]} if over else {}
+        yield replace(picture, metadata={**picture.metadata, **above})
         part(1.0, f"view {number + 1}/{len(views)}")
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedCT:
-    """A CT as the projector takes it, for views of which each has its own tube and noise.
-
-    Attributes:
-        ct: scalar volume in corrected HU.
-        names: M materials; none for the quantity ``integral``.
-        grids: densities in g/cm3 on one grid per volume, or the voxel values; the CT's last.
-        backend: of the projector.
-        projectors: one for each grid.
-    """
-
-    ct: Image
-    names: tuple[str, ...]
-    grids: Sequence[DensityGrid]
-    backend: Backend
-    projectors: Sequence[Project]
-
-
-# Fields of RenderParameters that may change from view to view of one PreparedCT.
-READING_FIELDS = frozenset(
-    item.name
-    for part in (SpectrumParameters, DetectorParameters, ScatterParameters)
-    for item in fields(part)
-)
-
-
-def prepare(
-    ct: Image,
-    parameters: RenderParameters,
-    labels: Labels | None = None,
-    over: Sequence[Layer] = (),
-    backend: Backend | None = None,
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> PreparedCT:
-    """Correct the values and decompose them into materials.
-
-    Args:
-        ct: scalar volume in HU without NaN.
-        parameters: all fields but :data:`READING_FIELDS` decide.
-        labels, over: see :func:`render`.
-        backend: by default the one that suits ``parameters`` and a picture of 512 x 512.
-    """
-    if backend is None:
-        shape = (*ct.array.shape, 1)
-        backend = choose_backend(parameters.backend, parameters.device, shape, 512 * 512, 0)
-    ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
-    if parameters.quantity == "integral":
-        raw = as_columns(ct.array, np.float32)
-        names: tuple[str, ...] = ()
-        grids = [DensityGrid(raw, None, (0,), ct.ijk_from_ras)]
-    else:
-        for warning in inspect_values(ct):
-            logger.warning("CT %s: %s", ct.metadata.get("path", ""), warning)
-        materials = decompose(
-            ct, parameters, labels, device=parameters.device, progress=progress, cancel=cancel
-        )
-        layers = stack_layers([*over, Layer(materials, ct.ras_from_ijk)])
-        names, grids = density_grids(layers)
-    grids = [coarse for grid in grids for coarse in coarsen_grid(grid, parameters.coarsen)]
-    return PreparedCT(ct, names, grids, backend, [backend.prepare(grid) for grid in grids])
 
 
 def render_prepared(
@@ -322,14 +293,17 @@ def render_prepared(
             integrals[..., 0], names, view, camera, parameters, solids, prepared.backend
         )
     paths = np.multiply(integrals, np.float32(0.1), out=integrals)  # g/cm3 x mm to g/cm2
+    # The fast projectors' cubic resampling swings below zero beside a step: without this, pixels
+    # beside a block of gold were 20 times as bright as the open beam.
+    np.maximum(paths, 0, out=paths)
     if parameters.quantity == "path":
         return _as_image(paths, names, view, camera, parameters, solids, prepared.backend)
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
     transmitted = prepared.backend.transmitted
-    added = None
+    added, scatter_error = None, None
     if parameters.scatter != "none":
-        # Of the CT alone: what lies over it scatters little beside it.
+        # Of the volumes: bodies of a mesh scatter little beside them.
         components, densities, ijk_from_ras = volume_of(grids)
         object_in_view = View(
             densities,
@@ -338,19 +312,25 @@ def render_prepared(
             camera,
             _detector_distance(view, parameters),
             spectrum,
+            open_field(camera, parameters.collimation),
         )
-        added = scatter(
+        scattered = scatter(
             object_in_view,
             parameters.scatter,
             photons=parameters.scatter_photons,
             seed=parameters.seed + number,
+            device=prepared.backend.device if prepared.backend.name == "pycuda" else "cpu",
             progress=subprogress(progress, share, 1.0),
             cancel=cancel,
-        ).signal.astype(np.float64)
+        )
+        added = scattered.signal.astype(np.float64)
+        scatter_error = scattered.relative_error
     values = reading(
         paths, names, spectrum, parameters, view, camera, generator, added, transmitted=transmitted
     )
-    return _as_image(values, names, view, camera, parameters, solids, prepared.backend)
+    return _as_image(
+        values, names, view, camera, parameters, solids, prepared.backend, scatter_error
+    )
 
 
 def _detector_distance(view: CArm | Camera, parameters: RenderParameters) -> float:
@@ -381,6 +361,7 @@ def _as_image(
     parameters: RenderParameters,
     solids: Sequence[Solid],
     backend: Backend,
+    scatter_error: float | None = None,
 ) -> Image:
     metadata: dict[str, Any] = {
         "quantity": parameters.quantity,
@@ -397,6 +378,8 @@ def _as_image(
         metadata["solids"] = [solid.to_dict() for solid in solids]
     if isinstance(view, CArm):
         metadata["carm"] = to_dict(view)
+    if scatter_error is not None:
+        metadata["scatter_error"] = scatter_error
     return Image(values[None], picture_geometry(view), metadata)
 
 

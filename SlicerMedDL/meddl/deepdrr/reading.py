@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from meddl.core.errors import InputError
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.detector import open_reading, read_out, response
+from meddl.deepdrr.detector import bin_names, open_reading, read_out, response
 from meddl.deepdrr.exposure import field, photons_per_pixel
 from meddl.deepdrr.spectrum import Spectrum
 
@@ -29,8 +30,35 @@ def photons_of(
     """
     if parameters.mas is None and parameters.air_kerma is None:
         return parameters.photons
-    distance = view.source_detector if isinstance(view, CArm) else None
+    distance = view.source_detector if isinstance(view, CArm) else parameters.detector_distance
     return photons_per_pixel(spectrum, camera, parameters.mas, parameters.air_kerma, distance)
+
+
+def pixel_spacing_of(parameters: RenderParameters, view: CArm | Camera) -> float | None:
+    """mm on the detector; None if neither a C-arm nor the detector's distance tells."""
+    if isinstance(view, CArm):
+        return view.pixel_spacing
+    if parameters.detector_distance is None:
+        return None
+    return parameters.detector_distance / float(np.sqrt(view.K[0, 0] * view.K[1, 1]))
+
+
+def require_open_reading(parameters: RenderParameters, spectrum: Spectrum) -> None:
+    """Refuse readings relative to the open field where it reads nothing.
+
+    Raises:
+        InputError: an energy bin without photons; the message names it.
+    """
+    if parameters.quantity not in ("intensity", "neglog"):
+        return
+    sums = response(parameters, spectrum).sum(axis=1)
+    for name, total in zip(bin_names(parameters.detector), sums, strict=False):
+        if total == 0:
+            raise InputError(
+                f"--detector {parameters.detector}: no photon of the spectrum, which ends at "
+                f"{spectrum.energies.max():.0f} keV, falls into {name}; use --quantity counts "
+                "or other edges"
+            )
 
 
 def reading(
@@ -70,7 +98,7 @@ def reading(
         generator,
         scatter=None if scatter is None else scatter / spectrum.mean_energy,
         field=field(camera, p, p.heel, p.collimation) if uneven else None,
-        pixel_spacing=view.pixel_spacing if isinstance(view, CArm) else None,
+        pixel_spacing=pixel_spacing_of(parameters, view),
     )
     if parameters.quantity == "counts":
         values = values * photons

@@ -11,6 +11,7 @@ emits towards a pixel, as the primary signal of :mod:`meddl.deepdrr.attenuation`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,12 +24,19 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.spectrum import Spectrum
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.float64]
 
 METHODS = ("none", "kernel", "network", "montecarlo")
 SMOOTHING = 1.2  # cells; standard deviation of the filter over the Monte-Carlo picture
 BEAMS_PER_CELL = 2  # of the kernel model, along columns and rows
 PHOTONS = 2_000_000  # default of the Monte Carlo: 3 to 5 % standard error behind an abdomen
+
+# What the kernel model and the network were fitted to (:mod:`meddl.deepdrr.scatter_examples`).
+SIDES, DISTANCES = (150.0, 430.0), (900.0, 1300.0)  # mm, of the detector and from the source
+VOLTAGES = (60.0, 120.0)  # kV
+THICKEST = 45.0  # g/cm2 of water; behind 47 at 60 kV the kernel model is 22 % off
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class ScatterParameters:
     )
     detector_distance: float | None = parameter(
         None,
-        "distance from source to detector, which scatter needs with a camera; a C-arm has its own",
+        "distance from source to detector, which scatter, --mtf50 and --air-kerma need with a "
+        "camera; a C-arm has its own",
         "mm",
         minimum=1,
         maximum=10000,
@@ -60,6 +69,14 @@ class Scatter:
     signal: NDArray[np.float32]
     standard_error: NDArray[np.float32] | None = None
 
+    @property
+    def relative_error(self) -> float | None:
+        """Root mean square standard error over the mean signal; None without either."""
+        if self.standard_error is None or not self.signal.any():
+            return None
+        squares = np.square(self.standard_error, dtype=np.float64)
+        return float(np.sqrt(squares.mean()) / self.signal.mean(dtype=np.float64))
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -69,9 +86,11 @@ class View:
         densities: (K, J, I, M) float32 g/cm3 of each material.
         materials: M names.
         ijk_from_world: 4x4.
-        camera: the whole detector is irradiated evenly.
+        camera: the detector.
         distance: source to detector along the viewing direction, mm.
         spectrum: of the tube.
+        field: first and last u, first and last v (pixels) of what is irradiated, evenly; without it
+            the whole detector.
     """
 
     densities: NDArray[np.float32]
@@ -80,6 +99,7 @@ class View:
     camera: Camera
     distance: float
     spectrum: Spectrum
+    field: tuple[float, float, float, float] | None = None
 
 
 def scatter(
@@ -88,15 +108,19 @@ def scatter(
     *,
     photons: int = PHOTONS,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> Scatter:
     """The scatter signal of one view, for an ideal energy-integrating detector without a grid.
 
+    A warning tells of a view that the fast models were not fitted to.
+
     Args:
         method: one of :data:`METHODS`.
         photons: followed by ``montecarlo``; the standard error falls with their square root.
         seed: of ``montecarlo``.
+        device: of ``montecarlo``, see :func:`meddl.deepdrr.montecarlo.simulate`.
 
     Raises:
         InputError: an unknown method or a distance that is not positive.
@@ -108,25 +132,52 @@ def scatter(
         raise InputError(
             f"the detector is {view.distance:g} mm from the source, not in front of it"
         )
-    if method == "none":
+    first, last, top, bottom = view.field or (0.0, 1.0, 0.0, 1.0)
+    if method == "none" or not (first < last and top < bottom):
         return Scatter(np.zeros(view.camera.size[::-1], np.float32))
-    if method == "kernel":
-        return Scatter(resample(features(view)[1], view.camera.size))
+    if method == "montecarlo":
+        return _montecarlo(view, photons, seed, device, progress, cancel)
+    inputs, picture = features(view)
+    outside = _not_fitted(view, 30 * float(inputs[0].max()))
+    if outside:
+        logger.warning(
+            "scatter by the %s model is uncertain here: %s; montecarlo has no such limits",
+            method,
+            ", ".join(outside),
+        )
     if method == "network":
         from meddl.deepdrr.scatter_network import correct
 
-        return Scatter(resample(correct(*features(view)), view.camera.size))
-    return _montecarlo(view, photons, seed, progress, cancel)
+        picture = correct(inputs, picture)
+    return Scatter(resample(picture, view.camera.size))
+
+
+def _not_fitted(view: View, thickness: float) -> list[str]:
+    """What of a view, with water-equivalent ``thickness`` in g/cm2, lies outside the fit."""
+    sides = [view.distance * view.camera.size[n] / view.camera.K[n, n] for n in (0, 1)]
+    highest = float(view.spectrum.energies.max())  # keV; the middle of a bin of 1 keV
+    found = [
+        (f"a detector of {sides[0]:.0f} x {sides[1]:.0f} mm", *SIDES, "mm", sides),
+        (f"{view.distance:.0f} mm from the source", *DISTANCES, "mm", [view.distance]),
+        (f"{highest:.0f} kV", VOLTAGES[0] - 1, VOLTAGES[1] + 1, "kV", [highest]),
+        (f"{thickness:.0f} g/cm2", 0.0, THICKEST, "g/cm2", [thickness]),
+    ]
+    return [
+        f"{text} ({low:g} to {high:g} {unit} were fitted)"
+        for text, low, high, unit, values in found
+        if not low <= min(values) <= max(values) <= high
+    ]
 
 
 def features(view: View) -> tuple[NDArray[np.float32], Array]:
     """What the network sees, and the kernel model, on the coarse grid of a view.
 
     Returns:
-        (6, h, w) float32: water-equivalent thickness / 30 g/cm2, distance of the object's middle
-        from the detector / 500 mm, logarithm of the kernel model over its largest value, size of a
-        cell / 15 mm, mean energy of the spectrum / 50 keV, thickness less mass (bone) /
-        3 g/cm2; and the (h, w) kernel model, keV per emitted photon.
+        (6, h, w) float32, with the whole detector irradiated: water-equivalent thickness / 30
+        g/cm2, distance of the object's middle from the detector / 500 mm, logarithm of the kernel
+        model over its largest value, size of a cell / 15 mm, mean energy of the spectrum / 50 keV,
+        thickness less mass (bone) / 3 g/cm2; and the (h, w) kernel model of the field, keV per
+        emitted photon.
     """
     from meddl.deepdrr.montecarlo import cells
     from meddl.deepdrr.scatter_kernel import block_mean, slabs, superpose
@@ -137,7 +188,8 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     geometry = (view.densities, view.materials, view.ijk_from_world, fine, view.distance)
     beams = slabs(*geometry, view.spectrum)
     cell = (view.distance / fine.K[0, 0], view.distance / fine.K[1, 1])
-    kernel = superpose(spectral_kernels(view.spectrum), beams, cell, grid, view.distance)
+    kernels = spectral_kernels(view.spectrum)
+    kernel = superpose(kernels, beams, cell, grid, view.distance)
     flat = np.ones(grid)
     inputs = [
         block_mean(beams.thickness, grid) / 30,
@@ -147,7 +199,25 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
         flat * view.spectrum.mean_energy / 50,
         block_mean(beams.thickness - beams.mass, grid) / 3,
     ]
+    if view.field is not None:
+        share = open_share(view.field, view.camera.size, beams.thickness.shape)
+        kernel = superpose(kernels, beams, cell, grid, view.distance, share)
     return np.array(inputs, np.float32), kernel
+
+
+def open_share(
+    field: tuple[float, float, float, float], size: tuple[int, int], grid: tuple[int, int]
+) -> Array:
+    """(h, w) share of each cell of a grid over a (W, H) detector that lies in a field (pixels)."""
+
+    def along(first: float, last: float, pixels: int, count: int) -> Array:
+        borders = np.linspace(-0.5, pixels - 0.5, count + 1)
+        inside = np.minimum(borders[1:], last) - np.maximum(borders[:-1], first)
+        share: Array = np.maximum(inside, 0) * count / pixels
+        return share
+
+    columns = along(field[0], field[1], size[0], grid[1])
+    return along(field[2], field[3], size[1], grid[0])[:, None] * columns
 
 
 def coarse_camera(camera: Camera, grid: tuple[int, int]) -> Camera:
@@ -173,7 +243,12 @@ def resample(picture: Array, size: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _montecarlo(
-    view: View, photons: int, seed: int, progress: Progress, cancel: CancelToken | None
+    view: View,
+    photons: int,
+    seed: int,
+    device: str,
+    progress: Progress,
+    cancel: CancelToken | None,
 ) -> Scatter:
     from meddl.deepdrr.montecarlo import simulate
 
@@ -181,7 +256,9 @@ def _montecarlo(
         *(view.densities, view.materials, view.ijk_from_world, view.camera, view.distance),
         view.spectrum,
         photons,
+        field=view.field,
         seed=seed,
+        device=device,
         progress=progress,
         cancel=cancel,
     )

@@ -186,6 +186,7 @@ def superpose(
     cell: tuple[float, float],
     grid: tuple[int, int],
     distance: float,
+    open_share: Array | None = None,
 ) -> Array:
     """Scatter of slabs on a coarse grid.
 
@@ -195,6 +196,7 @@ def superpose(
         cell: distance of beams along columns and rows on the detector, mm.
         grid: (h', w') of the result, over the same area.
         distance: source to detector, mm.
+        open_share: (h, w) share of each beam that the collimator lets through; without it all.
 
     Returns:
         (h', w') keV per photon emitted towards a pixel.
@@ -210,6 +212,8 @@ def superpose(
     sigma = [AROUND * magnification / length for length in cell[::-1]]
     around = gaussian_filter(thickness, sigma, mode="nearest")
     weight = np.exp(-SIDES * beams.attenuation * np.maximum(thickness - around, 0))
+    if open_share is not None:
+        weight = weight * open_share
     h, w = thickness.shape
     rows, columns = np.mgrid[: grid[0], : grid[1]]
     at = np.stack(

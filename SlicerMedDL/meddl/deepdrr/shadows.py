@@ -20,9 +20,16 @@ from meddl.core.mesh import Mesh
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.hounsfield import AIR
-from meddl.deepdrr.materials import SOFT_TISSUE_UP_TO
-from meddl.deepdrr.radiograph import RenderParameters, picture_geometry, render
+from meddl.deepdrr.columns import as_columns
+from meddl.deepdrr.hounsfield import correct_values, parse_hu_below
+from meddl.deepdrr.materials import SOFT_TISSUE_UP_TO, labels_of
+from meddl.deepdrr.prepared import material_grids, projectable
+from meddl.deepdrr.radiograph import (
+    RenderParameters,
+    backend_for,
+    picture_geometry,
+    render_prepared,
+)
 from meddl.deepdrr.solids import closed_mesh
 
 MOST_LABELS = 1024
@@ -102,12 +109,15 @@ def label_radiographs(
     values: Sequence[int] | None = None,
     parameters: RenderParameters | None = None,
     *,
+    progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     **options: Any,
 ) -> Iterator[tuple[int, Image]]:
     """A radiograph of each label alone, all else empty.
 
-    With ``quantity="path"`` the pictures of all labels, 0 included, add up to the whole one's.
+    Every voxel keeps the material and density that it has in the whole CT: with
+    ``quantity="path"`` the pictures of all labels, 0 included, add up to the whole one's, within
+    the projector's error.
 
     Args:
         ct: scalar volume in HU.
@@ -120,9 +130,10 @@ def label_radiographs(
 
     Raises:
         GeometryError: the labels lie on another grid.
-        InputError: as :func:`label_masks`.
+        InputError: as :func:`label_masks` and :func:`meddl.deepdrr.render`.
     """
-    ct, labels = ct.require_volume("CT"), labels.require_volume("label volume")
+    ct = ct.require_volume("CT").require_finite("CT")
+    labels = labels.require_volume("label volume")
     aligned = np.allclose(ct.ras_from_ijk, labels.ras_from_ijk, atol=1e-3)
     if ct.size != labels.size or not aligned:
         raise GeometryError(
@@ -131,12 +142,24 @@ def label_radiographs(
         )
     wanted = _label_values(labels, values)
     parameters = replace(parameters or RenderParameters(), **options)
-    empty = 0.0 if parameters.quantity == "integral" else AIR - parameters.hu_offset
+    structures = labels_of(parameters)
+    backend = backend_for(ct, [view], parameters, structures)
+    corrected = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
 
-    def alone(value: int) -> Image:
-        return ct.with_array(np.where(labels.array == value, ct.array, np.float32(empty)))
+    def pictures() -> Iterator[tuple[int, Image]]:
+        report = subprogress(progress, 0.0, 0.2)
+        names, (grid,) = material_grids(
+            corrected, parameters, structures, progress=report, cancel=cancel
+        )
+        for number, value in enumerate(wanted):
+            inside = np.where(labels.array == value, grid.density, np.float32(0))
+            alone = replace(grid, density=as_columns(inside))
+            prepared = projectable(corrected, names, [alone], parameters.coarsen, backend)
+            start, stop = (0.2 + 0.8 * n / len(wanted) for n in (number, number + 1))
+            part = subprogress(progress, start, stop)
+            yield value, render_prepared(prepared, view, parameters, progress=part, cancel=cancel)
 
-    return ((value, render(alone(value), view, parameters, cancel=cancel)) for value in wanted)
+    return pictures()
 
 
 def silhouette(mesh: Mesh, camera: Camera) -> NDArray[np.bool_]:

@@ -13,8 +13,8 @@ and then receives the transmission along its new direction. Scattered photons th
 counted as well ("analogue"), as an independent check.
 
 Every history has a random number generator of its own, seeded by the run's seed and the number of
-the history, so that the result does not depend on the number of threads. ``transport.cu`` is the
-same arithmetic for CUDA; a test runs it on the CPU and compares.
+the history, so that the result does not depend on the number of threads. ``cuda/transport.cu``
+is the same arithmetic for CUDA; a test runs it on the CPU and compares.
 """
 
 from __future__ import annotations

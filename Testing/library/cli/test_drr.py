@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import nibabel
 import numpy as np
@@ -19,6 +20,17 @@ from meddl.deepdrr import Camera, CArm, ball, read_camera, render
 from .output import error_line
 
 SMALL = ["--detector-size", "40,30", "--pixel-spacing", "6"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["render", "points", "dataset", "register", "scatter train", "materials train", "benchmark"],
+)
+def test_help_has_units_and_a_worked_example(words, capsys):
+    assert main(["drr", *words.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"\bmm\b|\[ms\]|minutes|\(s, wall time", text)
+    assert f"\n  meddl drr {words} " in text[text.index("\nexample") :]
 
 
 def test_tiff_holds_the_unscaled_float32_values(ct, tmp_path, capsys):

@@ -78,3 +78,11 @@ extern "C" void launch_transmit(const int* blocks, const int* threads, const flo
                                 int a, int b, int c, int d) {
   run(transmit, blocks, threads, paths, coefficients, weights, sums, a, b, c, d);
 }
+
+#include "transport.cu"
+
+extern "C" void launch_run_histories(const int*, const int*, const Scene* scene,
+                                     std::uint64_t first, std::uint64_t count, double* pictures,
+                                     double* tally) {
+  run_histories_host(scene, first, count, pictures, tally);
+}

@@ -10,12 +10,13 @@ import weakref
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from meddl.core import devices
 from meddl.core.devices import Device
-from meddl.deepdrr import projector_cuda
+from meddl.deepdrr import projector_cuda, transport_cuda
 from meddl.deepdrr.cuda.driver import SOURCES
 
 
@@ -48,7 +49,7 @@ class CpuTexture(ctypes.Structure):
 
 
 class CpuDevice:
-    """What projector_cuda uses of a CudaDevice; ``bits`` of the texture filter, 0 is exact.
+    """What the product uses of a CudaDevice; ``bits`` of the texture filter, 0 is exact.
 
     Counts launches, and the bytes of the textures that live.
     """
@@ -86,14 +87,17 @@ class CpuDevice:
 def _argument(value):
     if isinstance(value, bytes | int):
         return value
+    if isinstance(value, np.uint64):
+        return ctypes.c_uint64(int(value))
     return ctypes.c_uint64(value.handle if isinstance(value, CpuTexture) else value.data_ptr())
 
 
 def stand_in(monkeypatch, bits: int = 0, free_bytes: int = 10**12) -> CpuDevice:
-    """Let projector_cuda find a CUDA device with so much free memory, which computes here."""
+    """Let the product find a CUDA device with so much free memory, which computes here."""
     device = CpuDevice(bits)
     cuda = Device("cuda:0", "stand-in", free_bytes, free_bytes)
     there = [cuda, *devices.list_devices()]
     monkeypatch.setattr(devices, "list_devices", lambda: there)
-    monkeypatch.setattr(projector_cuda, "open_device", lambda name: device)
+    for user in (projector_cuda, transport_cuda):
+        monkeypatch.setattr(user, "open_device", lambda name: device)
     return device

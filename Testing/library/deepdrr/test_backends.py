@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.core import DeviceError, Image, InputError
-from meddl.deepdrr import CArm, render
+from meddl.core import DeviceError, Image, InputError, devices
+from meddl.deepdrr import CArm, RenderParameters, render
 from meddl.deepdrr.backends import choose_backend
 from meddl.deepdrr.coarsen import coarsen_grid
 from meddl.deepdrr.density_grid import DensityGrid
+from meddl.deepdrr.radiograph import backend_for
 
 from .cuda_on_cpu import stand_in
 from .phantoms import oblique_geometry, random_volume
@@ -69,3 +70,25 @@ def test_coarse_radiograph_of_a_smooth_body_is_nearly_the_fine_one():
     assert 1e-4 < error < 0.02
     with pytest.raises(InputError, match="coarsen"):
         render(random_volume(0), view, coarsen=0)
+
+
+def test_memory_counts_coarser_voxels_and_scatter(monkeypatch):
+    """64 million voxels: 6 bytes each, 12 more for torch's three materials or for scatter."""
+    ct = Image(np.broadcast_to(np.int16(0), (400, 400, 400)))
+
+    def chosen(free: float, **options):
+        device = devices.Device("cpu", "test", int(16e9), int(free))
+        monkeypatch.setattr(devices, "_cpu", lambda: device)
+        view = CArm(detector_size=(64, 64))
+        return backend_for(ct, [view], RenderParameters(device="cpu", **options)).name
+
+    with pytest.raises(DeviceError, match="--coarsen 2"):
+        chosen(6e8, backend="torch")
+    assert chosen(6e8, backend="torch", coarsen=2) == "torch"
+    assert chosen(9e8, backend="torch") == "torch"
+    assert chosen(6e8, backend="numba") == "numba"
+    with pytest.raises(DeviceError, match="576 MB"):
+        chosen(5e8, backend="numba", materials="network")
+    assert chosen(5e8, backend="numba") == "numba"
+    with pytest.raises(DeviceError, match=r"1\.2 GB"):
+        chosen(6e8, backend="numba", scatter="kernel")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pydicom
@@ -33,7 +34,8 @@ from meddl.deepdrr.dataset_record import (
 from meddl.deepdrr.dataset_run import choose_ct, disk_bytes, generate
 from meddl.deepdrr.dataset_worker import quantise, render_view
 from meddl.deepdrr.instruments import INSTRUMENTS
-from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
+from meddl.deepdrr.prepared import prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.solids import Solid
 
 CONFIG = """\
@@ -220,6 +222,61 @@ def test_a_prepared_ct_renders_as_render_does(folder):
         np.testing.assert_array_equal(
             render_prepared(prepared, view, parameters).array, render(ct, view, parameters).array
         )
+
+
+FILES = """\
+format: dcm
+cts: [ct.nii.gz, other.nrrd]
+carm: {detector_size: [24, 20], pixel_spacing: 8}
+render:
+  materials: "{name}_labels.nii.gz"
+  spectrum: lines.csv
+"""
+
+
+def test_files_of_the_rendering_lie_beside_the_configuration(folder, tmp_path_factory, monkeypatch):
+    """Each CT has a label map of its own; no path of the machine gets into the data set."""
+    for name, structure in (("ct", "screw"), ("other", "femur")):
+        (folder / f"{name}_labels.json").write_text(json.dumps({"3": structure}))
+        shutil.copy(folder / "labels.nii.gz", folder / f"{name}_labels.nii.gz")
+    (folder / "lines.csv").write_text("energy_keV,photon_fraction\n50,1\n")
+    (folder / "files.yaml").write_text(FILES)
+    config = read_dataset(folder / "files.yaml")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    for task in plan(config)[::10]:
+        line = render_view(config, task, str(folder / "out"))
+        assert str(folder) not in json.dumps(line)
+        picture = folder / "out" / line["file"]
+        assert str(folder).encode() not in picture.read_bytes()
+        data = pydicom.dcmread(picture)
+        found = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
+        for name in ("materials", "spectrum"):
+            path = line["parameters"][name].format(name=config.cts[task.ct].path.split(".")[0])
+            line["parameters"][name] = str(folder / path)
+        expected = rendered(folder, line).array[0]
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.ptp(expected))
+        line["parameters"]["materials"] = "threshold"
+        assert np.abs(rendered(folder, line).array[0] - expected).max() > 1e-2 * np.ptp(expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ('"{name}_labels.nii.gz"', '"{name}_map.nii.gz"', 5, "ct_map.nii.gz"),
+        ('"{name}_labels.nii.gz"', "{choose: [water, no.nrrd]}", 5, "no.nrrd"),
+        ('"{name}_labels.nii.gz"', "labels.nii.gz", 5, "labels.json"),
+        ("lines.csv", "none.csv", 6, "none.csv"),
+        ("lines.csv", "{choose: [60kV, points.csv]}", 6, "is no spectrum"),
+    ],
+)
+def test_files_of_the_rendering_are_looked_for_first(folder, old, new, line, says):
+    text = FILES.replace(old, new)
+    text = text if "lines" in new else text.replace("lines.csv", "60kV")
+    text = text if "labels" in old else text.replace('"{name}_labels.nii.gz"', "water")
+    (folder / "files.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"line {line}:") as caught:
+        read_dataset(folder / "files.yaml")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_quantised_values_are_restored_to_half_a_step():

@@ -16,6 +16,7 @@ from meddl.deepdrr import (
     load_spectrum,
     mass_attenuation,
     render,
+    render_views,
 )
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.detector import (
@@ -86,6 +87,12 @@ def test_zero_counts_read_zero():
     np.testing.assert_array_equal(reading, 0)
 
 
+def test_next_to_nothing_behind_metal_reads_zero_without_overflow():
+    rest = np.array([0.0, 1e-44, 1e-42])[:, None, None]
+    with np.errstate(all="raise"):
+        assert detected_energy(rest, 1e6, np.random.default_rng(0)) == 0
+
+
 def test_one_energy_reads_whole_photons():
     line = np.array([0.5, 0.5 * 60, 0.5 * 60**2])[:, None, None] * np.ones((3, 50, 50))
     energy = detected_energy(line, 100.0, np.random.default_rng(0))
@@ -153,6 +160,13 @@ def test_blur_keeps_the_sum_and_halves_the_named_frequency():
     np.testing.assert_allclose(blurred(wave.T, 2 * frequency, spacing), 0.8 * wave.T, atol=1e-12)
 
 
+def test_no_reading_is_negative_beside_a_shutter():
+    view = CArm(detector_size=(32, 24), pixel_spacing=0.5)
+    air = Image(np.full((4, 4, 4), -1000.0))
+    found = render(air, view, mtf50=1.5, collimation=(16, 12)).array
+    assert found.min() == 0 and found.max() < 1.05  # the edge swings above as well
+
+
 def test_blurred_noise_has_the_power_spectrum_of_the_mtf_squared():
     (sharp,) = noisy(10.0, detector="counting")
     (soft,) = noisy(10.0, detector="counting", mtf50=1.0)
@@ -207,12 +221,30 @@ def test_bad_detectors_are_refused(options, words):
         RenderParameters(**options)
 
 
+def test_a_bin_without_photons_has_no_intensity():
+    ct = Image(np.full((4, 4, 4), -1000, np.int16), compose((10, 10, 10)))
+    view = CArm(detector_size=(2, 2))
+    for quantity in ("intensity", "neglog"):
+        with pytest.raises(InputError, match=r"ends at 60 keV, falls into 80\+ keV"):
+            render(ct, view, spectrum="60kV", detector="bins:20,50,80", quantity=quantity)
+    counts = render(ct, view, spectrum="60kV", detector="bins:20,50,80", quantity="counts").array
+    assert (counts[..., 2] == 0).all() and (counts[..., :2] > 0).all()
+
+
 def test_what_needs_millimetres_refuses_a_bare_camera():
     ct = Image(np.zeros((4, 4, 4), np.int16))
     camera = CArm(detector_size=(4, 4)).camera()
     for options in ({"mtf50": 1.0}, {"air_kerma": 1.0}):
         with pytest.raises(InputError, match="C-arm"):
-            render(ct, camera, **options)
+            render_views(ct, [camera], **options)  # before the first picture is asked for
+
+
+def test_a_camera_with_the_distance_of_its_detector_reads_as_the_c_arm():
+    ct = Image(np.full((6, 7, 8), 40, np.int16), compose((20, 20, 20)))
+    carm = CArm(detector_size=(12, 10), pixel_spacing=15)
+    for options in ({"mtf50": 0.03}, {"air_kerma": 2.0, "noise": True}):
+        found = render(ct, carm.camera(ct.center), **options, detector_distance=1020).array
+        np.testing.assert_allclose(found, render(ct, carm, **options).array, rtol=1e-6)
 
 
 def test_clahe_raises_local_contrast_and_leaves_the_values_alone():

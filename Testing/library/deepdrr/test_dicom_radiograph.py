@@ -24,6 +24,7 @@ from meddl.deepdrr import (
     CArm,
     DisplayParameters,
     read_dicom_geometry,
+    read_radiograph,
     render,
     write_dicom_radiograph,
     write_radiograph,
@@ -94,6 +95,20 @@ def test_header_has_the_positioner_as_dicom_defines_it(ct, tmp_path):
     assert (data.Rows, data.Columns) == (30, 40)
 
 
+def test_tube_voltage_is_that_of_the_spectrum(ct, tmp_path):
+    """A computed spectrum's voltage goes before the name of the default one; a file has none."""
+    pytest.importorskip("spekpy")
+    (tmp_path / "lines.csv").write_text("energy_keV,photon_fraction\n50,1\n")
+    for options, expected in (
+        ({"spectrum": "60kV"}, 60),
+        ({"kvp": 81.5}, 81.5),
+        ({"spectrum": str(tmp_path / "lines.csv")}, None),
+    ):
+        write_radiograph(tmp_path / "out.dcm", render(ct, VIEW, **options))
+        found = pydicom.dcmread(tmp_path / "out.dcm").KVP
+        assert found == expected
+
+
 def test_window_is_in_the_unit_of_the_values(ct, tmp_path):
     write_radiograph(
         tmp_path / "out.dcm", render(ct, VIEW, quantity="neglog"), DisplayParameters((0.5, 2.0))
@@ -152,7 +167,7 @@ def test_a_camera_is_recorded_as_it_is(ct, tmp_path):
         read_dicom_geometry(tmp_path / "out.dcm", rotation=3)
 
 
-def write_foreign(path, **changes):
+def write_foreign(path, pixels=None, **changes):
     """A small XA file as an angiography system writes it; None removes an attribute."""
     data = Dataset()
     data.file_meta = FileMetaDataset()
@@ -172,7 +187,7 @@ def write_foreign(path, **changes):
         if value is None:
             delattr(data, name)
     frames = int(data.get("NumberOfFrames", 1))
-    data.PixelData = bytes(2 * 6 * 8 * frames)
+    data.PixelData = bytes(2 * 6 * 8 * frames) if pixels is None else pixels.tobytes()
     data.save_as(path, enforce_file_format=True)
     return path
 
@@ -209,6 +224,47 @@ def test_a_film_without_angles_goes_by_its_view_position(tmp_path, position, ang
     found = read_dicom_geometry(path)
     assert (found.view.primary_angle, found.view.secondary_angle) == angles
     assert any("no positioner angles" in text for text in found.unknown)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_our_file_is_read_as_it_was_rendered(ct, tmp_path, mirrored):
+    radiograph = render(ct, VIEW, quantity="neglog")
+    write_dicom_radiograph(tmp_path / "out.dcm", radiograph, mirrored=mirrored)
+    found = read_radiograph(tmp_path / "out.dcm").array
+    np.testing.assert_allclose(found, radiograph.array, atol=1e-4)
+    write_radiograph(tmp_path / "out.tiff", radiograph)
+    turned = read_radiograph(tmp_path / "out.tiff", mirrored=mirrored).array
+    expected = radiograph.array[:, :, ::-1] if mirrored else radiograph.array
+    np.testing.assert_array_equal(turned, expected)
+
+
+def test_a_frame_of_an_angiogram_is_turned_to_our_camera(tmp_path, caplog):
+    """Its columns run to the left, ours to the right; whoever knows better is believed."""
+    stored = np.random.default_rng(0).integers(0, 4096, (3, 6, 8)).astype(np.uint16)
+    path = write_foreign(tmp_path / "IM0001", stored, NumberOfFrames=3, ImagerPixelSpacing=None)
+    np.testing.assert_array_equal(read_radiograph(path, 1).array, stored[1:2, :, ::-1])
+    np.testing.assert_array_equal(read_radiograph(path, 2, mirrored=False).array, stored[2:3])
+    assert not caplog.records
+    write_foreign(path, stored, NumberOfFrames=3, PatientOrientation=None)
+    np.testing.assert_array_equal(read_radiograph(path).array, stored[:1])
+    assert "does not say whether it is mirrored" in caplog.text
+    with pytest.raises(InputError, match="frame 3"):
+        read_radiograph(path, 3)
+
+
+def test_what_is_no_grey_radiograph_is_refused(tmp_path):
+    colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+    depth = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    path = write_foreign(tmp_path / "xa.dcm", np.zeros((6, 8, 3), np.uint8), **colour, **depth)
+    with pytest.raises(InputError, match="in colour"):
+        read_radiograph(path)
+    (tmp_path / "cut.dcm").write_bytes(path.read_bytes()[:300])
+    for name in ("cut.dcm", "missing.dcm"):
+        with pytest.raises(FileError):
+            read_radiograph(tmp_path / name)
+    write_radiograph(tmp_path / "a.tiff", render(Image(np.zeros((4, 4, 4))), VIEW))
+    with pytest.raises(InputError, match="DICOM"):
+        read_radiograph(tmp_path / "a.tiff", 1)
 
 
 def test_magnification_gives_the_missing_distance(tmp_path):

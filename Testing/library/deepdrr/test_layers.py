@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from meddl.core import Image, InputError
+from meddl.core import Image, InputError, write_image
 from meddl.core.geometry import compose, rotation
 from meddl.deepdrr import CArm, Layer, Solid, ct_layer, find_material, k_wire, mask_layer, render
-from meddl.deepdrr.layers import stack_layers
+from meddl.deepdrr.density_grid import volume_of
+from meddl.deepdrr.layers import density_grids, parse_mask, stack_layers
 
 VIEW = CArm(detector_size=(21, 21), pixel_spacing=4.0, source_detector=1000, source_isocenter=600)
 
@@ -102,6 +103,56 @@ def test_bad_masks_are_refused():
             quantity="integral",
             over=[ct_layer(block(0, (3, 3, 3), 1))],
         )
+
+
+@pytest.mark.parametrize("spacing", [4.0, 2.0])
+def test_scatter_sees_all_volumes_as_one(spacing):
+    """A plate over the CT, on its voxels or finer ones, as if it were the CT's own."""
+    water = block(0, (30, 20, 30), 4)
+    count = round(40 / spacing)
+    steel = mask_layer(block(1, (count, 2 * count // 10, count), spacing), "iron")
+    names, grids = density_grids(stack_layers([steel, ct_layer(water)]))
+    components, densities, _ = volume_of(grids)
+    assert [names[n] for n in components] == ["air", "soft tissue", "bone", "iron"]
+    expected = np.zeros((30, 20, 30, 4), np.float32)
+    expected[..., 1] = 1
+    expected[10:20, 9:11, 10:20] = 0, 0, 0, find_material("iron").density
+    np.testing.assert_allclose(densities, expected, atol=1e-5)
+
+
+def test_scatter_of_a_mask_on_the_voxels_of_the_ct():
+    water = block(0, (30, 20, 30), 8)
+    plate = np.zeros((30, 20, 30), np.uint8)
+    plate[:, 18:] = 1  # 16 mm of iron before the detector: next to nothing is left
+    options = {"quantity": "energy", "scatter": "kernel"}
+    free = render(water, VIEW, **options).array
+    behind = render(water, VIEW, **options, over=[mask_layer(water.with_array(plate), "iron")])
+    assert behind.array.max() < 0.05 * free.min()
+
+
+@pytest.mark.parametrize("backend", ["exact", "dense", "numba", "torch"])
+def test_nothing_is_brighter_than_the_open_beam_beside_metal(backend):
+    water = block(0, (20, 20, 20), 8)
+    gold = np.zeros((20, 20, 20), np.uint8)
+    gold[8:12, 8:12, 8:12] = 1
+    view = CArm(100, 25, detector_size=(32, 32), pixel_spacing=10)
+    options = {"backend": backend, "over": [mask_layer(water.with_array(gold), "gold")]}
+    assert render(water, view, **options, quantity="path").array.min() == 0
+    brightest = render(water, view, **options).array.max()
+    assert brightest == pytest.approx(1, rel=1e-6)
+    plain = render(water, view, backend="exact", over=options["over"], quantity="path").array
+    found = render(water, view, **options, quantity="path").array
+    assert np.linalg.norm(found - plain) < 0.1 * np.linalg.norm(plain)
+
+
+def test_the_record_says_what_lies_over_the_ct(tmp_path):
+    write_image(tmp_path / "plate.nrrd", block(1, (3, 3, 3), 4))
+    over = [parse_mask(f"{tmp_path}/plate.nrrd:titanium"), ct_layer(block(0, (3, 3, 3), 1))]
+    water = block(0, (8, 8, 8), 4)
+    record = render(water, VIEW, over=over).metadata["over"]
+    assert record[0] == {"name": "plate.nrrd", "materials": ["titanium"]}
+    assert record[1] == {"name": "CT", "materials": ["air", "soft tissue", "bone"]}
+    assert "over" not in render(water, VIEW).metadata
 
 
 def test_a_mesh_displaces_every_volume():

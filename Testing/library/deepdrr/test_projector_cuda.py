@@ -11,9 +11,11 @@ import torch
 
 from meddl.deepdrr import CArm, projector_cuda, render
 from meddl.deepdrr.attenuation import transmitted
+from meddl.deepdrr.montecarlo import simulate
 
 from .phantoms import exact_integrals
 from .test_cuda_kernels import MATERIALS, scene
+from .test_transport_cuda import oblique_bone
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no CUDA device")
 
@@ -70,6 +72,15 @@ def test_radiograph_of_a_patient_is_that_of_the_cpu():
         found = render(ct, view, quantity=quantity, backend="pycuda").array
         assert relative(found, expected) < 0.005
         assert np.percentile(abs(found - expected), 99.9) < 0.005 * expected.max()
+
+
+def test_scattered_photons_are_those_of_the_cpu():
+    arguments = *oblique_bone(), 64_000
+    found = simulate(*arguments, seed=3, device="cuda:0")
+    expected = simulate(*arguments, seed=3)
+    np.testing.assert_allclose(found.scatter, expected.scatter, rtol=1e-6)
+    np.testing.assert_allclose(found.standard_error, expected.standard_error, rtol=1e-6)
+    assert found.absorbed == pytest.approx(expected.absorbed, rel=1e-9)
 
 
 def test_textures_give_their_memory_back():

@@ -27,6 +27,7 @@ from meddl.deepdrr import (
     register,
     render,
     write_camera,
+    write_dicom_radiograph,
     write_radiograph,
 )
 from meddl.deepdrr.registration import _level, attenuation_map, attenuation_picture
@@ -218,24 +219,26 @@ def test_bad_input_is_refused_at_once(phantom, change, words):
 
 @pytest.fixture
 def files(phantom, tmp_path) -> Path:
-    """ct.nii.gz, xray.tiff and start.json in a folder."""
+    """ct.nii.gz, xray.tiff, the same mirrored in xray.dcm, and start.json in a folder."""
     ct, camera, picture = phantom
     write_image(tmp_path / "ct.nii.gz", ct)
     write_radiograph(tmp_path / "xray.tiff", picture)
+    write_dicom_radiograph(tmp_path / "xray.dcm", picture, mirrored=True)
     write_camera(tmp_path / "start.json", moved(camera, OFFSET / 2, ct.center))
     return tmp_path
 
 
-def command(folder: Path, *options: str) -> list[str]:
-    inputs = [str(folder / "ct.nii.gz"), str(folder / "xray.tiff")]
+def command(folder: Path, *options: str, radiograph: str = "xray.tiff") -> list[str]:
+    inputs = [str(folder / "ct.nii.gz"), str(folder / radiograph)]
     camera = ["--camera", str(folder / "start.json"), "--output", str(folder / "found.json")]
     search = ["--candidates", "10", "--starts", "2"]
     return ["drr", "register", *inputs, *camera, *search, *options]
 
 
-def test_command_writes_a_camera_with_score_and_converged(files, phantom, capsys):
+@pytest.mark.parametrize("name", ["xray.tiff", "xray.dcm"])
+def test_command_writes_a_camera_with_score_and_converged(files, phantom, capsys, name):
     ct, camera, _ = phantom
-    assert main(command(files, "--quantity", "intensity", "--json")) == 0
+    assert main(command(files, "--quantity", "intensity", "--json", radiograph=name)) == 0
     report = json.loads(capsys.readouterr().out)
     record = json.loads((files / "found.json").read_text())
     assert record["converged"] is report["converged"] is True
@@ -253,6 +256,8 @@ def test_command_writes_a_camera_with_score_and_converged(files, phantom, capsys
         ["--starts", "0"],
         ["--device", "cuda:9"],
         ["--isocenter", "0,-5000,0"],
+        ["--frame", "1"],
+        ["--mirrored", "maybe"],
     ],
 )
 def test_command_refuses_bad_arguments_in_one_line(files, options, capsys):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from meddl.core import FileError, Image, InputError
-from meddl.deepdrr import CArm, RenderParameters, load_spectrum, render
+from meddl.deepdrr import CArm, RenderParameters, Spectrum, load_spectrum, render
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
 from meddl.deepdrr.montecarlo import simulate
@@ -182,6 +184,11 @@ def test_render_adds_the_scatter_signal(torso):
     first, again = (render(torso, carm, **options, seed=3).array[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert (first - primary).mean() == pytest.approx(signal.mean(), rel=0.15)
+    known = scatter(view_of(torso, carm), "montecarlo", photons=20_000, seed=3)
+    about = render(torso, carm, **options, seed=3).metadata
+    rms = np.sqrt((known.standard_error.astype(float) ** 2).mean())
+    assert about["scatter_error"] == pytest.approx(rms / known.signal.mean(), rel=1e-4)
+    assert "scatter_error" not in render(torso, carm, scatter="kernel").metadata
 
 
 def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
@@ -195,6 +202,51 @@ def test_scatter_with_a_camera_needs_the_distance_of_the_detector(torso):
         RenderParameters(quantity="path", scatter="kernel")
     with pytest.raises(InputError, match="kernel"):
         scatter(view_of(torso, carm), "magic")
+
+
+def test_scatter_of_two_halves_of_the_field_is_that_of_the_whole(torso):
+    """Photons do not know of each other; the halves' border cuts through pixels and cells."""
+    whole = view_of(torso, CArm(primary_angle=20, detector_size=(40, 30), pixel_spacing=8))
+    halves = [
+        replace(whole, field=(*columns, -0.5, 29.5)) for columns in ((-0.5, 13.2), (13.2, 39.5))
+    ]
+    left, right = (scatter(half, "kernel").signal for half in halves)
+    np.testing.assert_allclose(left + right, scatter(whole, "kernel").signal, rtol=1e-5)
+    found = [scatter(view, "montecarlo", photons=60_000) for view in (*halves, whole)]
+    difference = found[0].signal + found[1].signal - found[2].signal
+    error = np.sqrt(sum(one.standard_error.astype(float) ** 2 for one in found))
+    assert abs(difference.mean()) < 3 * error.mean() / 5  # 24 x 18 cells, smoothed over about 18
+    assert relative_error(left, found[0].signal) < 0.2
+    assert left.mean() < 0.6 * scatter(whole, "kernel").signal.mean()
+    assert not scatter(replace(whole, field=(5.0, 5.0, 0.0, 9.0)), "montecarlo").signal.any()
+
+
+def test_collimation_narrows_the_scatter_as_well(torso):
+    carm = CArm(detector_size=(32, 32), pixel_spacing=9)
+    options = {"quantity": "energy", "collimation": (12, 8)}
+    primary = render(torso, carm, **options).array[0]
+    narrow = replace(view_of(torso, carm), field=(9.5, 21.5, 11.5, 19.5))
+    for method in ("kernel", "network"):
+        both = render(torso, carm, **options, scatter=method).array[0]
+        signal = scatter(narrow, method).signal
+        np.testing.assert_allclose(both - primary, signal, rtol=1e-4, atol=1e-5)
+        assert signal.mean() < 0.4 * scatter(view_of(torso, carm), method).signal.mean()
+
+
+def test_views_outside_the_fitted_range_are_warned_about(torso, caplog):
+    usual = CArm(detector_size=(32, 32), pixel_spacing=9)
+    for method in ("kernel", "network"):
+        scatter(view_of(torso, usual), method)
+        scatter(view_of(torso, usual, "60kV"), method)
+    assert not caplog.records
+    stand = replace(usual, source_detector=1800, source_isocenter=1650, pixel_spacing=4)
+    scatter(view_of(torso, stand), "kernel")
+    assert "128 x 128 mm (150 to 430 mm" in caplog.text and "1800 mm from" in caplog.text
+    caplog.clear()
+    heavy = replace(view_of(torso, usual), densities=2 * material_densities(torso))
+    scatter(replace(heavy, spectrum=Spectrum(np.array([140.0]), np.ones(1))), "network")
+    assert "140 kV" in caplog.text and "g/cm2 (0 to 45" in caplog.text
+    assert "detector" not in caplog.text
 
 
 def test_examples_depend_on_their_seed_alone():

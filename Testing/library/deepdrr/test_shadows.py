@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import trimesh
 from scipy.ndimage import map_coordinates
 
-from meddl.core import GeometryError, Image, InputError, Mesh
+from meddl.core import GeometryError, Image, InputError, Mesh, write_image
 from meddl.core.geometry import apply, compose
 from meddl.deepdrr import (
     CArm,
@@ -117,6 +119,38 @@ def test_label_radiographs_add_up_to_the_whole():
         total = sum(part.array.astype(np.float64) for part in parts.values())
         np.testing.assert_allclose(total, whole, rtol=1e-4, atol=1e-4 * np.abs(whole).max())
         assert np.abs(parts[1].array).max() > 0
+
+
+def test_a_label_alone_keeps_its_materials_of_the_whole(tmp_path):
+    """An implant is in the picture of its own label only; a vessel's iodine is that of them all."""
+    hu = np.full((12, 13, 14), 40, np.int16)
+    labels = np.zeros(hu.shape, np.uint8)
+    for value, place, brightness in ((1, 1, 60), (2, 4, 250), (3, 7, 450), (4, 10, 3000)):
+        where = (slice(2, 10), slice(2, 11), slice(place, place + 2))
+        labels[where], hu[where] = value, brightness
+    write_image(tmp_path / "labels.nii.gz", Image(labels))
+    table = {"1": "spleen", "2": "aorta", "3": "inferior vena cava", "4": "screw"}
+    (tmp_path / "labels.json").write_text(json.dumps(table))
+    options = {"quantity": "path", "materials": str(tmp_path / "labels.nii.gz")}
+    view = CArm(20, detector_size=(20, 15), pixel_spacing=3)
+    steps = []
+    ct = Image(hu + np.int16(7))
+    parts = dict(
+        label_radiographs(
+            *(ct, Image(labels), view, [0, 1, 2, 3, 4]),
+            **options,
+            hu_offset=-7.0,
+            progress=lambda share, _: steps.append(share),
+        )
+    )
+    whole = render(Image(hu), view, **options)
+    names = whole.metadata["pages"]
+    assert all(part.metadata["pages"] == names for part in parts.values())
+    total = sum(part.array.astype(np.float64) for part in parts.values())
+    np.testing.assert_allclose(total, whole.array, rtol=1e-4, atol=1e-5)
+    titanium = {n: part.array[..., names.index("titanium")].max() for n, part in parts.items()}
+    assert titanium.pop(4) > 1 and not any(titanium.values())
+    assert steps == sorted(steps) and len(set(steps)) > 5
 
 
 def test_silhouette_and_contour_of_a_sphere():

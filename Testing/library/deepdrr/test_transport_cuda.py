@@ -5,34 +5,19 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import meddl.deepdrr
-from meddl.deepdrr import CArm, load_spectrum
+from meddl.core import Cancelled, CancelToken, DeviceError, Image, InputError
+from meddl.deepdrr import CArm, load_spectrum, render
 from meddl.deepdrr import montecarlo as mc
+from meddl.deepdrr.cuda.driver import SOURCES
+from meddl.deepdrr.transport_cuda import ARRAYS, scene_of
 
-SOURCE = Path(meddl.deepdrr.__file__).parent / "transport.cu"
-POINTERS = ("densities", "bounds", "ijk_from_mm", "mm_from_ijk", "source", "detector", "field")
-POINTERS += ("spectrum", "grid", "total", "photoelectric", "coherent", "form_integral")
-POINTERS += ("scattering", "norm")
+from .cuda_on_cpu import stand_in
 
-
-class Scene(ctypes.Structure):
-    """The struct of transport.cu."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in POINTERS),
-        ("width", ctypes.c_double),
-        ("height", ctypes.c_double),
-        ("size", ctypes.c_int64 * 3),
-        *((n, ctypes.c_int64) for n in ("materials", "lines", "energies", "transfers")),
-        ("rows", ctypes.c_int64),
-        ("columns", ctypes.c_int64),
-        ("seed", ctypes.c_uint64),
-    )
+SOURCE = SOURCES / "transport.cu"
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
@@ -58,35 +43,13 @@ def test_histories_are_those_of_the_cpu_transport(tmp_path, monkeypatch):
         caught.append(arguments)
 
     monkeypatch.setattr(transport, "run_histories", catch)
-    densities = np.zeros((9, 20, 17, 3), np.float32)  # no multiple of a block
-    densities[..., 1] = 1.05
-    densities[3:6, 5:9, 4:12] = 0, 0, 1.9
-    densities[:, :3] = 0.0012, 0, 0
-    ijk_from_world = np.diag([1 / 14, 1 / 9, 1 / 20, 1.0])
-    ijk_from_world[:3, :3] = ijk_from_world[:3, :3] @ _turned()
-    ijk_from_world[:3, 3] = 8, 9.5, 4
-    view = CArm(isocenter=(0, 0, 0), detector_size=(20, 16), pixel_spacing=14)
-    names = ("air", "soft tissue", "bone")
-    spectrum = load_spectrum("90kV")
-    mc.simulate(densities, names, ijk_from_world, view.camera(), 1020, spectrum, 3200, seed=4)
+    mc.simulate(*oblique_bone(), 3200, seed=4)
     run = ctypes.CDLL(str(library)).run_histories_host
     for arguments in caught:
-        (volume, linear, inverse, source, detector, field, width, height, lines, grid) = arguments[
-            :10
-        ]
-        (total, photo, coherent, integral, scattering, norm, bounds, seed) = arguments[10:18]
         first, count, pictures, tally, _ = arguments[18:]
-        arrays = (volume, bounds, linear, inverse, source, detector, field, lines, grid)
-        arrays += (total, photo, coherent, integral, scattering, norm)
-        arrays = tuple(np.ascontiguousarray(array) for array in arrays)
-        scene = Scene(
-            *(array.ctypes.data for array in arrays),
-            *(width, height),
-            (ctypes.c_int64 * 3)(*volume.shape[2::-1]),
-            *(volume.shape[3], lines.shape[1], total.shape[1], integral.shape[1]),
-            *pictures.shape[1:],
-            int(seed),
-        )
+        arrays = {name: np.ascontiguousarray(arguments[place]) for name, place in ARRAYS.items()}
+        addresses = {name: array.ctypes.data for name, array in arrays.items()}
+        scene = scene_of(arguments[:18], addresses, pictures.shape[1:])
         found, sums = np.zeros(pictures.shape), np.zeros(4)
         run(
             ctypes.byref(scene),
@@ -100,7 +63,70 @@ def test_histories_are_those_of_the_cpu_transport(tmp_path, monkeypatch):
     assert len(caught) == mc.BLOCKS
 
 
+def oblique_bone():
+    """The arguments of simulate() up to the spectrum: bone in tissue, oblique to the C-arm."""
+    densities = np.zeros((9, 20, 17, 3), np.float32)  # no multiple of a block
+    densities[..., 1] = 1.05
+    densities[3:6, 5:9, 4:12] = 0, 0, 1.9
+    densities[:, :3] = 0.0012, 0, 0
+    ijk_from_world = np.diag([1 / 14, 1 / 9, 1 / 20, 1.0])
+    ijk_from_world[:3, :3] = ijk_from_world[:3, :3] @ _turned()
+    ijk_from_world[:3, 3] = 8, 9.5, 4
+    view = CArm(isocenter=(0, 0, 0), detector_size=(20, 16), pixel_spacing=14)
+    names = ("air", "soft tissue", "bone")
+    return densities, names, ijk_from_world, view.camera(), 1020, load_spectrum("90kV")
+
+
 def _turned() -> np.ndarray:
     from meddl.core.geometry import rotation
 
     return rotation((1, 2, 3), 25)[:3, :3]
+
+
+def test_simulation_on_a_device_is_that_of_the_cpu(monkeypatch):
+    device = stand_in(monkeypatch)
+    steps = []
+    options = {"device": "cuda:0", "progress": lambda share, _: steps.append(share)}
+    expected = mc.simulate(*oblique_bone(), 6400, seed=7)
+    found = mc.simulate(*oblique_bone(), 6400, seed=7, **options)
+    for name in ("compton_once", "rayleigh_once", "multiple", "analogue", "standard_error"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-12
+        )
+    for name in ("emitted", "absorbed", "unscattered", "escaped"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
+    assert device.launches == len(steps) == mc.BLOCKS and steps[-1] == 1
+
+
+def test_a_radiograph_by_pycuda_has_its_scatter_from_the_device(monkeypatch):
+    device = stand_in(monkeypatch)
+    hu = np.full((12, 14, 16), -1000, np.int16)
+    hu[2:10, 2:12, 2:14] = 40
+    ct = Image(hu, np.diag([12.0, 12.0, 12.0, 1.0]))
+    view = CArm(detector_size=(16, 12), pixel_spacing=20)
+    options = {"quantity": "energy", "scatter": "montecarlo", "scatter_photons": 6400}
+    found = render(ct, view, **options, backend="pycuda").array
+    assert device.launches > mc.BLOCKS
+    np.testing.assert_allclose(found, render(ct, view, **options, backend="exact").array, rtol=1e-4)
+
+
+def test_what_a_device_cannot_do_is_refused(monkeypatch):
+    device = stand_in(monkeypatch)
+    token = CancelToken()
+    with pytest.raises(Cancelled):
+        mc.simulate(
+            *oblique_bone(), 6400, device="cuda:0", cancel=token, progress=lambda *_: token.cancel()
+        )
+    assert device.launches == 1
+    with pytest.raises(InputError, match="dose"):
+        mc.simulate(*oblique_bone(), 6400, device="cuda:0", with_dose=True)
+    densities, _, *rest = oblique_bone()
+    many = np.repeat(densities[..., :1], 17, axis=-1), ("water",) * 17
+    with pytest.raises(InputError, match="17 materials"):
+        mc.simulate(*many, *rest, 6400, device="cuda:0")
+
+
+def test_too_little_memory_on_the_device_is_said_with_the_remedy(monkeypatch):
+    stand_in(monkeypatch, free_bytes=1000)
+    with pytest.raises(DeviceError, match="--coarsen"):
+        mc.simulate(*oblique_bone(), 6400, device="cuda:0")

@@ -13,7 +13,8 @@ from meddl.core.devices import megabytes
 from meddl.deepdrr import CArm
 from meddl.deepdrr.backends import choose_backend
 from meddl.deepdrr.benchmark import phantom
-from meddl.deepdrr.radiograph import prepare, render_prepared
+from meddl.deepdrr.prepared import prepare
+from meddl.deepdrr.radiograph import render_prepared
 
 from .measuring import Row, Setting, differences, failure
 from .radiographs import RAW

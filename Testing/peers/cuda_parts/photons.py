@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import tempfile
 import time
@@ -13,14 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from library.deepdrr.test_transport_cuda import POINTERS, SOURCE, Scene
 from meddl.deepdrr import CArm, load_spectrum, montecarlo, transport
-from meddl.deepdrr.cuda.driver import find_nvcc
+from meddl.deepdrr.cuda.driver import SOURCES, find_nvcc
+from meddl.deepdrr.transport_cuda import ARRAYS, scene_of
 
 from .measuring import Row, Setting, failure
 
 MATERIALS = ("air", "soft tissue", "bone")
-ARRAYS = dict(zip(POINTERS, (0, 16, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15), strict=True))
 
 
 def calls_of(histories: int) -> tuple[list[tuple[Any, ...]], float]:
@@ -72,7 +70,8 @@ def _on_device(row: Row, caught: list[tuple[Any, ...]], device: str) -> Row:
         cubin = Path(folder) / "transport.cubin"
         command = [find_nvcc(), "-cubin", f"-arch=sm_{major}{minor}", "-std=c++17", "-O2"]
         # Without contraction the operations are the CPU's, one by one.
-        subprocess.run([*command, "-fmad=false", "-o", str(cubin), str(SOURCE)], check=True)
+        command += ["-fmad=false", "-o", str(cubin), str(SOURCES / "transport.cu")]
+        subprocess.run(command, check=True)
         code = cubin.read_bytes()
     cuda.init()
     context = cuda.Device(torch.device(device).index or 0).retain_primary_context()
@@ -84,16 +83,9 @@ def _on_device(row: Row, caught: list[tuple[Any, ...]], device: str) -> Row:
             name: torch.from_numpy(np.ascontiguousarray(arguments[place])).to(device)
             for name, place in ARRAYS.items()
         }
-        volume, pictures = arguments[0], arguments[20]
-        scene = Scene(
-            *(held[name].data_ptr() for name in POINTERS),
-            *(arguments[6], arguments[7]),
-            (ctypes.c_int64 * 3)(*volume.shape[2::-1]),
-            *(volume.shape[3], arguments[8].shape[1], arguments[10].shape[1]),
-            arguments[13].shape[1],
-            *pictures.shape[1:],
-            int(arguments[17]),
-        )
+        pictures = arguments[20]
+        addresses = {name: tensor.data_ptr() for name, tensor in held.items()}
+        scene = scene_of(arguments[:18], addresses, pictures.shape[1:])
         packed = np.void(bytes(scene))
         results, times = [], []
         for _ in range(2):

@@ -13,7 +13,8 @@ from meddl.core import Image
 from meddl.deepdrr import CArm
 from meddl.deepdrr.backends import Backend, choose_backend
 from meddl.deepdrr.benchmark import phantom
-from meddl.deepdrr.radiograph import RenderParameters, prepare, render_prepared
+from meddl.deepdrr.prepared import prepare
+from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 
 from .deepdrr_kernel import DeepDRRKernel
 from .measuring import Row, Setting, differences, failure, memory, milliseconds

@@ -12,7 +12,8 @@ import meddl
 from meddl.core import Image
 from meddl.core.geometry import compose
 from meddl.deepdrr import Camera, RenderParameters
-from meddl.deepdrr.radiograph import prepare, render_prepared
+from meddl.deepdrr.prepared import prepare
+from meddl.deepdrr.radiograph import render_prepared
 
 
 class Meddl:

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 SOURCES = Path(__file__).resolve().parent
 PURPOSE = "the pycuda backend"
 NVCC_LIMIT = 300  # seconds; it takes three
+# Options of each source. The transport's operations are the CPU's, one by one.
+OPTIONS: dict[str, tuple[str, ...]] = {"projector": (), "transport": ("-fmad=false",)}
+SOURCE_OF = {"run_histories": "transport"}  # of kernels that are not the projector's
 
 
 class ResourceDescription(ctypes.Structure):
@@ -82,20 +85,21 @@ def find_nvcc() -> str | None:
     return shutil.which("nvcc") or shutil.which("nvcc", path=os.pathsep.join(paths))
 
 
-def compiled(architecture: str) -> bytes:
+def compiled(architecture: str, source: str = "projector") -> bytes:
     """The kernels as a cubin, compiled by nvcc the first time and kept in :func:`cache_folder`.
 
     Args:
         architecture: as nvcc names it, ``"sm_75"``.
+        source: a name of :data:`OPTIONS`.
 
     Raises:
         DependencyError: there is no nvcc, or it does not compile for the architecture.
     """
-    command = ["-cubin", f"-arch={architecture}", "-std=c++17"]
+    command = ["-cubin", f"-arch={architecture}", "-std=c++17", *OPTIONS[source]]
     digest = hashlib.sha256(" ".join(command).encode())
     for path in sorted([*SOURCES.glob("*.cu"), *SOURCES.glob("*.h")]):
         digest.update(path.read_bytes())
-    cubin = cache_folder() / f"projector-{architecture}-{digest.hexdigest()[:16]}.cubin"
+    cubin = cache_folder() / f"{source}-{architecture}-{digest.hexdigest()[:16]}.cubin"
     if cubin.is_file():
         return cubin.read_bytes()
     nvcc = find_nvcc()
@@ -104,11 +108,11 @@ def compiled(architecture: str) -> bytes:
             f"{PURPOSE} compiles its kernels with nvcc, which is neither on the PATH nor in "
             "$CUDA_HOME; install NVIDIA's CUDA toolkit or choose another backend"
         )
-    logger.info("compiling the projector for %s", architecture)
+    logger.info("compiling the %s for %s", source, architecture)
     cubin.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(cubin) as path:
         done = subprocess.run(
-            [nvcc, *command, "-o", str(path), str(SOURCES / "projector.cu")],
+            [nvcc, *command, "-o", str(path), str(SOURCES / f"{source}.cu")],
             capture_output=True,
             text=True,
             timeout=NVCC_LIMIT,
@@ -163,12 +167,12 @@ class CudaDevice:
         self._driver.init()
         device = self._driver.Device(self._torch.device(name).index or 0)
         major, minor = device.compute_capability()
-        cubin = compiled(f"sm_{major}{minor}")
+        self._architecture = f"sm_{major}{minor}"
+        compiled(self._architecture)  # what is missing is said now
         self.library = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
         self.library.cuTexObjectDestroy.argtypes = [ctypes.c_uint64]
         self._context = device.retain_primary_context()
-        with self.active():
-            self._module = self._driver.module_from_buffer(cubin)
+        self._modules: dict[str, Any] = {}
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -244,10 +248,15 @@ class CudaDevice:
         Args:
             kernel: its name in the sources.
             blocks, threads: (x, y), of the grid and of each block.
-            arguments: tensors and textures by address, bytes (a structure) by value, int as int32.
+            arguments: tensors and textures by address, bytes (a structure) by value, int as int32,
+                numpy's numbers as they are.
         """
-        function = self._module.get_function(kernel)
+        source = SOURCE_OF.get(kernel, "projector")
+        cubin = None if source in self._modules else compiled(self._architecture, source)
         with self.active():
+            if cubin is not None:
+                self._modules[source] = self._driver.module_from_buffer(cubin)
+            function = self._modules[source].get_function(kernel)
             function(*map(_argument, arguments), grid=(*blocks, 1), block=(*threads, 1))
 
     def synchronize(self) -> None:
@@ -257,11 +266,13 @@ class CudaDevice:
 
     def close(self) -> None:
         """Let go of the context: it is PyTorch's alone again."""
-        self._module = None
+        self._modules.clear()
         self._context.detach()
 
 
 def _argument(value: Any) -> np.generic:
+    if isinstance(value, np.generic):
+        return value
     if isinstance(value, bytes):
         return np.void(value)
     if isinstance(value, int):
