@@ -106,15 +106,16 @@ def render_parameters_from(parameters: DeepDRRParameterNode) -> RenderParameters
     read = quantity not in WITHOUT_READING
     exposure = parameters.exposure
     open_field = (parameters.openColumns, parameters.openRows)
+    computed = parameters.spectrum == COMPUTED
     return _render_parameters(
         quantity=quantity,
         materials="threshold" if parameters.materials == SEGMENTATION else parameters.materials,
         density_curve=parameters.densityCurve,
         remove_table=parameters.removeTable,
-        spectrum=SPECTRA[0] if parameters.spectrum == COMPUTED else parameters.spectrum,
-        kvp=parameters.kvp if parameters.spectrum == COMPUTED else None,
+        spectrum=SPECTRA[0] if computed else parameters.spectrum,
+        kvp=parameters.kvp if computed else None,
         filtration=parameters.filtration.strip() or None,
-        anode_angle=parameters.anodeAngle,
+        anode_angle=parameters.anodeAngle if computed else RenderParameters.anode_angle,
         detector=(
             f"bins:{parameters.binEdges.strip()}"
             if parameters.detector == "bins"

@@ -11,6 +11,7 @@ from meddl.core.errors import InputError
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.compositions import find_material, mass_attenuation
 from meddl.deepdrr.spectrum import (
+    ANODE_ANGLE,
     DEFAULT_FILTRATION,
     SHIPPED,
     Spectrum,
@@ -157,7 +158,7 @@ def heel_profile(
     if parameters.spectrum not in SHIPPED:
         raise InputError("--heel needs a known tube: give --kvp or a shipped spectrum")
     kvp, own, _ = SHIPPED[parameters.spectrum]
-    return _heel_profile(kvp, ",".join(filter(None, (own, parameters.filtration))), 12.0)
+    return _heel_profile(kvp, ",".join(filter(None, (own, parameters.filtration))), ANODE_ANGLE)
 
 
 @lru_cache(maxsize=8)

@@ -30,6 +30,7 @@ SHIPPED = {
 }
 SPECTRA = tuple(SHIPPED)
 DEFAULT_FILTRATION = "Al:4.0"
+ANODE_ANGLE = 12.0  # degrees, of the shipped spectra
 THICKEST = 100.0  # mm; beyond it a filter is a typing error
 HIGHEST_ENERGY = 500.0  # keV
 HEADER = ["energy_keV", "photon_fraction"]
@@ -60,7 +61,7 @@ class SpectrumParameters:
         metavar="Al:4.0,Cu:0.1",
     )
     anode_angle: float = parameter(
-        12.0, "angle of the tungsten anode, with --kvp", "degrees", minimum=3, maximum=45
+        ANODE_ANGLE, "angle of the tungsten anode, with --kvp", "degrees", minimum=3, maximum=45
     )
 
     def __post_init__(self) -> None:
@@ -74,6 +75,11 @@ class SpectrumParameters:
             )
         if is_file and self.kvp is not None:
             raise InputError("--kvp and --spectrum FILE.csv exclude each other")
+        if self.kvp is None and self.anode_angle != ANODE_ANGLE:
+            raise InputError(
+                f"--anode-angle is {self.anode_angle:g}, but the spectrum {self.spectrum} has its "
+                "own; give --kvp to compute one"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +200,7 @@ def filtered(spectrum: Spectrum, filtration: str) -> Spectrum:
 
 @lru_cache(maxsize=16)
 def compute_spectrum(
-    kvp: float, filtration: str = DEFAULT_FILTRATION, anode_angle: float = 12.0
+    kvp: float, filtration: str = DEFAULT_FILTRATION, anode_angle: float = ANODE_ANGLE
 ) -> Spectrum:
     """Compute a tungsten-anode spectrum in 1 keV bins by SpekPy, cached.
 

@@ -133,7 +133,7 @@ def test_bad_filtrations_are_refused(text):
     "options",
     [
         *({"spectrum": "80kV"}, {"kvp": 29}, {"kvp": 151}, {"kvp": 80, "spectrum": "a.csv"}),
-        *({"anode_angle": 0}, {"filtration": "Al:nan"}),
+        *({"kvp": 70, "anode_angle": 0}, {"anode_angle": 20}, {"filtration": "Al:nan"}),
     ],
 )
 def test_bad_tubes_are_refused(options):
