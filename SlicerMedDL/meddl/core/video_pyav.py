@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -76,32 +77,37 @@ def frames(path: Path, resize: bool = True) -> Iterator[tuple[float | None, Call
         stream = _pictures(path, container)
         stream.thread_type = "AUTO"
         timed = container.format.name != "avi"  # which has a rate and no times
-        damaged = 0
         size: tuple[int, int] | None = None
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except av.FFmpegError:  # the container ends in the middle
-                damaged += 1
-                break
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                damaged += 1
-                continue
-            for frame in decoded:
-                size = size or (frame.width, frame.height)
-                if not resize and size != (frame.width, frame.height):
-                    raise FileError(
-                        f"{path} changes from {size[0]}x{size[1]} to {frame.width}x{frame.height} "
-                        "pixels on its way; cut it where it changes"
-                    )
-                yield frame.time if timed else None, partial(_rgb, frame, size)
-        if damaged:
-            logger.warning("%s: %d damaged packets were left out", path, damaged)
+        for frame in _decodable(container, stream, str(path)):
+            size = size or (frame.width, frame.height)
+            if not resize and size != (frame.width, frame.height):
+                raise FileError(
+                    f"{path} changes from {size[0]}x{size[1]} to {frame.width}x{frame.height} "
+                    "pixels on its way; cut it where it changes"
+                )
+            yield frame.time if timed else None, partial(_rgb, frame, size)
+
+
+def _decodable(container: InputContainer, stream: Any, what: str) -> Iterator[Any]:
+    """The frames of the packets that decode; a warning that names ``what`` tells of the others."""
+    damaged = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.FFmpegError:  # the container ends in the middle
+            damaged += 1
+            break
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            damaged += 1
+            continue
+        yield from decoded
+    if damaged:
+        logger.warning("%d damaged packets of %s were left out", damaged, what)
 
 
 def _rgb(frame: av.VideoFrame, size: tuple[int, int]) -> Frame:
@@ -275,24 +281,9 @@ class _Sound:
 
     def _decoded(self) -> Iterator[AudioFrame]:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=_AUDIO_RATE)
-        packets, damaged = self.container.demux(self.container.streams.audio[0]), 0
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError as error:
-                logger.warning("the sound ends early: %s", error)
-                break
-            if packet is None:
-                break
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                damaged += 1
-                continue
-            for frame in decoded:
-                yield from resampler.resample(frame)
-        if damaged:
-            logger.warning("%d damaged packets of the sound were left out", damaged)
+        stream = self.container.streams.audio[0]
+        for frame in _decodable(self.container, stream, f"the sound of {self.container.name}"):
+            yield from resampler.resample(frame)
         yield from resampler.resample(None)
 
     def write_until(self, seconds: float) -> None:
