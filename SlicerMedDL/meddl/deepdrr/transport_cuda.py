@@ -113,8 +113,8 @@ def run_blocks(
         if cancel is not None:
             cancel.check()
         first, count = np.uint64(number * per_block), np.uint64(per_block)
-        place = found[number], sums[number]
-        opened.launch("run_histories", (blocks, 1), (THREADS, 1), scene, first, count, *place)
+        given = scene, first, count, found[number], sums[number]
+        opened.launch("run_histories", (blocks, 1), (THREADS, 1), *given, source="transport")
         opened.synchronize()
         progress((number + 1) / len(pictures), "following photons")
     pictures += found.cpu().numpy()

@@ -73,7 +73,7 @@ class CpuDevice:
         self.alive += change
         self.most_alive = max(self.most_alive, self.alive)
 
-    def launch(self, kernel, blocks, threads, *arguments):
+    def launch(self, kernel, blocks, threads, *arguments, source="projector"):
         self.launches += 1
         pair = ctypes.c_int * 2
         getattr(kernels(), f"launch_{kernel}")(

@@ -35,7 +35,6 @@ PURPOSE = "the pycuda backend"
 NVCC_LIMIT = 300  # seconds; it takes three
 # Options of each source. The transport's operations are the CPU's, one by one.
 OPTIONS: dict[str, tuple[str, ...]] = {"projector": (), "transport": ("-fmad=false",)}
-SOURCE_OF = {"run_histories": "transport"}  # of kernels that are not the projector's
 
 
 class ResourceDescription(ctypes.Structure):
@@ -242,16 +241,17 @@ class CudaDevice:
         blocks: tuple[int, int],
         threads: tuple[int, int],
         *arguments: Any,
+        source: str = "projector",
     ) -> None:
         """Start a kernel.
 
         Args:
-            kernel: its name in the sources.
+            kernel: its name in the source.
             blocks, threads: (x, y), of the grid and of each block.
             arguments: tensors and textures by address, bytes (a structure) by value, int as int32,
                 numpy's numbers as they are.
+            source: a name of :data:`OPTIONS`.
         """
-        source = SOURCE_OF.get(kernel, "projector")
         cubin = None if source in self._modules else compiled(self._architecture, source)
         with self.active():
             if cubin is not None:
