@@ -13,10 +13,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from meddl.deepigeos.random_walker import MOST_VOXELS
 from meddl.deepigeos.zoom import enlarge, reduce_image, reduce_seeds, reduction
 
-# As random walks have it: a larger region is cut on a coarser grid.
-MOST_VOXELS = 64**3
 WORKER = Path(__file__).with_name("graph_cut_worker.py")
 
 
@@ -47,8 +46,9 @@ class MaxFlow:
         if self._worker is None:
             self._start()
         result = Path(self._folder.name) / "result.npy"
-        marks = np.where(background_of(seeds), 1, seeds).astype(np.uint8)
-        self._ask("seeds", reduce_seeds(marks, self._factors), output=str(result))
+        marks = reduce_seeds(seeds, self._factors)
+        marks = np.where(background_of(marks), 1, marks).astype(np.uint8)
+        self._ask("seeds", marks, output=str(result))
         return enlarge(np.load(result), self._factors, seeds.shape)
 
     def _ask(self, name, array, **request):
