@@ -81,9 +81,9 @@ environment variables:
   MEDDL_DEBUG           if set, as --debug
 """
 
-# With less, libraries in C++ end the process before anything can be said: LLVM, the loader's thread
-# data, Dask's threads (which hang) did so with 2 to 10 MB.
-LEAST_MEMORY = 64_000_000
+# With less, libraries in C++ end the process before anything can be said: LLVM, compiling, did so
+# with up to 116 MB, the loader with 2; Dask's threads hung with 10.
+LEAST_MEMORY = 256_000_000
 
 # Of the disk and its rights, which are nobody's defect.
 STORAGE = {
