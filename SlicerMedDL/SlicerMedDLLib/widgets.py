@@ -18,6 +18,8 @@ from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner, show_error
 
+# In every module. A button's shortcut works where the button is shown: in one panel at most.
+APPLY_KEYS = "Ctrl+Return"
 DEVICE_SETTING = "MedDL/Device"  # of the machine, not of the scene: scenes travel
 
 
@@ -165,13 +167,15 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         button = self._runUi.applyButton
         if self.busy:
-            button.text = _("Cancel")
-            button.toolTip = _("Stop; the scene stays as it was")
-            button.enabled = True
-            return
-        obstacle = self.obstacle() if self.parameterNode is not None else _("No scene")
-        button.text = _("Apply")
-        button.toolTip = obstacle
+            obstacle = ""
+            text, tip = _("Cancel"), _("Stop; the scene stays as it was ({keys})")
+        else:
+            obstacle = self.obstacle() if self.parameterNode is not None else _("No scene")
+            text, tip = _("Apply"), _("Compute ({keys})")
+        keys = qt.QKeySequence(APPLY_KEYS)
+        button.text = text
+        button.setShortcut(keys)  # a new text has taken it away
+        button.toolTip = obstacle or tip.format(keys=keys.toString(qt.QKeySequence.NativeText))
         button.enabled = not obstacle
 
     @property

@@ -148,6 +148,7 @@ def test_negative_values_reach_the_command(pretend):
         (FileError("a\nb"), 2, "meddl: error: a b"),
         (DeviceError("no device"), 2, "meddl: error: no device"),
         (MemoryError(), 2, "meddl: error: not enough memory"),
+        (RuntimeError("could not create a primitive"), 2, "meddl: error: not enough memory"),
         (KeyboardInterrupt(), 130, "meddl: cancelled"),
         (RuntimeError("odd"), 1, "meddl: error: unexpected RuntimeError: odd; please report"),
     ],

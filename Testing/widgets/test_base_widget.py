@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import qt
+import slicer
+from PySide6.QtTest import QTest
 
 import host
 from meddl.core import devices
@@ -83,6 +86,33 @@ def test_the_same_button_cancels(widget, run):
     assert widget.results == []
     assert run.applyButton.text == "Apply"
     assert run.applyButton.enabled
+
+
+def test_the_keys_of_the_button_stay_when_its_text_changes(module, widget, run):
+    """Ctrl+Enter is Apply, then Cancel, where the panel is shown, and nowhere else."""
+    window = module.widget.parent.window()
+    window.show()
+    window.activateWindow()
+    until(lambda: window.isActiveWindow)
+
+    def press():
+        QTest.keyClick(window, qt.Qt.Key_Return, qt.Qt.ControlModifier)
+
+    assert "Ctrl+Return" in run.applyButton.toolTip
+    press()
+    until(lambda: widget.runner.busy)  # Qt shows the button pressed for 0.1 s
+    assert run.applyButton.text == "Cancel"
+    assert "Ctrl+Return" in run.applyButton.toolTip
+    until(lambda: run.progressBar.value == 20)
+    press()
+    until(lambda: not widget.runner.busy)
+    assert run.statusLabel.text == "Cancelled"
+    window.hide()
+    press()
+    for _ in range(20):
+        slicer.app.processEvents()
+        time.sleep(0.01)
+    assert not widget.runner.busy
 
 
 @pytest.mark.parametrize(("count", "message"), [(7, "7 is no number"), (9, "9 cannot be prepared")])

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from meddl import __version__
 from meddl.cli import console
+from meddl.core.devices import require_memory
 from meddl.core.errors import Cancelled, InputError, MedDLError, one_line, out_of_memory
 from meddl.core.progress import CancelToken
 
@@ -79,6 +80,10 @@ environment variables:
   MEDDL_SLICER_SOURCE   checkout of Slicer's sources, for the tests to use its own Python files
   MEDDL_DEBUG           if set, as --debug
 """
+
+# With less, libraries in C++ end the process before anything can be said: LLVM, compiling, did so
+# with up to 116 MB, the loader with 2; Dask's threads hung with 10.
+LEAST_MEMORY = 256_000_000
 
 # Of the disk and its rights, which are nobody's defect.
 STORAGE = {
@@ -180,6 +185,8 @@ def _run(arguments: Sequence[str]) -> int:
         build_parser(arguments[0]).parse_args(join_negative_values(arguments), args)
     except SystemExit as done:  # --help
         return int(done.code or 0)
+    if arguments[0] in SYSTEMS:
+        require_memory(LEAST_MEMORY, "a command")
     token = CancelToken()
     with _signals_cancel(token), console.session(args) as progress:
         args.cancel, args.progress = token, progress

@@ -111,8 +111,8 @@ def require_memory(needed_bytes: int, what: str) -> None:
     free = _cpu().free_bytes
     if needed_bytes > free:
         raise DeviceError(
-            f"{what} needs about {megabytes(needed_bytes)} of memory, {megabytes(free)} are free; "
-            "use a smaller one or close other programs"
+            f"{what} needs about {megabytes(needed_bytes)} of memory, there are "
+            f"{megabytes(free)} free; use a smaller one or close other programs"
         )
 
 

@@ -11,7 +11,7 @@ import re
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can't allocate|cannot allocate|failed to allocate|bad_alloc"
-    r"|insufficient memory|unable to allocate",
+    r"|insufficient memory|unable to allocate|failed to map segment|could not create a primitive",
     re.IGNORECASE,
 )
 
@@ -51,9 +51,16 @@ class Cancelled(MedDLError):
 def out_of_memory(error: BaseException) -> bool:
     """Whether the memory of the computer or the device did not suffice.
 
-    Torch, OpenCV and ITK have no common type for it: they say so in their own words.
+    Torch, OpenCV and ITK have no common type for it: they say so in their own words. The loader's
+    "failed to map segment" may stand behind another error (llvmlite's), oneDNN's "could not create
+    a primitive" is all that torch says of a convolution without memory for its workspace.
     """
-    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or _OUT_OF_MEMORY.search(str(cause)):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def one_line(error: BaseException) -> str:

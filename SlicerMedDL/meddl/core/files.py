@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from meddl.core.errors import FileError, InputError, MedDLError, one_line
+from meddl.core.errors import FileError, InputError, MedDLError, one_line, out_of_memory
 
 PART = ".part-"  # begins every temporary name
 
@@ -65,7 +65,8 @@ def parsing(path: str | Path, what: str) -> Iterator[None]:
     except Exception as error:
         reason = re.sub(r"^.*ERROR: *(\w+\(0x\w+\): *)?", "", one_line(error))
         reason = reason if len(reason) < 200 else "…" + reason[-200:]
-        raise FileError(f"{path} is no valid {what}: {reason}") from error
+        or_else = ", or there is not enough memory" if out_of_memory(error) else ""
+        raise FileError(f"{path} is no valid {what}{or_else}: {reason}") from error
 
 
 def writable_parent(path: str | Path) -> Path:

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-from meddl.core.errors import DependencyError
+from meddl.core.errors import DependencyError, DeviceError, out_of_memory
 
 # Import name -> (pip name, the extra of pyproject.toml that brings it; BASE: every installation).
 BASE = "base"
@@ -62,10 +62,18 @@ def require(name: str, purpose: str) -> ModuleType:
 
     Raises:
         DependencyError: the package is missing or does not import.
+        DeviceError: there is too little memory to load it.
     """
     try:
         return import_module(name)
-    except ImportError as error:
+    except (ImportError, OSError) as error:
+        if out_of_memory(error):
+            raise DeviceError(
+                f"{purpose} needs the package {name}, and there is not enough memory to load it; "
+                "close other programs or raise the limit (ulimit -v)"
+            ) from error
+        if not isinstance(error, ImportError):
+            raise
         raise _missing(name, purpose, f"does not import here ({error})") from error
 
 

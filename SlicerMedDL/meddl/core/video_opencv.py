@@ -106,21 +106,33 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
         FileError: OpenCV cannot write here, the disk is full, or the file reaches AVI's 4 GB.
     """
     first = next(pictures)
-    size = (first.shape[1], first.shape[0])
+    height, width = first.shape[:2]
+    # The encoder spoils the colours of a last row or column that is alone in its block of 2 x 2.
+    odd = (height % 2, width % 2)
+    size = (width + odd[1], height + odd[0])
+
+    def encoded(picture: Frame) -> Frame:
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        return np.asarray(
+            cv2.copyMakeBorder(bgr, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE), np.uint8
+        )
+
     code = cv2.VideoWriter.fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_OPENCV_MJPEG, code, rate, size)
     if not writer.isOpened():
         raise FileError(f"{path} cannot be written by OpenCV ({size[0]}x{size[1]}, {rate:g} /s)")
     writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 95)
     try:
-        writer.write(cv2.cvtColor(first, cv2.COLOR_RGB2BGR))
+        writer.write(encoded(first))
         for picture in pictures:
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            writer.write(encoded(picture))
             if path.stat().st_size > _MAX_AVI_BYTES:
                 raise FileError(f"{path.name} reaches the 4 GB of an AVI; write .mp4 (PyAV)")
     finally:
         writer.release()
     _check_size(path)
+    if any(odd):
+        _set_size(path, width, height)
     _set_rate(path, rate)
 
 
@@ -135,6 +147,28 @@ def _check_size(path: Path) -> None:
             f"{path.name} has {size} of {said} bytes: the disk is full or the file may not grow; "
             "free some space"
         )
+
+
+def _set_size(path: Path, width: int, height: int) -> None:
+    """Say in the AVI and in each picture that the last column or row is not shown.
+
+    JPEG codes whole blocks, so its frame header (SOF0: marker, length, bits, height, width; ITU-T
+    T.81, B.2.2) may name any size that ends within the last ones.
+    """
+    with path.open("r+b") as file:
+        head = file.read(1 << 14)
+        for place in (head.index(b"avih") + 40, head.index(b"strf") + 12):  # width, height
+            file.seek(place)
+            file.write(struct.pack("<2I", width, height))
+        place = head.index(b"movi") + 4
+        while True:
+            file.seek(place)
+            kind, length = struct.unpack("<4sI", file.read(8).ljust(8, b"\0"))
+            if kind != b"00dc":
+                return
+            file.seek(place + 8 + file.read(1024).index(b"\xff\xc0") + 5)
+            file.write(struct.pack(">2H", height, width))
+            place += 8 + length + length % 2
 
 
 def _set_rate(path: Path, rate: float) -> None:

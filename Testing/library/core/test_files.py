@@ -112,6 +112,8 @@ def test_parsing_folds_anything_to_one_line(tmp_path):
         with pytest.raises(FileError, match="no valid NRRD") as caught, parsing("x", "NRRD"):
             raise error
         assert "\n" not in str(caught.value) and caught.value.__cause__ is error
+    with pytest.raises(FileError, match="NRRD, or there is not enough"), parsing("x", "NRRD"):
+        raise ImportError("lib.so: failed to map segment from shared object")
     with pytest.raises(InputError, match=r"^as it is$"), parsing("x", "NRRD"):
         raise InputError("as it is")
     with pytest.raises(FileError, match=r"no valid NRRD: bad header$"), parsing("x", "NRRD"):

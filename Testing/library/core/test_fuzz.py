@@ -6,13 +6,14 @@ hundreds. A reader that crashes or hangs takes the run with it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from library.faults.damage import fuzz
+from library.faults.damage import BYTES, fuzz
 from meddl.core import (
     Image,
     Mesh,
@@ -92,3 +93,15 @@ def test_a_few_damaged_files(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", READERS)
 def test_hundreds_of_damaged_files(tmp_path, suffix):
     damage(tmp_path, suffix, 400)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the peak")
+def test_a_reader_that_believes_a_header_is_noticed(tmp_path):
+    """One that makes room for the size that a damaged file names."""
+
+    def read(path: Path) -> None:
+        assert np.ones(int(path.read_bytes() != b"x" * 99) * 2 * BYTES, np.uint8).size >= 0
+
+    (tmp_path / "x").write_bytes(b"x" * 99)
+    with pytest.raises(AssertionError, match=r"\(0, ''\)"):
+        fuzz(tmp_path / "x", read, 1)

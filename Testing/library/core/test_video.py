@@ -262,3 +262,13 @@ def test_several_opencv_distributions_are_warned_of(monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         assert video.opencv_distributions() == ["opencv-python 5.0", "opencv-contrib-python 5.0"]
     assert "keep one" in caplog.text
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (17, 17), (33, 48), (120, 161)])
+def test_an_avi_of_odd_size_keeps_its_colours_to_the_rim(tmp_path, size):
+    """OpenCV's encoder turned the last row and column grey, by up to 83 of 255."""
+    pytest.importorskip("cv2")
+    frames = np.full((3, *size, 3), (40, 120, 200), np.uint8)
+    write_frames(tmp_path / "x.avi", frames, 25)
+    found = np.stack(list(read_frames(tmp_path / "x.avi"))).astype(int)
+    assert found.shape == frames.shape and np.abs(found - frames).max() < 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from meddl.core import MedDLError
 
 HEADER_BYTES = 800
 SECONDS = 20.0  # for one file of a few kilobytes, on a busy machine
+BYTES = 256 << 20  # that reading it may add to the memory in use: a header's word is not enough
 # What a text file may hold instead of a word or number of its own.
 HOSTILE = (
     b"nan",
@@ -54,13 +56,24 @@ def mutate(content: bytes, generator: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
+def resident_peak(reset: bool = False) -> int:
+    """The most memory that this process has had since the last reset (bytes); Linux counts it."""
+    if sys.platform != "linux":
+        return 0
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    [line] = [s for s in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in s]
+    return 1024 * int(line.split()[1])
+
+
 def fuzz(path: Path, read: Callable[[Path], object], count: int) -> None:
-    """Damage ``path`` in ``count`` ways: each is read, or refused in one line, within seconds."""
+    """Damage ``path`` in ``count`` ways: each is read, or refused in one line, within seconds and
+    without much memory."""
     read(path)
     content = path.read_bytes()
     for seed in range(count):
         path.write_bytes(mutate(content, np.random.default_rng([seed, len(path.suffix)])))
-        start, message = time.perf_counter(), ""
+        start, before, message = time.perf_counter(), resident_peak(reset=True), ""
         try:
             read(path)
         except MedDLError as error:
@@ -69,4 +82,5 @@ def fuzz(path: Path, read: Callable[[Path], object], count: int) -> None:
             raise AssertionError(f"damage {seed} of {path.name} gave {error!r}") from error
         assert "\n" not in message and len(message) < 2500, (seed, message)
         assert time.perf_counter() - start < SECONDS, seed
+        assert resident_peak() - before < BYTES, (seed, message)
     path.write_bytes(content)

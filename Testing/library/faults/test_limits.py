@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +94,48 @@ def test_too_little_memory(server, tmp_path, megabytes):
     if megabytes < 400 or answer["code"] != 0:
         assert re.search("not enough memory|MB free", refused(answer))
         assert not (tmp_path / "out.png").exists()
+
+
+def little_memory(server, source: Path, folder: Path, job: str, megabytes: int) -> bool:
+    """Whether a job did its work with ``megabytes`` beyond what it has loaded."""
+    words = arguments(job, source, folder)
+    answer = server(*words, folder=folder, memory_bytes=megabytes * 2**20)
+    if answer["code"] == 0:
+        return True
+    assert re.search("not enough memory|MB free", refused(answer))
+    assert not any(".part-" in name for name in answer["left"])
+    return False
+
+
+@pytest.mark.parametrize("job", ["drr render", "drr dataset", "desmoke prepare"])
+def test_hardly_any_memory(server, source, tmp_path, job):
+    """The first ended by LLVM's abort, the second by none: Dask hung. The third by the loader's."""
+    assert not little_memory(server, source, tmp_path, job, 2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("megabytes", [2, 10, 40, 80, 120, 200, 300])
+def test_little_memory_for_every_job(server, source, tmp_path, job, megabytes):
+    little_memory(server, source, tmp_path, job, megabytes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space")
+@pytest.mark.parametrize("kilobytes", [300_000, 600_000])
+@pytest.mark.parametrize("job", ["drr render", "desmoke image", "deepigeos train"])
+def test_a_limit_that_libraries_meet_when_they_are_loaded(source, tmp_path, job, kilobytes):
+    """As a batch system sets it (``ulimit -v``). No package is missing, so none is to be got."""
+    command = [sys.executable, "-m", "meddl", *arguments(job, source, tmp_path)]
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "bash", *command],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    line = done.stderr.strip()
+    assert done.returncode == 2 and line.startswith("meddl: error: ") and "\n" not in line, line
+    assert re.search("not enough memory|MB free", line) and "pip install" not in line
 
 
 @pytest.mark.parametrize("job", ["desmoke synthesize", *LONG])
