@@ -303,11 +303,17 @@ def render_prepared(
     transmitted = prepared.backend.transmitted
     added, scatter_error = None, None
     if parameters.scatter != "none":
-        # Of the volumes: bodies of a mesh scatter little beside them.
         components, densities, ijk_from_ras = volume_of(grids)
+        held = tuple(prepared.names[index] for index in components)
+        if solids:
+            from meddl.deepdrr.solid_voxels import with_solids
+
+            densities, held, ijk_from_ras = with_solids(
+                densities, held, ijk_from_ras, solids, cancel
+            )
         object_in_view = View(
             densities,
-            [prepared.names[index] for index in components],
+            held,
             ijk_from_ras,
             camera,
             _detector_distance(view, parameters),
