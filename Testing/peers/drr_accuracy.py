@@ -20,7 +20,7 @@ from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.radiograph import render_views
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-PIXELS = 256
+PIXELS = 192
 FIELD = 1.15  # what the detector sees at the isocentre, in longest edges of the volume
 ANGLES = [(0, 0, 0), (90, 0, 0), (45, 20, 0), (-30, -25, 0), (0, 45, 0)]
 HEAD = ("CT", "voxels", "spacing, mm", "`neglog`, median", "worst", "mass, worst")
