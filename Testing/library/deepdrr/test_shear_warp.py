@@ -15,6 +15,7 @@ from meddl.deepdrr.layers import Layer, density_grids
 from meddl.deepdrr.materials import decompose
 from meddl.deepdrr.shear_warp import (
     DENSE,
+    MIDDLE,
     PLAIN,
     PreparedVolume,
     choose_axes,
@@ -125,7 +126,7 @@ def test_a_face_seen_along_itself_is_not_blurred():
 def test_sampling_follows_from_the_voxels_that_a_view_meets():
     """Few voxels, a small field in a large volume and little in much air are sampled densely."""
 
-    def chosen(size: int, field: float, filled: int | None = None) -> int:
+    def chosen(size: int, field: float, filled: int | None = None) -> tuple[float, int]:
         spacing = 300 / size
         ct = Image(np.zeros((size,) * 3, np.float32), compose((spacing,) * 3))
         ct.array[:, :filled] = 1
@@ -140,11 +141,12 @@ def test_sampling_follows_from_the_voxels_that_a_view_meets():
         assert axes is not None
         columns = volume.columns(axes[2])
         finer, per_layer = choose_sampling(columns, rays, origin, axes, *volume.box)
-        assert (finer == (DENSE if per_layer == DENSE[1] else PLAIN)[0]).all()
-        return per_layer
+        assert finer[0] == finer[1]
+        return float(finer[0]), per_layer
 
-    assert chosen(256, 400) == PLAIN[1]
-    assert chosen(100, 400) == chosen(256, 100) == chosen(256, 400, filled=40) == DENSE[1]
+    assert chosen(256, 400) == PLAIN
+    assert chosen(150, 400) == chosen(256, 100) == chosen(256, 400, filled=40) == MIDDLE
+    assert chosen(100, 400) == chosen(256, 60) == chosen(256, 400, filled=20) == DENSE
 
 
 def test_empty_space_and_an_empty_volume_are_zero():
