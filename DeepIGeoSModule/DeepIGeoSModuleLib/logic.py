@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DeepIGeoSModuleLib.methods import session_options
@@ -22,6 +23,13 @@ from SlicerMedDLLib.markups import points_from_markups
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
+
+# Translated here, as a worker must not ask the application.
+NAME_ERROR = _("{name}: {error}")
+VOLUME = _("volume")
+
+# Translated here, as a worker must not ask the application.
+COMPARING_NAME = _("comparing {name}")
 
 COLORS = ((0.2, 0.6, 1.0), (1.0, 0.6, 0.2), (0.4, 0.8, 0.4), (0.8, 0.4, 0.8), (0.9, 0.8, 0.3))
 TOLERANCE = 2.0  # mm, of the normalised surface distance
@@ -93,7 +101,7 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedDLError: bad input or cancelled; the scene is as before.
         """
-        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", "volume"))
+        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", VOLUME))
         session = InteractiveSession(image, device=device, **session_options(method))
         session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
         (cancel or CancelToken()).check()
@@ -130,13 +138,20 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         self, segmentation: Any, reference: Any, volume: Any
     ) -> tuple[list[tuple[str, Mask, Mask]], tuple[float, float, float]]:
         """Copies for :func:`scores`: name, mask and reference mask, and the spacing in mm (kji)."""
-        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", "volume"))
+        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", _("volume")))
         named = []
-        for node, what in ((segmentation, "segmentation"), (reference, "reference segmentation")):
+        for node, what in (
+            (segmentation, _("segmentation")),
+            (reference, _("reference segmentation")),
+        ):
             require_node(node, "vtkMRMLSegmentationNode", what)
             own = node.GetSegmentation()
             if own.GetNumberOfSegments() == 0:
-                raise InputError(f"the {what} {node.GetName()!r} has no segments; choose another")
+                raise InputError(
+                    _("the {what} {name!r} has no segments; choose another").format(
+                        what=what, name=node.GetName()
+                    )
+                )
             masks = segment_masks(node, image)
             named.append([(own.GetSegment(key).GetName(), mask) for key, mask in masks.items()])
         mine, theirs = named
@@ -164,7 +179,7 @@ def scores(
     found = []
     for number, (name, mask, reference) in enumerate(pairs):
         (cancel or CancelToken()).check()
-        progress(number / len(pairs), f"comparing {name}")
+        progress(number / len(pairs), COMPARING_NAME.format(name=name))
         found.append(
             Score(
                 name,
@@ -205,7 +220,7 @@ def predict_all(
             for segment in session.predictable or [1]:
                 session.predict(segment, progress=part, cancel=cancel)
         except InputError as error:
-            raise InputError(f"{name}: {error}") from error
+            raise InputError(NAME_ERROR.format(name=name, error=error)) from error
         (cancel or CancelToken()).check()
         found.append(session.labels())
     return found

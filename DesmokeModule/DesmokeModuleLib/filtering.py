@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.devices import require_memory
 from meddl.core.image import Image
@@ -17,6 +18,12 @@ from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from SlicerMedDLLib.sequences import upright
+
+# Translated here, as a worker must not ask the application.
+PREPARING = _("preparing")
+CLEARING_FRAME = _("clearing frame")
+READING_FRAME = _("reading frame")
+SHOWING_A_PART_OF_THE_EFFECT = _("showing a part of the effect")
 
 if TYPE_CHECKING:
     from meddl.desmoke.desmoker import VideoDesmoker
@@ -102,10 +109,10 @@ def clear_frames(
         MedDLError: as :func:`make_desmoker`, an image that is no frame, more than the memory
             takes, or cancelled.
     """
-    progress(0.0, "preparing")
+    progress(0.0, PREPARING)
     desmoker = make_desmoker(settings)
     done: deque[Cleared] = deque()
-    for image in steps(images, total, "clearing frame", progress, cancel):
+    for image in steps(images, total, CLEARING_FRAME, progress, cancel):
         done.append(clear(desmoker, image, settings, f"frame {len(done)}"))
         if len(done) == 1:
             one = done[0]
@@ -131,7 +138,7 @@ def read_video(
     frames: deque[tuple[float, Frame]] = deque()
     source = timed_frames(path, rate)
     start = 0.0
-    for time, frame in steps(source, info.frames, "reading frame", progress, cancel):
+    for time, frame in steps(source, info.frames, READING_FRAME, progress, cancel):
         start = start if frames else time
         if len(frames) % MEMORY_CHECK == 0:
             # Frames, output, and a copy of one of them while it goes into the scene; what a header
@@ -151,6 +158,6 @@ def mix(picture: Frame, output: Frame, strength: float) -> Frame:
         return output
     if strength <= 0:
         return picture
-    cv2 = require("cv2", "showing a part of the effect")
+    cv2 = require("cv2", SHOWING_A_PART_OF_THE_EFFECT)
     mixed: Frame = cv2.addWeighted(output, strength, picture, 1 - strength, 0)
     return mixed

@@ -197,7 +197,7 @@ def require_live(volume: Any) -> Any:
     Raises:
         InputError: none, a scalar volume, an empty one, or one of several slices.
     """
-    require_node(volume, VECTOR, "colour volume")
+    require_node(volume, VECTOR, _("colour volume"))
     require_frame(view_of_volume(volume), f"picture of {describe(volume)}")
     return volume
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
@@ -31,8 +32,15 @@ def require_frame(image: Image, what: str = "frame") -> Image:
     """
     if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
         raise InputError(
-            f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
-            f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
+            _(
+                "the {what} has {size} voxels of {components} values, {dtype}; a video frame "
+                "is one slice of uint8 RGB or grey"
+            ).format(
+                what=what,
+                size="x".join(map(str, image.size)),
+                components=image.components,
+                dtype=image.array.dtype,
+            )
         )
     return image
 
@@ -82,8 +90,10 @@ def image_from_frame(frame: NDArray[np.uint8]) -> Image:
         frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
     ):
         raise InputError(
-            f"a frame has shape {frame.shape} and dtype {frame.dtype}; "
-            "(H, W, 3) RGB or (H, W) grey of uint8 was expected"
+            _(
+                "a frame has shape {shape} and dtype {dtype}; (H, W, 3) RGB or (H, W) grey of "
+                "uint8 was expected"
+            ).format(shape=frame.shape, dtype=frame.dtype)
         )
     return Image(frame[np.newaxis], RAS_FROM_FRAME)
 
@@ -108,7 +118,11 @@ def frames_from_sequence(
     for number in range(*slice(start, stop, step).indices(count)):
         data = node.GetNthDataNode(number)
         if data is None:
-            raise InputError(f"{describe(node)} lost frame {number} of {count} while it was read")
+            raise InputError(
+                _("{node} lost frame {number} of {count} while it was read").format(
+                    node=describe(node), number=number, count=count
+                )
+            )
         yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
 
 
@@ -169,17 +183,21 @@ def gathering_frames(
         volume = node.GetNthDataNode(number)
         if volume is None or not volume.IsA("vtkMRMLVolumeNode"):
             raise InputError(
-                f"{describe(node)} is no sequence of colour frames; choose another one"
+                _("{node} is no sequence of colour frames; choose another one").format(
+                    node=describe(node)
+                )
             )
         views.append(volume)
         yield (number + 1) / len(numbers), f"frame {number + 1}/{len(numbers)}"
 
 
 def _require_items(node: Any) -> int:
-    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    require_node(node, "vtkMRMLSequenceNode", _("sequence"))
     count = int(node.GetNumberOfDataNodes())
     if count == 0:
-        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+        raise InputError(
+            _("{node} has no frames; load or record a video first").format(node=describe(node))
+        )
     return count
 
 
@@ -208,7 +226,7 @@ def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
         browser.SetPlaybackRateFps(rate)
         browser.SetSelectedItemNumber(0)
     else:
-        require_node(browser, "vtkMRMLSequenceBrowserNode", "sequence browser")
+        require_node(browser, "vtkMRMLSequenceBrowserNode", _("sequence browser"))
         browser.AddSynchronizedSequenceNodeID(sequence.GetID())
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return browser
@@ -256,7 +274,9 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
             size than the first.
     """
     if not rate > 0:
-        raise InputError(f"the frame rate is {rate} per second, a positive one was expected")
+        raise InputError(
+            _("the frame rate is {rate} per second, a positive one was expected").format(rate=rate)
+        )
     sequence = new_node("vtkMRMLSequenceNode", name)
     sequence.SetIndexName("time")
     sequence.SetIndexUnit("s")
@@ -275,7 +295,9 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
             first_shape = image.array.shape
         elif image.array.shape != first_shape:
             raise InputError(
-                f"a frame has shape {np.shape(frame)}, the first had {first_shape[1:]}"
+                _("a frame has shape {shape}, the first had {first_shape}").format(
+                    shape=np.shape(frame), first_shape=first_shape[1:]
+                )
             )
         frame_node.SetAndObserveImageData(vtk_image(image.array))
         time = sequence.GetNumberOfDataNodes() / rate if seconds is None else seconds
@@ -285,7 +307,7 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
     try:
         yield append
         if frame_node is None:
-            raise InputError(f"no frame was recorded into {name!r}")
+            raise InputError(_("no frame was recorded into {name!r}").format(name=name))
         browse(sequence, browser, rate)
     except BaseException:
         slicer.mrmlScene.RemoveNode(sequence)

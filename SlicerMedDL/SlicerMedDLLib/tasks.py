@@ -167,7 +167,7 @@ class TaskRunner(VTKObservationMixin):
             InputError: a task is running.
         """
         if self.busy:
-            raise InputError("a task is running already; cancel it or wait until it is done")
+            raise InputError(_("a task is running already; cancel it or wait until it is done"))
         self._task = _Task(function, args, kwargs)
         self._callbacks = (on_done, on_progress, on_log, on_error, on_cancelled)
         self._watched = {node.GetID() for node in watch}
