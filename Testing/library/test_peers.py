@@ -52,7 +52,8 @@ def test_a_comparison_has_its_script_and_its_place_on_the_page(name):
     assert {section_at(spans(PAGE)[each][0]) for each in own} <= {comparison.section}
     for picture in comparison.pictures:
         assert f"](validation/{picture})" in PAGE and (DOCS / "validation" / picture).is_file()
-    folders = dict.fromkeys([*comparison.data, "environments", "work"], Path("anywhere"))
+    named = [*comparison.data, *comparison.after, "environments", "work"]
+    folders = dict.fromkeys(named, Path("anywhere"))
     for quick in (False, True):
         assert not re.search("[{}]", " ".join(comparison.words(quick, folders)))
     assert comparison.minutes > 0
@@ -275,6 +276,29 @@ def test_a_data_set_is_made_once_and_has_its_name_when_it_is_whole(bench, monkey
     )
 
 
+def test_a_comparison_reads_the_report_of_an_earlier_one(bench, capsys):
+    table = bench.table()
+    reading = {"command": f"{bench.commands['other']} --value {{good}}", "after": ("good",)}
+    table.comparisons["other"] = bench.table(**reading).comparisons["other"]
+    assert bench.run(table, "--only", "other") == 0
+    assert "good comes first and has no report" in capsys.readouterr().out
+    assert bench.run(table, "--only", "other", "--list") == 0
+    assert "would be skipped: good comes first" in capsys.readouterr().out
+    ordered = Table(
+        dict(reversed(table.comparisons.items())), table.environments, table.data, table.programs
+    )
+    assert bench.run(ordered, "--list") == 0
+    assert "would be skipped" not in capsys.readouterr().out
+    assert bench.run(ordered) == 0
+    good = bench.folder / "reports" / "good"
+    assert bench.page.read_bytes() == bench.expected(
+        good="| here | 7 |", other=f"| here | {good} |"
+    )
+    (good / "run.json").unlink()  # anew, so that what reads it is too
+    assert bench.run(ordered) == 0
+    assert (bench.runs("good"), bench.runs("other")) == (2, 2)
+
+
 def test_a_quick_run_leaves_the_page(bench, capsys):
     assert bench.run(bench.table(quick="--value 1"), "--quick") == 0
     assert bench.page.read_bytes() == bench.old.encode()
@@ -294,6 +318,7 @@ def test_wrong_names_are_refused_before_anything_runs(bench, tmp_path):
     wrong = tmp_path / "wrong.toml"
     for text, words in (
         ("[comparisons.a]\nsection='s'\ncommand='c'\nminutes=1\ndata=['b']", "no data of the name"),
+        ("[comparisons.a]\nsection='s'\ncommand='c'\nminutes=1\nafter=['b']", "no comparisons of"),
         ("[comparisons.a]\nsection='s'\ncommand='c'\nminute=1", "unexpected keyword.*minute"),
         ("[comparisons.a", "is no table of comparisons"),
     ):

@@ -1,7 +1,7 @@
 """Methods that remove smoke, in one run on the same frames: accuracy, flicker, clear frames.
 
-    python Testing/peers/desmoke_accuracy.py FOLDER_OF_CLIPS --output DIR [--photos FILE ...]
-        [--network WEIGHTS] [--unet WEIGHTS] [--unet-without WEIGHTS]
+    python Testing/peers/desmoke_accuracy.py [FOLDER_OF_CLIPS] --output DIR [--photos FILE ...]
+        [--network WEIGHTS] [--unet WEIGHTS] [--unet-without WEIGHTS] [--name NAME]
 
 Clear frames of input_12.avi, rendered abdomens from seed 1000 on, and photographs (name those that
 no training has used) go under synthetic smoke of known density, as stills and as clips at 25
@@ -113,7 +113,7 @@ def figures(rows: Sequence[Any], names: Sequence[str], **where: str) -> dict[str
     return found
 
 
-def write(report: Report, result: dict[str, Any], names: Sequence[str]) -> None:
+def write(report: Report, title: str, result: dict[str, Any], names: Sequence[str]) -> None:
     """The tables: figures by density; by source, with the change of clear frames and flicker."""
     rows, moving, clear = result["stills"], result["clips"], result["clear"]
     head = ["method"]
@@ -123,7 +123,7 @@ def write(report: Report, result: dict[str, Any], names: Sequence[str]) -> None:
         head.append(f"{density}, {opacity:.2f}")
         columns.append(figures(rows, names, density=density))
     densities = [(name, *(column[name] for column in columns)) for name in names]
-    report.table("desmoke_accuracy/densities", head, densities)
+    report.table(f"{title}/densities", head, densities)
     sources = list(dict.fromkeys(row["source"] for row in rows))
     head, columns = ["method"], []
     for source in sources:
@@ -138,12 +138,12 @@ def write(report: Report, result: dict[str, Any], names: Sequence[str]) -> None:
         changed = f"{100 * np.mean(own):.2f} ({100 * np.max(own):.2f}) %" if name != INPUT else "0"
         row = (column[name] for column in columns)
         table.append((name, *row, changed, flicker(moving, name)))
-    report.table("desmoke_accuracy/sources", head, table)
+    report.table(f"{title}/sources", head, table)
     times: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         times[row["method"]].append(1000 * row["cpu_seconds"])
     spent = [(name, f"{np.median(times[name]):.0f}") for name in names]
-    report.table("desmoke_accuracy/times", ("method", "CPU, ms, a still of 256x256"), spent)
+    report.table(f"{title}/times", ("method", "CPU, ms, a still of 256x256"), spent)
 
 
 def flicker(moving: Sequence[Any], name: str) -> str:
@@ -157,13 +157,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("clips", type=Path, help="folder with input_12.avi")
+    parser.add_argument("clips", type=Path, nargs="?", help="folder with input_12.avi")
     parser.add_argument("--output", required=True, type=Path, help="folder of all files")
     parser.add_argument("--photos", type=Path, nargs="*", default=[])
     parser.add_argument("--rendered", type=int, default=6, help="number of rendered scenes")
     parser.add_argument("--network", help="weights of the light network")
     parser.add_argument("--unet", help="weights of a U-Net with the dark channel")
     parser.add_argument("--unet-without", help="weights of a U-Net without it")
+    parser.add_argument("--name", default="desmoke_accuracy", help="of the tables")
     args = parser.parse_args()
     peers = methods(args.network, args.unet, args.unet_without)
     names = [method.name for method in peers]
@@ -178,7 +179,7 @@ def main() -> None:
         "clear": judge_clear(found, peers),
     }
     with Report(folder) as report:
-        write(report, result, names)
+        write(report, args.name, result, names)
         report.figures = result
 
 

@@ -39,6 +39,7 @@ RUNS = (
     ("meddl", "exact:fastgeodis", "fastgeodis", 0.5),
     ("meddl", "sweeps2:fastgeodis", "fastgeodis", 0.5),
     ("fastgeodis", "2", "fastgeodis", 0.5),
+    ("fastgeodis", "4", "fastgeodis", 0.5),
     ("meddl", "exact:fastgeodis", "fastgeodis", 1.0),
     ("meddl", "sweeps2:fastgeodis", "fastgeodis", 1.0),
     ("fastgeodis", "2", "fastgeodis", 1.0),

@@ -57,13 +57,13 @@ def parse(words: list[str] | None, table: Table) -> argparse.Namespace:
 def listing(names: list[str], table: Table, place: Place) -> str:
     """What there is: name, section, minutes, what it needs and what is missing of it."""
     lines = []
-    for name in names:
+    for number, name in enumerate(names):
         one = table.comparisons[name]
-        needs = [*one.environments, *one.programs, *one.data, *["CUDA"] * one.cuda]
+        needs = [*one.environments, *one.programs, *one.data, *one.after, *["CUDA"] * one.cuda]
         lines.append(f"{name}: {one.section}; {one.minutes:g} min; {one.command}")
         if needs:
             lines.append(f"    needs {', '.join(needs)}")
-        if reason := missing(one, table, place):
+        if reason := missing(one, table, place, names[:number]):
             lines.append(f"    would be skipped: {reason}")
     return "\n".join(lines)
 

@@ -30,6 +30,8 @@ def _blurred(x: Tensor) -> Tensor:
 def ssim_map(first: Tensor, second: Tensor, data_range: float) -> Tensor:
     """Structural similarity of every window (Wang et al., IEEE TIP 13(4), 2004).
 
+    In single precision at least, also where autocast would take half.
+
     Args:
         first, second: (B, C, h, w), both sides at least 11.
         data_range: the span of possible values.
@@ -37,8 +39,11 @@ def ssim_map(first: Tensor, second: Tensor, data_range: float) -> Tensor:
     Returns:
         (B, C, h - 10, w - 10), at most 1.
     """
-    moments = torch.cat([first, second, first**2, second**2, first * second], dim=1)
-    mean1, mean2, square1, square2, product = _blurred(moments).chunk(5, dim=1)
+    # A variance is a difference of two nearly equal numbers: half precision leaves noise of it.
+    with torch.autocast(first.device.type, enabled=False):
+        first, second = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (first, second))
+        moments = torch.cat([first, second, first**2, second**2, first * second], dim=1)
+        mean1, mean2, square1, square2, product = _blurred(moments).chunk(5, dim=1)
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     variances = square1 - mean1**2 + square2 - mean2**2
     covariance = product - mean1 * mean2

@@ -112,8 +112,9 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
     size = (width + odd[1], height + odd[0])
 
     def encoded(picture: Frame) -> Frame:
-        return cv2.copyMakeBorder(
-            cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        return np.asarray(
+            cv2.copyMakeBorder(bgr, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE), np.uint8
         )
 
     code = cv2.VideoWriter.fourcc(*"MJPG")

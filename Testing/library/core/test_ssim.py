@@ -18,3 +18,17 @@ def test_ssim_is_that_of_numpy():
     for channel in range(3):
         expected = ssim(first[channel], second[channel], 10.0)
         assert found[0, channel].mean().item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_half_precision_is_kept_out():
+    rng = np.random.default_rng(3)
+    first = torch.from_numpy(0.8 + 0.01 * rng.random((1, 3, 40, 50), np.float32))  # pale and flat
+    second = (first + 0.002).requires_grad_()
+    expected = ssim_map(first, second, 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ssim_map(first, second, 1.0)
+        half = ssim_map(first.bfloat16(), second.bfloat16(), 1.0)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert half.dtype == torch.float32 and half.max() <= 1
+    found.mean().backward()
+    assert torch.isfinite(second.grad).all() and second.grad.abs().max() > 0

@@ -65,9 +65,9 @@ def clear_frames(folder: Path, clip: int) -> list[Scene]:
     ]
 
 
-def scenes(folder: Path, rendered: int, photos: Sequence[Path] = ()) -> list[Scene]:
+def scenes(folder: Path | None, rendered: int, photos: Sequence[Path] = ()) -> list[Scene]:
     """Clear frames of clip 12, ``rendered`` abdomens from seed 1000 on, and photographs."""
-    found = clear_frames(folder, 12)
+    found = clear_frames(folder, 12) if folder else []
     for seed in range(FIRST_SEED, FIRST_SEED + rendered):
         for frame in RenderedFrames(seed, views=1).frames():
             found.append(Scene(f"abdomen {seed}", "rendered", squared(frame)))

@@ -65,6 +65,7 @@ class Comparison:
         timed: its figures are times, so that other work on the machine spoils them.
         cuda: a CUDA device is needed.
         environments, data, programs: what it needs, by name.
+        after: comparisons whose report folders it reads, ``{NAME}`` in the command.
         pictures: files that it leaves for Docs/validation.
     """
 
@@ -78,6 +79,7 @@ class Comparison:
     environments: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
 
     @property
@@ -136,4 +138,6 @@ def read_table(path: Path = PEERS / "comparisons.toml") -> Table:
         for kind in ("environments", "data", "programs"):
             if unknown := set(getattr(comparison, kind)) - set(getattr(table, kind)):
                 raise InputError(f"{path}, {name}: no {kind} of the name {', '.join(unknown)}")
+        if unknown := set(comparison.after) - set(table.comparisons):
+            raise InputError(f"{path}, {name}: no comparisons of the name {', '.join(unknown)}")
     return table

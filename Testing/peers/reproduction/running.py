@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,13 @@ class Outcome:
     seconds: float = 0.0
 
 
-def missing(comparison: Comparison, table: Table, place: Place) -> str:
-    """What keeps a comparison from being run here; "" if nothing is known."""
+def missing(
+    comparison: Comparison, table: Table, place: Place, coming: Collection[str] = ()
+) -> str:
+    """What keeps a comparison from being run here; "" if nothing is known.
+
+    ``coming`` are comparisons that will have been run by then.
+    """
     if place.quick and comparison.quick is None and comparison.minutes > SHORT:
         return f"takes {comparison.minutes:g} minutes and has no short form"
     for name in comparison.data:
@@ -76,6 +82,9 @@ def missing(comparison: Comparison, table: Table, place: Place) -> str:
     for name in comparison.environments:
         if reason := obstacle(table.environments[name], table.programs):
             return f"environment {name}: {reason}"
+    for each in comparison.after:
+        if each not in coming and not (place.report_of(each) / "report.md").exists():
+            return f"{each} comes first and has no report"
     if comparison.cuda and not cuda_device():
         return "no CUDA device"
     return lacking(comparison.programs, table.programs)
@@ -104,7 +113,7 @@ def reproduce(name: str, table: Table, place: Place) -> Outcome:
     except MedDLError as error:
         return Outcome(name, "skipped", str(error))
     try:
-        if place.again or not is_done(comparison, folder, place.quick):
+        if place.again or not is_done(comparison, place, folder):
             run(name, comparison, table, place)
         seconds = time.monotonic() - start
         changed = not place.quick and publish(name, comparison, folder, place.page)
@@ -114,14 +123,16 @@ def reproduce(name: str, table: Table, place: Place) -> Outcome:
     return Outcome(name, state, note_of(folder, comparison), seconds)
 
 
-def is_done(comparison: Comparison, folder: Path, quick: bool) -> bool:
-    """Whether ``folder`` has a whole report of this command, younger than its script."""
+def is_done(comparison: Comparison, place: Place, folder: Path) -> bool:
+    """Whether ``folder`` has a whole report of this command, younger than its script and than the
+    reports that it reads."""
     record, report = folder / "run.json", folder / "report.md"
+    sources = [comparison.script, *(place.report_of(n) / "report.md" for n in comparison.after)]
     return (
         record.exists()
         and report.exists()
-        and read_json(record)["command"] == said(comparison, quick)
-        and report.stat().st_mtime > comparison.script.stat().st_mtime
+        and read_json(record)["command"] == said(comparison, place.quick)
+        and report.stat().st_mtime > max(source.stat().st_mtime for source in sources)
     )
 
 
@@ -159,6 +170,7 @@ def run(name: str, comparison: Comparison, table: Table, place: Place) -> None:
         if not data.exists():
             make_data(table.data[each], data, environment, folder / f"{each}.log")
     folders |= {"environments": place.environments, "work": folder / "work"}
+    folders |= {each: place.report_of(each).resolve() for each in comparison.after}
     words = comparison.words(place.quick, folders)
     load, start = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1.0, time.monotonic()
     call([*words, "--output", str(folder)], environment, folder / "log.txt")
