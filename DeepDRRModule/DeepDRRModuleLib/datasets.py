@@ -21,13 +21,11 @@ from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.radiograph import RenderParameters
 from meddl.deepdrr.views import ViewRanges
 
-# Translated here, as a worker must not ask the application.
-A_DATA_SET_HAS = _(
+# Translated here: a worker must not (see tasks).
+SEVERAL_VALUES = _(
     "a data set has one value per pixel, the quantity {quantity} with the detector {detector} has "
     "several; choose another"
 )
-
-# Translated here, as a worker must not ask the application.
 WRITING_THE_CT = _("writing the CT")
 WRITING_THE_LABELS = _("writing the labels")
 WRITTEN = _("written")
@@ -79,7 +77,7 @@ def write_plan(
 
     if not plan.render.one_picture:
         raise InputError(
-            A_DATA_SET_HAS.format(quantity=plan.render.quantity, detector=plan.render.detector)
+            SEVERAL_VALUES.format(quantity=plan.render.quantity, detector=plan.render.detector)
         )
     folder = Path(folder).absolute()
     inputs = folder / INPUT

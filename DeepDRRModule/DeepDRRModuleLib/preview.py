@@ -22,7 +22,7 @@ from meddl.deepdrr.prepared import READING_FIELDS, prepare
 from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.solids import Solid
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 PREPARING_MATERIALS = _("preparing materials")
 
 COARSE = 256  # pixels

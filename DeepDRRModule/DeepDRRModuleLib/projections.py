@@ -36,7 +36,7 @@ from SlicerMedDLLib.models import mesh_from_model
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.segmentations import Segment, masks_from_segmentation, segmentation_from_masks
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 SEGMENT = _("segment")
 
 MOST_CURVE_POINTS = 64  # control points of a projected curve; enough for its bends, few to draw

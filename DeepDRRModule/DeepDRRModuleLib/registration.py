@@ -21,7 +21,7 @@ from SlicerMedDLLib.display import set_window
 from SlicerMedDLLib.nodes import describe, require_node
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 REGISTRATION = _("registration")
 
 COMPARISON = "MedDL.Comparison"  # role of the node reference from a radiograph

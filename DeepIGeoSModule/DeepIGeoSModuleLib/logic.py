@@ -24,12 +24,9 @@ from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
 
-# Translated here, as a worker must not ask the application.
-NAME_ERROR = _("{name}: {error}")
-VOLUME = _("volume")
-
-# Translated here, as a worker must not ask the application.
-COMPARING_NAME = _("comparing {name}")
+# Translated here: a worker must not (see tasks).
+COMPARING = _("comparing {name}")
+SEGMENTING = _("segmenting {name} ({number} of {count})")
 
 COLORS = ((0.2, 0.6, 1.0), (1.0, 0.6, 0.2), (0.4, 0.8, 0.4), (0.8, 0.4, 0.8), (0.9, 0.8, 0.3))
 TOLERANCE = 2.0  # mm, of the normalised surface distance
@@ -101,7 +98,7 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedDLError: bad input or cancelled; the scene is as before.
         """
-        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", VOLUME))
+        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", _("volume")))
         session = InteractiveSession(image, device=device, **session_options(method))
         session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
         (cancel or CancelToken()).check()
@@ -179,7 +176,7 @@ def scores(
     found = []
     for number, (name, mask, reference) in enumerate(pairs):
         (cancel or CancelToken()).check()
-        progress(number / len(pairs), COMPARING_NAME.format(name=name))
+        progress(number / len(pairs), COMPARING.format(name=name))
         found.append(
             Score(
                 name,
@@ -214,13 +211,13 @@ def predict_all(
     for number, image in enumerate(images):
         name = image.metadata.get("name", str(number + 1))
         part = subprogress(progress, number / len(images), (number + 1) / len(images))
-        part(0.0, f"segmenting {name} ({number + 1} of {len(images)})")
+        part(0.0, SEGMENTING.format(name=name, number=number + 1, count=len(images)))
         try:
             session = InteractiveSession(image, device=device, **session_options(method))
             for segment in session.predictable or [1]:
                 session.predict(segment, progress=part, cancel=cancel)
         except InputError as error:
-            raise InputError(NAME_ERROR.format(name=name, error=error)) from error
+            raise InputError(f"{name}: {error}") from error
         (cancel or CancelToken()).check()
         found.append(session.labels())
     return found

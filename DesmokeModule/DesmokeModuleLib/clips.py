@@ -41,7 +41,7 @@ def require_frames(sequence: Any) -> Any:
                 )
             )
     [first] = views_of_frames(sequence, 1)
-    require_frame(first, f"first item of {describe(sequence)}")
+    require_frame(first, _("first item of {node}").format(node=describe(sequence)))
     return sequence
 
 

@@ -19,11 +19,14 @@ from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from SlicerMedDLLib.sequences import upright
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 PREPARING = _("preparing")
 CLEARING_FRAME = _("clearing frame")
 READING_FRAME = _("reading frame")
-SHOWING_A_PART_OF_THE_EFFECT = _("showing a part of the effect")
+FRAME = _("frame {number}")
+CLEARING = _("clearing {count} frames")
+IN_THE_SCENE = _("{path} in the scene")
+PART_OF_EFFECT = _("showing a part of the effect")
 
 if TYPE_CHECKING:
     from meddl.desmoke.desmoker import VideoDesmoker
@@ -113,12 +116,12 @@ def clear_frames(
     desmoker = make_desmoker(settings)
     done: deque[Cleared] = deque()
     for image in steps(images, total, CLEARING_FRAME, progress, cancel):
-        done.append(clear(desmoker, image, settings, f"frame {len(done)}"))
+        done.append(clear(desmoker, image, settings, FRAME.format(number=len(done))))
         if len(done) == 1:
             one = done[0]
             parts = (one.clear, one.transmission, one.dark_channel)
             size = sum(part.nbytes for part in parts if part is not None)
-            require_memory(2 * size * total, f"clearing {total} frames")
+            require_memory(2 * size * total, CLEARING.format(count=total))
     return done
 
 
@@ -144,7 +147,7 @@ def read_video(
             # Frames, output, and a copy of one of them while it goes into the scene; what a header
             # does not say is taken to be as much again.
             left = max(info.frames - len(frames), len(frames))
-            require_memory(3 * frame.nbytes * left, f"{path} in the scene")
+            require_memory(3 * frame.nbytes * left, IN_THE_SCENE.format(path=path))
         frames.append((time - start, frame))
     return frames, rate
 
@@ -158,6 +161,6 @@ def mix(picture: Frame, output: Frame, strength: float) -> Frame:
         return output
     if strength <= 0:
         return picture
-    cv2 = require("cv2", SHOWING_A_PART_OF_THE_EFFECT)
+    cv2 = require("cv2", PART_OF_EFFECT)
     mixed: Frame = cv2.addWeighted(output, strength, picture, 1 - strength, 0)
     return mixed

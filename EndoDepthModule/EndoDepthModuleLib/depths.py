@@ -110,7 +110,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
         )
     camera = camera_of_maps(browser, depths)
     size = depths.depth(wanted[0]).nbytes
-    require_memory(size * len(wanted), f"{len(wanted)} depth maps")
+    require_memory(size * len(wanted), _("{count} depth maps").format(count=len(wanted)))
     factor = _factor(browser, depths.unit)
     node = new_node("vtkMRMLSequenceNode", f"{browser.GetName()} depth")
     node.SetIndexName(video.INDEX)
@@ -123,6 +123,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     node.SetAttribute(UNIT, placing.MM if depths.unit == "mm" else placing.unit(browser))
     item = slicer.vtkMRMLScalarVolumeNode()
     low, high, whole = np.inf, 0.0, False
+    text = _("depth {number}/{total}")
     try:
         for count, name in enumerate(wanted, start=1):
             depth = depths.depth(name) * np.float32(factor)
@@ -133,7 +134,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
             if (depth > 0).any():
                 ends = np.percentile(depth[depth > 0], PERCENTILES)
                 low, high = min(low, ends[0]), max(high, ends[1])
-            yield count / len(wanted), f"depth {count}/{len(wanted)}"
+            yield count / len(wanted), text.format(number=count, total=len(wanted))
         whole = True
     finally:
         if not whole:

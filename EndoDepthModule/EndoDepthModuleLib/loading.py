@@ -16,8 +16,9 @@ from meddl.endodepth.lens import Lens
 from meddl.endodepth.sequence_files import FRAMES
 from SlicerMedDLLib.sequences import frame_from_image
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 WRITING_FRAME = _("writing frame")
+FRAME = _("frame {number}")
 
 
 def is_sequence_folder(path: str | Path) -> bool:
@@ -45,7 +46,7 @@ def extract_images(
     with TemporaryDirectory(prefix=".pictures-", dir=parent) as folder:
         half = subprogress(progress, 0, 0.5)
         for number, image in enumerate(steps(images, count, WRITING_FRAME, half, cancel)):
-            picture = frame_from_image(image, f"frame {number}")
+            picture = frame_from_image(image, FRAME.format(number=number))
             path = Path(folder) / f"{number:08d}.png"
             write_picture(path, Image(picture[None], RAS_FROM_PICTURE))
         rest = subprogress(progress, 0.5, 1)

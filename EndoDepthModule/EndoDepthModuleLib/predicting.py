@@ -22,8 +22,9 @@ from meddl.core.weights import Card, find_weights, list_weights, read_card
 from meddl.endodepth.networks import ARCHITECTURES
 from meddl.endodepth.sequence import EndoscopicSequence
 
-# Translated here, as a worker must not ask the application.
+# Translated here: a worker must not (see tasks).
 LOADING_THE_NETWORK = _("loading the network")
+NO_DEPTH = _("the weights {name} are for {task!r}; weights that predict depth were expected")
 
 DEFAULT = "endodepth-light"  # of the shipped weights
 MONODEPTH = "monodepth"  # how the architectures of the other kind are called
@@ -53,11 +54,7 @@ def card_of(weights: str) -> Card:
     """
     card = read_card(find_weights(weights))
     if not is_depth_card(card):
-        raise InputError(
-            _(
-                "the weights {name} are for {task!r}; weights that predict depth were expected"
-            ).format(name=card.name, task=card.task)
-        )
+        raise InputError(NO_DEPTH.format(name=card.name, task=card.task))
     return card
 
 

@@ -18,6 +18,9 @@ from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
 
+# Translated here: a worker must not (see tasks).
+NO_WEIGHTS = _("{folder} holds no trained weights (best/{file}); train first")
+
 CONFIG, WEIGHTS = "config.yaml", "*.safetensors"
 LOOK_MILLISECONDS = 2000
 CURVE_HEIGHT = 120
@@ -76,11 +79,7 @@ def weights_of_run(folder: str | Path) -> list[Path]:
     """
     found = visible(Path(folder) / "best", WEIGHTS)
     if not found:
-        raise FileError(
-            _("{folder} holds no trained weights (best/{file}); train first").format(
-                folder=folder, file=WEIGHTS
-            )
-        )
+        raise FileError(NO_WEIGHTS.format(folder=folder, file=WEIGHTS))
     return found
 
 

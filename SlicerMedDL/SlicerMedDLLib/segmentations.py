@@ -21,6 +21,10 @@ from SlicerMedDLLib.labelmaps import Box, grid_of, sampled
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.volumes import vtk_image
 
+# Translated here: a worker must not (see tasks).
+NO_LABEL = _("segment {name!r} has label {label}, 1 or more is expected")
+NO_COLOR = _("segment {name!r} has colour {color}; red, green and blue of 0..1 are expected")
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -45,17 +49,9 @@ class Segment:
 
     def __post_init__(self) -> None:
         if self.label < 1:
-            raise InputError(
-                _("segment {name!r} has label {label}, 1 or more is expected").format(
-                    name=self.name, label=self.label
-                )
-            )
+            raise InputError(NO_LABEL.format(name=self.name, label=self.label))
         if len(self.color) != 3 or not all(0 <= c <= 1 for c in self.color):
-            raise InputError(
-                _(
-                    "segment {name!r} has colour {color}; red, green and blue of 0..1 are expected"
-                ).format(name=self.name, color=self.color)
-            )
+            raise InputError(NO_COLOR.format(name=self.name, color=self.color))
 
 
 def terminology_entry(

@@ -21,10 +21,17 @@ from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, deferred_view, image_from_volume, vtk_image
 
+# Translated here: a worker must not (see tasks).
+FRAME = _("frame")
+NO_FRAME = _(
+    "the {what} has {size} voxels of {components} values, {dtype}; a video frame is one slice of "
+    "uint8 RGB or grey"
+)
+
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def require_frame(image: Image, what: str = "frame") -> Image:
+def require_frame(image: Image, what: str = FRAME) -> Image:
     """Return ``image`` if it is a video frame.
 
     Raises:
@@ -32,10 +39,7 @@ def require_frame(image: Image, what: str = "frame") -> Image:
     """
     if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
         raise InputError(
-            _(
-                "the {what} has {size} voxels of {components} values, {dtype}; a video frame "
-                "is one slice of uint8 RGB or grey"
-            ).format(
+            NO_FRAME.format(
                 what=what,
                 size="x".join(map(str, image.size)),
                 components=image.components,
@@ -45,7 +49,7 @@ def require_frame(image: Image, what: str = "frame") -> Image:
     return image
 
 
-def upright(image: Image, what: str = "frame") -> Image:
+def upright(image: Image, what: str = FRAME) -> Image:
     """A one-slice image as the axial slice view shows it, with the matrix that keeps its place.
 
     Grey pictures get three equal channels; an alpha channel is dropped.
@@ -69,7 +73,7 @@ def upright(image: Image, what: str = "frame") -> Image:
     return Image(np.ascontiguousarray(picture), image.ras_from_ijk @ old_from_new)
 
 
-def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
+def frame_from_image(image: Image, what: str = FRAME) -> NDArray[np.uint8]:
     """The picture (H, W, 3) of :func:`upright`.
 
     Raises:
@@ -123,7 +127,8 @@ def frames_from_sequence(
                     node=describe(node), number=number, count=count
                 )
             )
-        yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
+        what = _("item {number} of {node}").format(number=number, node=describe(node))
+        yield frame_from_image(image_from_volume(data), what)
 
 
 class FrameViews(Sequence[Image]):
@@ -179,6 +184,7 @@ def gathering_frames(
         InputError: as there.
     """
     numbers = range(_require_items(node))[:stop]
+    text = _("frame {number}/{total}")
     for number in numbers:
         volume = node.GetNthDataNode(number)
         if volume is None or not volume.IsA("vtkMRMLVolumeNode"):
@@ -188,7 +194,7 @@ def gathering_frames(
                 )
             )
         views.append(volume)
-        yield (number + 1) / len(numbers), f"frame {number + 1}/{len(numbers)}"
+        yield (number + 1) / len(numbers), text.format(number=number + 1, total=len(numbers))
 
 
 def _require_items(node: Any) -> int:

@@ -1,9 +1,10 @@
 """Long work beside the window: a worker thread polled by a timer, or a process of its own.
 
 The function that runs takes ``progress`` and ``cancel`` keyword arguments, as everything long in
-``meddl`` does, works on arrays and touches neither MRML nor Qt. All callbacks arrive in the
-main thread. A logic gets its runner as an argument: :class:`TaskRunner` from a widget,
-:class:`SynchronousRunner` in scripts and tests.
+``meddl`` does, works on arrays and touches neither MRML nor Qt. Nor does it translate, which asks
+Qt's application: its texts are translated when its file is imported, in the language that Slicer
+has until it is started again. All callbacks arrive in the main thread. A logic gets its runner as
+an argument: :class:`TaskRunner` from a widget, :class:`SynchronousRunner` in scripts and tests.
 """
 
 from __future__ import annotations
