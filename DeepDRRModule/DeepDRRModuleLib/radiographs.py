@@ -146,10 +146,11 @@ def record_of(node: Any) -> tuple[CArm, RenderParameters]:
                 node=describe(node)
             )
         )
-    carm = _json(node, CARM)
+    carm, parameters = _json(node, CARM), _json(node, PARAMETERS)
+    whose = describe(node)
     return (
-        from_dict(CArm, carm, f"the C-arm of {describe(node)}"),
-        from_dict(RenderParameters, _json(node, PARAMETERS), f"the parameters of {describe(node)}"),
+        from_dict(CArm, carm, _("the C-arm of {node}").format(node=whose)),
+        from_dict(RenderParameters, parameters, _("the parameters of {node}").format(node=whose)),
     )
 
 

@@ -119,7 +119,7 @@ def install(feature: Feature) -> None:
         return
     question = _("Download and install?") + "\n\n" + explain(feature)
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle="MedDL"):
-        raise Cancelled("nothing was installed")
+        raise Cancelled(_("nothing was installed"))
     if _lacks_torch(feature):
         _install_torch()
     requirements = missing(feature)
@@ -150,7 +150,7 @@ def _install_torch() -> None:
     )
     invalidate_caches()
     if torch is None:
-        raise Cancelled("PyTorch was not installed")
+        raise Cancelled(_("PyTorch was not installed"))
 
 
 def _pip_ensure(requirements: list[str]) -> None:

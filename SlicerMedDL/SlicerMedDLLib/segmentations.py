@@ -81,7 +81,7 @@ def read_segments(path: str | Path) -> list[Segment]:
     Raises:
         FileError: missing, no JSON, or an entry that is no segment; the message names it.
     """
-    table = read_json(path, "label table")
+    table = read_json(path, _("label table"))
     try:
         return [
             Segment(

@@ -25,7 +25,8 @@ def _matrix_to_world(transform_node: Any, owner: Any) -> Matrix:
         )
     matrix = vtk.vtkMatrix4x4()
     transform_node.GetMatrixTransformToWorld(matrix)
-    return affine(slicer.util.arrayFromVTKMatrix(matrix), f"the transform of {describe(owner)}")
+    what = _("the transform of {node}").format(node=describe(owner))
+    return affine(slicer.util.arrayFromVTKMatrix(matrix), what)
 
 
 def world_from_node(node: Any) -> Matrix:

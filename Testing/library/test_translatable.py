@@ -1,7 +1,7 @@
 """Every text that a module shows goes through Slicer's translator, as a literal, which tools find.
 
-Not translated are names of nodes, which are data of the scene, and what ``meddl`` says, which does
-not know Slicer.
+Not translated are names of nodes and of choices of a parameter node, which are data of the scene,
+and what ``meddl`` says, which does not know Slicer.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import pytest
 
 from library.pages import ROOT
 
-MESSAGES = ("Error",)  # of exceptions: what a user reads
+MESSAGES = ("Error", "Cancelled")  # of exceptions: what a user reads
 SHOWN = {
     "showStatus",
     "showError",
+    "log",
     "finishProgress",
     "setText",
     "setToolTip",
@@ -29,6 +30,9 @@ ARGUMENTS = {
     "progress": 1,
     "part": 1,  # of a progress
     "require_memory": 1,
+    "read_json": 1,
+    "affine": 1,
+    "from_dict": 2,
     "require_frame": 1,
     "upright": 1,
     "frame_from_image": 1,
