@@ -24,7 +24,7 @@ from meddl.monodepth import (
 )
 from properties import examples
 
-few = examples(6, deadline=None)
+few = examples(5, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 90))
 
@@ -40,22 +40,23 @@ def predictor():
     return load_predictor("monodepth-rooms", "cpu")
 
 
-@few
-@given(sizes, seeds)
-def test_a_picture_of_any_size_gets_its_depth(predictor, folders, size, seed):
-    picture = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    depth = predictor(picture)
-    assert depth.shape == size and depth.dtype == np.float32
-    assert np.isfinite(depth).all() and depth.min() > 0
-    folder = folders()
-    write_image(folder / "one.png", Image(picture[None]))
-    names = predict(
-        [folder / "one.png"],
-        folder / "depth",
-        PredictionParameters(weights="monodepth-rooms", device="cpu"),
-    )
-    found = read_depth_folder(folder / "depth").depth(names[0])
-    np.testing.assert_allclose(found, depth, rtol=1e-3)
+@examples(3, deadline=None)  # of 1.5 s
+@given(st.lists(sizes, min_size=2, max_size=4), seeds)
+def test_pictures_of_any_size_get_their_depth(predictor, folders, sizes, seed):
+    folder, rng = folders(), np.random.default_rng(seed)
+    files, depths = [], []
+    for number, size in enumerate(sizes):
+        picture = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        depths.append(predictor(picture))
+        assert depths[-1].shape == size and depths[-1].dtype == np.float32
+        assert np.isfinite(depths[-1]).all() and depths[-1].min() > 0
+        files.append(folder / f"{number}.png")
+        write_image(files[-1], Image(picture[None]))
+    parameters = PredictionParameters(weights="monodepth-rooms", device="cpu")
+    names = predict(files, folder / "depth", parameters)
+    found = read_depth_folder(folder / "depth")
+    for name, depth in zip(names, depths, strict=True):
+        np.testing.assert_allclose(found.depth(name), depth, rtol=1e-3)
 
 
 class Pairs:
@@ -81,22 +82,31 @@ def test_a_prediction_is_judged_by_its_factor(size, seed, factor):
     assert metric["abs_rel"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-@examples(2, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([(24, 32), (33, 41)]))
-def test_rendered_rooms_train_a_network(folders, seed, size):
-    folder = folders()
+@few
+@given(st.integers(0, 10**6), st.tuples(st.integers(16, 60), st.integers(16, 60)))
+def test_rooms_of_any_size_are_rendered(folders, seed, size):
+    pictures = rendered(folders(), seed, size)
+    assert len(pictures) == 3
+    for path in pictures:
+        assert read_image(path).array.shape == (1, *size, 3)
+        depth = read_image(path.parents[1] / "depth" / f"{path.stem}.png").array
+        assert depth.shape == (1, *size) and depth.max() > 0
+
+
+def rendered(folder, seed, size):
     assert render_pairs(folder / "rooms", RoomPairs(pairs=3, seed=seed, size=size)).exists()
-    pictures = sorted((folder / "rooms/color").iterdir())
-    assert len(pictures) == 3 and read_image(pictures[0]).array.shape == (1, *size, 3)
-    depth = read_image(folder / "rooms/depth" / f"{pictures[0].stem}.png").array
-    assert depth.shape == (1, *size) and depth.max() > 0
-    (folder / "config.yaml").write_text(
+    return sorted((folder / "rooms/color").iterdir())
+
+
+def test_rendered_rooms_train_a_network(tmp_path):
+    validation = rendered(tmp_path, 5, (33, 41))[0].stem
+    (tmp_path / "config.yaml").write_text(
         yaml.safe_dump(
             {
                 "data": {
                     "colour": "rooms/color/{pair}.png",
                     "depth": "rooms/depth/{pair}.png",
-                    "validation": [pictures[0].stem],
+                    "validation": [validation],
                 },
                 "size": [32, 40],
                 "epochs": 1,
@@ -105,6 +115,5 @@ def test_rendered_rooms_train_a_network(folders, seed, size):
             }
         )
     )
-    plan = read_plan(folder / "config.yaml")
-    [row] = train_monodepth(folder / "run", plan)
+    [row] = train_monodepth(tmp_path / "run", read_plan(tmp_path / "config.yaml"))
     assert np.isfinite([v for v in row.values() if isinstance(v, float)]).all()
