@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,18 @@ from meddl.deepigeos import InteractiveSession
 from SlicerMedDLLib.labelmaps import Box
 
 
+class Start(NamedTuple):
+    """That a label is predicted without seeds: the note's id, the label, in which box (k, j, i).
+
+    What was applied is in ``initial`` when a session is made anew.
+    """
+
+    id: str
+    label: int
+    box: Any
+    applied: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What a call works on: no nodes.
@@ -28,7 +40,7 @@ class Request:
         seeds: (K, J, I) uint8, 1 background, 2 and above label + 1.
         locked: gives a mask (K, J, I), true where nothing may change.
         initial: gives labels (K, J, I) to start from, or None.
-        predict: label that is predicted first, without seeds; 0 for none.
+        starts: what is predicted, in this order, before the seeds count.
         last: box and mask (k, j, i) of the last stroke, or None.
     """
 
@@ -40,16 +52,17 @@ class Request:
     locked: Callable[[], NDArray[np.bool_]]
     initial: Callable[[], NDArray[np.uint8] | None]
     numbers: dict[str, int]
-    predict: int = 0
+    starts: Sequence[Start] = ()
     last: tuple[Box, NDArray[np.bool_]] | None = None
 
 
 @dataclass(eq=False)
 class State:
-    """What the worker keeps between calls."""
+    """What the worker keeps between calls; ``started``: ids of what was predicted."""
 
     key: tuple[Any, ...]
     session: InteractiveSession
+    started: set[str]
 
 
 @dataclass(eq=False)
@@ -78,19 +91,22 @@ def compute(
         MedDLError: as :class:`meddl.deepigeos.InteractiveSession`.
         Cancelled: by the token; the session is as before.
     """
-    if state is None or state.key != request.key:
+    known = {start.id for start in request.starts}
+    if state is None or state.key != request.key or not state.started <= known:
         session = InteractiveSession(
             request.image,
             device=request.device,
             initial=request.initial(),
             **session_options(request.method),
         )
-        state = State(request.key, session)
+        state = State(request.key, session, {one.id for one in request.starts if one.applied})
     session = state.session
     session.frozen = locked = request.locked()
-    if request.predict:
-        session.predict(request.predict, progress=progress, cancel=cancel)
-        _check(session)
+    for start in request.starts:
+        if start.id not in state.started:
+            session.predict(start.label, progress=progress, cancel=cancel, roi=start.box)
+            _check(session)
+            state.started.add(start.id)
     session.set_seeds(np.where(locked, 0, request.seeds), progress=progress, cancel=cancel)
     _check(session)
     regions = {number: session.region(number) for number in request.numbers.values()}

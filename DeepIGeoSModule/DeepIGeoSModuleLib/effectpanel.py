@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import livesession, preview, sessions
@@ -44,11 +45,14 @@ class EffectPanel:
         self._timer.setInterval(livesession.DEBOUNCE_MILLISECONDS)
         self._timer.connect("timeout()", self.on_update)
         fill_methods(ui.methodSelector)
+        ui.boxSelector.setMRMLScene(slicer.mrmlScene)
         self._connect()
 
     def _connect(self) -> None:
         ui = self.ui
         ui.methodSelector.connect("currentIndexChanged(int)", self._on_method)
+        ui.boxSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._on_box)
+        ui.boxSelector.connect("nodeAddedByUser(vtkMRMLNode*)", self._on_box_added)
         ui.foregroundButton.connect("toggled(bool)", self._on_kind)
         ui.brushSlider.connect("valueChanged(double)", self._on_brush)
         for box, name in (
@@ -155,6 +159,15 @@ class EffectPanel:
             self.session.method = str(self.ui.methodSelector.itemData(index))
             self.follow()
 
+    def _on_box(self, roi: Any) -> None:
+        if self.session is not None:
+            self.session.box = roi
+
+    def _on_box_added(self, roi: Any) -> None:
+        """A new box is half as wide as the volume, in its middle, with handles."""
+        if self.session is not None and self.session.volume is not None:
+            preview.fit_box(roi, self.session.volume, 0.5)
+
     def _on_kind(self, foreground: bool) -> None:
         self._set("LeftMarks", FOREGROUND if foreground else BACKGROUND)
 
@@ -190,6 +203,7 @@ class EffectPanel:
             self._attempt(
                 self.session.initialise, self.effect.parameterSetNode().GetSelectedSegmentID()
             )
+            self._timer.stop()  # it is being computed
 
     def on_update(self) -> None:
         """Compute the preview from the strokes."""
@@ -282,6 +296,9 @@ class EffectPanel:
         fill_methods(ui.methodSelector, session.method)
         ui.methodSelector.blockSignals(blocked)
         _quietly(ui.methodSelector, "currentIndex", ui.methodSelector.findData(session.method))
+        blocked = ui.boxSelector.blockSignals(True)
+        ui.boxSelector.setCurrentNode(session.box)
+        ui.boxSelector.blockSignals(blocked)
         busy = session.runner.busy
         ui.progressBar.visible = busy
         ui.progressBar.value = round(100 * session.fraction)
@@ -298,9 +315,14 @@ class EffectPanel:
             foreground=sum(one.kind == FOREGROUND for one in drawn),
             background=sum(one.kind == BACKGROUND for one in drawn),
         )
-        reason = initialising(session.method, session.device, self.follow)
+        boxed = session.box is not None
+        reason = initialising(session.method, session.device, self.follow, boxed)
         ui.initialiseButton.enabled = not reason and session.volume is not None
-        ui.initialiseButton.toolTip = reason or _("Predict the segment without strokes (key P).")
+        ui.initialiseButton.toolTip = reason or (
+            _("Predict the segment in the box, without strokes (key P).")
+            if boxed
+            else _("Predict the segment without strokes (key P).")
+        )
 
 
 def _quietly(widget: Any, name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ shared worker; strokes that come meanwhile replace the running call.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,19 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import preview, scribbles, writing
-from DeepIGeoSModuleLib.computing import Request, Result, State, compute, stacked
+from DeepIGeoSModuleLib.computing import Request, Result, Start, State, compute, stacked
 from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
+from meddl.deepigeos.roi import box_of_corners
 from SlicerMedDLLib.labelmaps import Box
+from SlicerMedDLLib.markups import corners_of_roi
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.transforms import world_from_node
 from SlicerMedDLLib.volumes import view_of_volume
 
 DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a double click is one call
 CHANNEL_ROLE = "MedDL.DeepIGeoS.Channel"  # references from the edited segmentation
+BOX_ROLE = "MedDL.DeepIGeoS.Box"
 _ATTRIBUTE = "MedDL.DeepIGeoS."
 MOST_SEGMENTS = 254
 
@@ -61,10 +65,9 @@ class LiveSession:
         self._base: Any = None
         self._generation = 0
         self._initial: Callable[[], NDArray[np.uint8] | None] = lambda: None
-        self._undone: list[tuple[NDArray[np.int64], str, str]] = []
+        self._undone: list[Callable[[], Any]] = []  # what draws each again
         self._again = False
         self._hidden = False
-        self._predict = ""
         preview.restore_edited(segmentation)
         for one in scribbles.strokes(segmentation):
             self._number(one.segment)
@@ -117,6 +120,17 @@ class LiveSession:
             self.segmentation.AddNodeReferenceID(CHANNEL_ROLE, node.GetID())
         self._changed()
 
+    @property
+    def box(self) -> Any:
+        """The ROI node about the target that is to be initialised; None without one."""
+        return self.segmentation.GetNodeReference(BOX_ROLE)
+
+    @box.setter
+    def box(self, roi: Any) -> None:
+        if roi is not self.box:
+            self.segmentation.SetNodeReferenceID(BOX_ROLE, roi and roi.GetID())
+            self._tell("settings")
+
     def _changed(self) -> None:
         """Another setting: what is shown is computed anew."""
         self._tell("settings")
@@ -144,23 +158,28 @@ class LiveSession:
         self._tell("strokes")
 
     def undo(self) -> bool:
-        """Take back the last stroke; False if there is none."""
+        """Take back the last stroke or *Initialise*; False if there is none."""
         found = scribbles.strokes(self.segmentation)
         if not found:
             return False
         last = found[-1]
-        where, mask = scribbles.stroke_mask(self.segmentation, last.id, self.image())
-        start = np.array([part.start for part in where])
-        self._undone.append(((np.argwhere(mask) + start)[:, ::-1], last.kind, last.segment))
-        scribbles.remove_strokes(self.segmentation, [last.id])
+        node, volume = self.segmentation, self.volume
+        if last.drawn:
+            where, mask = scribbles.stroke_mask(node, last.id, self.image())
+            voxels = (np.argwhere(mask) + np.array([part.start for part in where]))[:, ::-1]
+            again = partial(scribbles.add_stroke, node, volume, voxels, last.kind, last.segment)
+        else:
+            again = partial(scribbles.add_start, node, volume, last.box, last.segment)
+        self._undone.append(again)
+        scribbles.remove_strokes(node, [last.id])
         self._tell("strokes")
         return True
 
     def redo(self) -> bool:
-        """Draw the stroke again that :meth:`undo` took back; False if there is none."""
+        """Do again what :meth:`undo` took back; False if there is none."""
         if not self._undone:
             return False
-        scribbles.add_stroke(self.segmentation, self.volume, *self._undone.pop())
+        self._undone.pop()()
         self._tell("strokes")
         return True
 
@@ -200,9 +219,20 @@ class LiveSession:
         return self._image[1]
 
     def initialise(self, segment: str) -> None:
-        """Predict a segment without scribbles; refused by methods that need some."""
+        """Predict a segment without scribbles, in the box if there is one; one step of undo.
+
+        Raises:
+            InputError: the box lies beside the volume.
+        """
         self._number(segment)
-        self._predict = segment
+        box = None
+        if self.box is not None:
+            found = box_of_corners(corners_of_roi(self.box), self.image())
+            k, j, i = zip(found.start, found.stop, strict=True)
+            box = k, j, i
+        scribbles.add_start(self.segmentation, self.volume, box, segment)
+        self._undone.clear()
+        self._tell("strokes")
         self.update()
 
     def update(self) -> None:
@@ -217,7 +247,7 @@ class LiveSession:
         except MedDLError as error:
             self._say(one_line(error))
             return
-        if self._result is None and not request.predict and not request.seeds.any():
+        if self._result is None and not request.starts and not request.seeds.any():
             return
         self._say("")
         self.runner.run(
@@ -241,7 +271,12 @@ class LiveSession:
             self._base, self._generation = base, self._generation + 1
             self._initial = writing.deferred_segments(self.segmentation, image, numbers)
         values = {name: number + 1 for name, number in numbers.items()}
-        found = Request(
+        starts = [
+            Start(one.id, numbers[one.segment], one.box, one.applied)
+            for one in scribbles.strokes(self.segmentation)
+            if not one.drawn and one.segment in numbers
+        ]
+        return Request(
             (self._generation, self.method, self.device),
             image,
             self.method,
@@ -250,15 +285,13 @@ class LiveSession:
             writing.deferred_lock(self.editor, image, targets, self.keep_others),
             self._initial,
             numbers,
-            numbers.get(self._predict, 0),
+            starts,
             self._last_stroke(),
         )
-        self._predict = ""
-        return found
 
     def _last_stroke(self) -> tuple[Box, NDArray[np.bool_]] | None:
         found = scribbles.strokes(self.segmentation)
-        if not found:
+        if not found or not found[-1].drawn:
             return None
         return scribbles.stroke_mask(self.segmentation, found[-1].id, self.image())
 

@@ -19,7 +19,8 @@ from meddl.core.image import Image
 from meddl.core.metrics import dice, surface_dice, surface_distances
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos import InteractiveSession
-from SlicerMedDLLib.markups import points_from_markups
+from meddl.deepigeos.roi import box_of_corners
+from SlicerMedDLLib.markups import corners_of_roi, points_from_markups
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
@@ -73,22 +74,24 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
     def segment(
         self,
         volume: Any,
-        foreground: Any,
+        foreground: Any = None,
         background: Any = None,
         *,
+        roi: Any = None,
         name: str = "Segment",
         method: str = "auto",
         device: str = "auto",
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
     ) -> Any:
-        """Segment a volume from marks and wait for it.
+        """Segment a volume from marks, from a box about the target, or both, and wait for it.
 
         Args:
             volume: scalar volume; linear parent transforms are honoured.
             foreground: what belongs to the segment: point markups, (N, 3) RAS positions in mm, or a
                 (K, J, I) mask.
             background: what does not, in the same forms.
+            roi: markups box (ROI node) about the target, whose first mask the marks correct.
             name: of the segment.
             method: as the panel lists it.
 
@@ -100,7 +103,11 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         """
         image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", _("volume")))
         session = InteractiveSession(image, device=device, **session_options(method))
-        session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
+        if roi is not None:
+            box = box_of_corners(corners_of_roi(roi), image)
+            session.predict(roi=box, progress=progress, cancel=cancel)
+        if roi is None or foreground is not None or background is not None:
+            session.add(_marks(foreground), _marks(background), progress=progress, cancel=cancel)
         (cancel or CancelToken()).check()
         return self.result(image, session.labels(), volume, [name])
 

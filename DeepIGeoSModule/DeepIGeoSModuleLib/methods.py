@@ -19,7 +19,8 @@ from SlicerMedDLLib.runs import weights_of_run
 from SlicerMedDLLib.tasks import TaskRunner
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
-_reasons: dict[tuple[str, str], str] = {}
+NOTHING, BOX, STROKE = "nothing", "box", "stroke"  # what a method needs to start from
+_needs: dict[tuple[str, str], str] = {}  # one of these, or the line of an error
 _waiting: dict[tuple[str, str], list[Callable[[], None]]] = {}
 _runners: list[Any] = []
 
@@ -87,10 +88,10 @@ def session_options(method: str) -> dict[str, Any]:
     return {"method": "network", "weights": ",".join(str(path) for path in paths)}
 
 
-def starts_without_seeds(
+def what_starts(
     method: str, device: str = "auto", *, progress: Any = None, cancel: Any = None
-) -> bool:
-    """Whether a method can predict before the first scribble.
+) -> str:
+    """What a method needs to predict: :data:`NOTHING`, a :data:`BOX` or a :data:`STROKE`.
 
     Draws two strokes on a small picture, so that the user's first ones find the weights loaded and
     the code compiled (seconds).
@@ -101,40 +102,55 @@ def starts_without_seeds(
         session.add(
             [[8, 8, place]], [[2, 2, place]], progress=progress or no_progress, cancel=cancel
         )
-    return session.can_predict
+    if session.can_predict:
+        return NOTHING
+    return BOX if session.can_start_in_box else STROKE
 
 
-def initialising(method: str, device: str, when_known: Callable[[], None]) -> str:
+def initialising(
+    method: str, device: str, when_known: Callable[[], None], box: bool = False
+) -> str:
     """Why a method cannot start without scribbles; "" if it can.
+
+    ``box`` says whether there is one about the target.
 
     The first call for a method looks in the worker, says so, and calls ``when_known`` later.
     """
     key = method, device
-    if key in _reasons:
-        return _reasons[key]
+    if key in _needs:
+        return _reason(_needs[key], box)
     if key in _waiting:
         if when_known not in _waiting[key]:
             _waiting[key].append(when_known)
         return _("Looking whether this method can start without strokes…")
     _waiting[key] = [when_known]
 
-    def known(reason: str) -> None:
-        _reasons[key] = reason
+    def known(needs: str) -> None:
+        _needs[key] = needs
         for tell in _waiting.pop(key):
             tell()
 
-    needs = _("This method needs a stroke to start from; draw one, or choose another method.")
     runner = TaskRunner(lambda line: None)
     runner.run(
-        starts_without_seeds,
+        what_starts,
         method,
         device,
-        on_done=lambda can: known("" if can else needs),
+        on_done=known,
         on_error=known,
         on_cancelled=lambda: _waiting.pop(key),  # the scene was closed: asked again later
     )
     _runners[:] = [one for one in _runners if one.busy] + [runner]
     return _("Looking whether this method can start without strokes…")
+
+
+def _reason(needs: str, box: bool) -> str:
+    if needs == NOTHING or (needs == BOX and box):
+        return ""
+    if needs == BOX:
+        return _("Draw a box about the target and choose it under Box, or draw a stroke.")
+    if needs == STROKE:
+        return _("This method needs a stroke to start from; draw one, or choose another method.")
+    return needs
 
 
 def card_text(method: str) -> str:

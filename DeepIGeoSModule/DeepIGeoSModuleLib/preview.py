@@ -119,17 +119,29 @@ def show_region(segmentation: Any, volume: Any, box: Any, shown: bool) -> Any:
     if node is None:
         node = new_node("vtkMRMLMarkupsROINode", f"{segmentation.GetName()} region")
         node.SetSaveWithScene(False)
+        node.SetHideFromEditors(True)  # none of the boxes that a user may choose
         node.SetLocked(True)
         display = node.GetDisplayNode()
         display.SetHandlesInteractive(False)
         display.SetFillOpacity(0.0)
         display.SetPropertiesLabelVisibility(False)
         segmentation.SetNodeReferenceID(REGION_ROLE, node.GetID())
+    _place(node, volume, np.array(box.start[::-1], float), np.array(box.stop[::-1], float))
+    return node
+
+
+def fit_box(node: Any, volume: Any, part: float) -> None:
+    """Place an ROI node in the middle of a volume, with this part of its extents."""
+    size = np.array(volume.GetImageData().GetDimensions(), float)
+    _place(node, volume, (1 - part) / 2 * size, (1 + part) / 2 * size)
+
+
+def _place(node: Any, volume: Any, start: NDArray[np.float64], stop: NDArray[np.float64]) -> None:
+    """Let an ROI node hold the voxels ``start`` to ``stop`` (i, j, k; exclusive) of a volume."""
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     local_from_ijk = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(local_from_ijk)
     matrix = slicer.util.arrayFromVTKMatrix(local_from_ijk)
-    start, stop = np.array(box.start[::-1], float), np.array(box.stop[::-1], float)
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     node_from_box = np.eye(4)
     node_from_box[:3, :3] = matrix[:3, :3] / spacing
@@ -137,7 +149,6 @@ def show_region(segmentation: Any, volume: Any, box: Any, shown: bool) -> Any:
     with slicer.util.NodeModify(node):
         node.SetSize(*((stop - start) * spacing))
         node.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(node_from_box))
-    return node
 
 
 def _make(segmentation: Any) -> Any:

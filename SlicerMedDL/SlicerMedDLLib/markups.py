@@ -18,6 +18,7 @@ POINTS = "vtkMRMLMarkupsFiducialNode"
 LINE = "vtkMRMLMarkupsLineNode"
 CURVE = "vtkMRMLMarkupsCurveNode"
 CLOSED_CURVE = "vtkMRMLMarkupsClosedCurveNode"
+ROI = "vtkMRMLMarkupsROINode"
 
 
 def points_from_markups(node: Any) -> tuple[list[str], Matrix]:
@@ -60,6 +61,22 @@ def curve_from_markups(node: Any) -> Matrix:
             _("{node} has fewer than two points; place them first").format(node=describe(node))
         )
     return np.array([points.GetPoint(n) for n in range(points.GetNumberOfPoints())])
+
+
+def corners_of_roi(node: Any) -> Matrix:
+    """World positions (8, 3) of the corners of an ROI box; linear parent transforms are honoured.
+
+    Raises:
+        InputError: no ROI node, or one without extent.
+    """
+    require_node(node, ROI, "ROI")
+    size = np.array(node.GetSize())
+    if not (size > 0).all():
+        raise InputError(f"{describe(node)} has no extent; draw it about the target")
+    world_from_box = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
+    ends = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
+    corners: Matrix = (ends * size) @ world_from_box[:3, :3].T + world_from_box[:3, 3]
+    return corners
 
 
 def markups_from_points(

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "deepdrr/shear_warp_kernels.py": {"numba"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/similarity.py": {"torch"},
+    "deepdrr/solid_voxels.py": {"numba"},
     "deepdrr/transport.py": {"numba"},
     "deepigeos/correction.py": {"scipy"},
     "deepigeos/crf.py": {"numba"},

@@ -12,18 +12,19 @@ side by side, on one thread each; a run that was stopped goes on.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import yaml
 from reproduction.report import Report, add_output
 
-from meddl.core.files import existing_file, read_json
+from meddl.core.files import existing_file
 
 ROOT = Path(__file__).resolve().parents[2]
+BATCH = 8
 GUIDES = {"with": "refined", "without": "none"}  # folder -> what the fourth channel is
 WEIGHTS = "best/desmoke-unet.safetensors"
 TITLES = {"with": "U-Net with the dark channel", "without": "U-Net without it"}
@@ -43,7 +44,7 @@ def configuration(
     return {
         "data": data, "name": "desmoke-unet", "architecture": "pix2pix", "size": [256, 256],
         "clip_length": 1, "clear_share": 0, "guide": guide, "precision": "bf16-mixed",
-        "clips_per_frame": smoky, "batch_size": 8, "epochs": epochs, "device": "cpu",
+        "clips_per_frame": smoky, "batch_size": BATCH, "epochs": epochs, "device": "cpu",
     }  # fmt: skip
 
 
@@ -73,7 +74,6 @@ def main() -> None:
     args = parser.parse_args()
     if args.output is None:
         parser.error("--output is missing")
-    began = time.monotonic()
     runs = {
         name: start(
             args.output / name,
@@ -85,14 +85,21 @@ def main() -> None:
     if any(codes.values()):
         sys.exit(f"a training ended with {codes}; see its log in {args.output}")
     with Report(args.output) as report:
-        rows = []
-        for name in GUIDES:
-            card = read_json(
-                existing_file(args.output / name / WEIGHTS, "weights").with_suffix(".json")
-            )
-            rows.append((TITLES[name], card["training_data"], card["metrics"]))
-        report.table("desmoke_unets", ("network", "trained on", "validation"), rows)
-    print(f"{(time.monotonic() - began) / 60:.0f} minutes")
+        head = ("network", "pictures seen", "minutes", "epoch", "PSNR, dB", "gain", "change")
+        report.table("desmoke_unets", head, (row(args.output / name) for name in GUIDES))
+
+
+def row(folder: Path) -> list[str]:
+    """Length of a run, and the validation figures of its best epoch, whose weights are kept."""
+    existing_file(folder / WEIGHTS, "weights")
+    lines = (folder / "history.jsonl").read_text("utf-8").splitlines()
+    history = [json.loads(line) for line in lines]
+    best = max(history, key=lambda epoch: epoch["validation/psnr"])
+    minutes = sum(epoch["seconds"] for epoch in history) / 60
+    change = f"{100 * best['validation/change']:.1f} %"
+    figures = (f"{best[f'validation/{name}']:.2f}" for name in ("psnr", "psnr_gain"))
+    seen = str(history[-1]["step"] * BATCH)
+    return [TITLES[folder.name], seen, f"{minutes:.0f}", str(best["epoch"]), *figures, change]
 
 
 if __name__ == "__main__":

@@ -89,9 +89,8 @@ def noise(side: int = 1000, photons: float = 1000.0) -> Rows:
             sums = weights @ through
             shape = (len(sums), side, side)
             generator = np.random.default_rng(depth)
-            opened = weights.sum(axis=1)
             broadcast = np.broadcast_to(sums[:, None, None], shape)
-            (reading,) = read_out(broadcast, opened, parameters, photons, generator)
+            (reading,) = read_out(broadcast, parameters, photons, generator)
             mean, square = (sums[1], sums[2]) if detector == "energy" else (sums[0], sums[0])
             ratio, variance = reading.mean() / mean, reading.var() * photons / square
             yield detector, depth, f"{photons * sums[0]:.4g}", f"{ratio:.5f}", f"{variance:.4f}"

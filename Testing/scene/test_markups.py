@@ -7,15 +7,19 @@ import pytest
 import slicer
 
 from meddl.core import InputError
-from meddl.core.geometry import apply, rotation
+from meddl.core.geometry import apply, compose, rotation
+from meddl.core.markups import read_roi
 from SlicerMedDLLib.markups import (
     CLOSED_CURVE,
     CURVE,
     LINE,
+    ROI,
+    corners_of_roi,
     curve_from_markups,
     markups_from_points,
     points_from_markups,
 )
+from SlicerMedDLLib.nodes import new_node
 from SlicerMedDLLib.transforms import transform_from_matrix
 
 RAS = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0], [7.0, 8.0, -9.0]])
@@ -60,6 +64,26 @@ def test_curve_is_denser_than_its_control_points(scene):
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 50, rtol=0.01)
     ends = curve_from_markups(markups_from_points(RAS[:2], class_name=LINE))
     np.testing.assert_allclose(ends[[0, -1]], RAS[:2])
+
+
+def test_corners_of_a_turned_box(scene, tmp_path):
+    node = new_node(ROI, "box")
+    with pytest.raises(InputError, match="no extent"):
+        corners_of_roi(node)
+    node.SetSize(2, 4, 6)
+    pose = compose((1, 1, 1), (10, 20, 30)) @ rotation((1, 2, 3), 40)
+    node.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(pose))
+    ends = [[x, y, z] for z in (-3, 3) for y in (-2, 2) for x in (-1, 1)]
+    np.testing.assert_allclose(corners_of_roi(node), apply(pose, np.array(ends, float)), atol=1e-9)
+    path = str(tmp_path / "box.mrk.json")  # as Slicer writes it
+    storage = slicer.vtkMRMLMarkupsROIJsonStorageNode()
+    storage.SetFileName(path)
+    assert storage.WriteData(node)
+    np.testing.assert_allclose(read_roi(path), corners_of_roi(node), atol=1e-4)
+    parent = rotation((0, 0, 1), 90)
+    node.SetAndObserveTransformNodeID(transform_from_matrix(parent).GetID())
+    expected = apply(parent @ pose, np.array(ends, float))
+    np.testing.assert_allclose(corners_of_roi(node), expected, atol=1e-9)
 
 
 def test_refusals(scene):

@@ -12,6 +12,7 @@ import slicer
 
 import host
 from DeepIGeoSModuleLib import preview, scribbles
+from meddl.core.metrics import dice
 from meddl.deepigeos.methods import METHODS
 from SlicerMedDLLib.transforms import transform_from_matrix
 from waiting import until
@@ -335,6 +336,84 @@ def test_the_preview_is_shown_in_3d(work: Any) -> None:
 def test_initialise_is_greyed_with_the_reason(work: Any) -> None:
     until(lambda: "needs a stroke" in work.ui.initialiseButton.toolTip)
     assert not work.ui.initialiseButton.enabled
+
+
+def box_about_the_target(work: Any) -> Any:
+    """An ROI two voxels about the ball."""
+    kji = np.argwhere(work.truth)
+    low, high = (work.ras((end + step)[::-1]) for end, step in ((kji.min(0), -2), (kji.max(0), 2)))
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "about")
+    node.SetSize(*np.abs(high - low))
+    node.SetCenter(*((low + high) / 2))
+    return node
+
+
+def test_a_box_initialises(work: Any) -> None:
+    ui = work.ui
+    work.session.method = "crf"
+    until(lambda: "Draw a box" in ui.initialiseButton.toolTip)
+    assert not ui.initialiseButton.enabled
+    roi = box_about_the_target(work)
+    ui.boxSelector.setCurrentNode(roi)
+    assert work.session.box is roi and ui.initialiseButton.enabled
+    assert "in the box" in ui.initialiseButton.toolTip
+    ui.initialiseButton.click()
+    work.wait()
+    first = work.preview()
+    assert dice(first, work.truth) > 0.93
+    image = work.session.image()
+    assert not scribbles.seeds(work.segmentation, image, {"organ": 2}).any()  # no seeds
+    assert work.drawn() == [("initialise", "organ")]
+    work.stroke((16, 18, 4), (20, 18, 4), button="right")  # at the end of the ball
+    work.wait()
+    seeds = scribbles.seeds(work.segmentation, image, {"organ": 2})
+    corrected = work.preview()
+    assert (seeds == 1).any() and not corrected[seeds == 1].any()
+    assert dice(corrected, work.truth) > 0.8
+    ui.undoStrokeButton.click()
+    work.wait()
+    assert (work.preview() == first).mean() > 0.999 and len(work.drawn()) == 1
+    ui.undoStrokeButton.click()
+    work.wait()
+    assert not work.preview().any() and not work.drawn()
+    ui.redoStrokeButton.click()
+    work.wait()
+    assert (work.preview() == first).all()
+    ui.applyButton.click()
+    assert (work.mask() == first).all()
+
+
+def test_a_box_is_saved_and_initialises_again(work: Any, tmp_path: Any) -> None:
+    work.session.method = "crf"
+    work.session.box = box_about_the_target(work)
+    until(lambda: work.ui.initialiseButton.enabled)
+    work.ui.initialiseButton.click()
+    work.wait()
+    first = work.preview()
+    [start] = scribbles.strokes(work.segmentation)
+    assert not start.applied and not start.drawn
+    assert start.box == tuple((low - 2, high + 3) for low, high in ends(work.truth))
+    work.session.method = "geodesic"  # a session of its own: what is noted is done again
+    work.wait()
+    assert dice(work.preview(), first) > 0.9
+    work.session.box = None
+    until(lambda: not work.ui.initialiseButton.enabled)
+    work.ui.cancelButton.click()
+    assert not work.drawn() and not work.session.has_preview
+
+
+def ends(mask: Any) -> list[tuple[int, int]]:
+    """First and last voxel of a mask along k, j, i."""
+    kji = np.argwhere(mask)
+    return list(zip(kji.min(0).tolist(), kji.max(0).tolist(), strict=True))
+
+
+def test_a_new_box_lies_in_the_middle_of_the_volume(work: Any) -> None:
+    roi = work.ui.boxSelector.addNode("vtkMRMLMarkupsROINode")
+    work.ui.boxSelector.nodeAddedByUser.emit(roi)
+    middle = work.ras(np.array(SHAPE[::-1]) / 2 - 0.5)
+    assert roi.GetCenter() == pytest.approx(middle)
+    assert roi.GetSize() == pytest.approx(np.array(SHAPE[::-1]) / 2 * (1, 1, 2))
 
 
 def test_initialise_predicts(work: Any) -> None:

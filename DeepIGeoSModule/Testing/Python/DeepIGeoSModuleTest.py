@@ -8,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 import slicer
+import vtk
 from scipy.spatial import cKDTree
 
 from DeepIGeoSModule import DeepIGeoSModuleLogic
@@ -94,6 +95,33 @@ class DeepIGeoSModuleTest(unittest.TestCase):
         [mask] = segment_masks(node, self.image).values()
         dice = 2 * (mask & ball()).sum() / (mask.sum() + ball().sum())
         assert dice > 0.9, dice
+
+    def test_a_box_about_a_ball_is_enough_and_marks_correct_it(self):
+        found = np.argwhere(ball())[:, ::-1]  # voxels (i, j, k)
+        box = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+        ends = apply(OBLIQUE, np.array([found.min(axis=0), found.max(axis=0)]))
+        axes = vtk.vtkMatrix4x4()
+        for column in range(3):
+            direction = OBLIQUE[:3, column] / np.linalg.norm(OBLIQUE[:3, column])
+            for row in range(3):
+                axes.SetElement(row, column, direction[row])
+        for row, middle in enumerate(ends.mean(axis=0)):
+            axes.SetElement(row, 3, middle)
+        box.SetAndObserveObjectToNodeMatrix(axes)
+        steps = np.linalg.norm(OBLIQUE[:3, :3], axis=0)
+        box.SetSize(*((found.max(axis=0) - found.min(axis=0) + 2) * steps))
+        node = self.logic.segment(self.volume, roi=box, method="geodesic")
+        [mask] = segment_masks(node, self.image).values()
+        np.testing.assert_array_equal(mask, ball())
+        outside = np.zeros(SHAPE, bool)
+        outside[8, 12, 14] = True  # the ball's own middle, taken out again
+        node = self.logic.segment(self.volume, None, outside, roi=box, method="geodesic")
+        [corrected] = segment_masks(node, self.image).values()
+        assert not corrected[8, 12, 14] and (corrected <= ball()).all()
+        with self.assertRaisesRegex(InputError, "no extent"):
+            empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+            empty.SetSize(0, 0, 0)
+            self.logic.segment(self.volume, roi=empty)
 
     def test_masks_and_positions_are_marks_as_well(self):
         background = np.zeros(SHAPE, bool)

@@ -15,11 +15,15 @@ Several images are channels of one case on one grid. The output is a label map o
 image's grid; points are RAS or LPS as their file says. Every seed voxel gets its label, frozen
 voxels keep the label that they have in --initial (0 without it).
 
-Without seeds the case is predicted, which needs --weights of your own P-Net; of several classes the
-n-th is segment n. Background alone then corrects what is predicted.
+Segments lie within --roi, a ROI markup of Slicer or bounds in RAS mm (--roi=-90,40,... where the
+first is negative); one that is turned against the image is enlarged to its axes.
+
+Without seeds the case is predicted: with --roi, a box about the target, or with --weights of your
+own P-Net; of several classes the n-th is segment n. Background alone then corrects what is
+predicted.
 
 CASES.csv has a header and a row per case; only the column image is needed:
-  image,foreground,background,seeds,initial,frozen,name
+  image,foreground,background,seeds,initial,frozen,roi,name
 Several channels are joined by ; and relative paths are relative to the list. DIR gets NAME.nii.gz
 per case and summary.json; a case that fails is reported, the others go on, the exit code is 2.
 """
@@ -28,6 +32,8 @@ SEGMENT_EXAMPLES = """\
 examples:
   meddl deepigeos segment ct.nii.gz --output liver.nii.gz --foreground in.nrrd --background out.nrrd
   meddl deepigeos segment ct.nii.gz --output liver.nii.gz --foreground clicks.mrk.json
+  meddl deepigeos segment ct.nii.gz --output kidney.nii.gz --roi box.mrk.json
+  meddl deepigeos segment ct.nii.gz --output kidney.nii.gz --roi 20,85,-60,10,40,150
   meddl deepigeos segment flair.nii.gz t1.nii.gz --output tumour.nii.gz --seeds scribbles.nii.gz
   meddl deepigeos segment ct.nii.gz --output new.nii.gz --initial old.nii.gz --background b.nrrd
   meddl deepigeos segment --list cases.csv --output segmentations --weights my-pnet
@@ -91,6 +97,9 @@ def _configure_segment(commands: Any) -> None:
         ("frozen", "mask of voxels that keep their label"),
     ):
         marks.add_argument(f"--{name}", metavar="FILE", help=text)
+    marks.add_argument(
+        "--roi", metavar="BOX", help="box about the target: .mrk.json, or R0,R1,A0,A1,S0,S1 (mm)"
+    )
     add_arguments(parser.add_argument_group("method"), SegmentParameters)
     parser.set_defaults(run=run_segment)
 
@@ -127,11 +136,11 @@ def run_segment(args: argparse.Namespace) -> int:
     parameters = from_arguments(SegmentParameters, args)
     files = {
         name: getattr(args, name)
-        for name in ("foreground", "background", "seeds", "initial", "frozen")
+        for name in ("foreground", "background", "seeds", "initial", "frozen", "roi")
     }
     if args.list:
         if args.image or any(files.values()):
-            raise InputError("--list names the images and their seeds; give it alone")
+            raise InputError("--list names the images, their seeds and boxes; give it alone")
         return _run_list(args, parameters)
     if not args.image:
         raise InputError("no image: give IMAGE, or --list CASES.csv (see: meddl deepigeos --help)")

@@ -84,6 +84,31 @@ def read_points(path: str | Path) -> Points:
     return points
 
 
+def read_roi(path: str | Path) -> NDArray[np.float64]:
+    """The corners (8, 3) of the one ROI box in a ``.mrk.json``, RAS, mm; it may be turned.
+
+    Raises:
+        FileError: missing, malformed, or with no or more than one ROI.
+    """
+    path = existing_file(path, "ROI file")
+    rois = [markup for markup in _markups(path) if markup.get("type") == "ROI"]
+    if len(rois) != 1:
+        raise FileError(f"{path} holds {len(rois)} ROIs, one was expected")
+    [roi] = rois
+    signs = _scale(path, roi)
+    size = _position(roi.get("size"), f"{path}, size")
+    if min(size) <= 0:
+        raise FileError(f"{path}, size: {size} mm, three positive numbers were expected")
+    rows = roi.get("orientation", np.eye(3).ravel().tolist())
+    if not isinstance(rows, list) or len(rows) != 9:
+        raise FileError(f"{path}, orientation: nine numbers were expected")
+    axes = np.array([_position(rows[n : n + 3], f"{path}, orientation") for n in (0, 3, 6)])
+    half = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
+    center = np.array(_position(roi.get("center"), f"{path}, center"))
+    corners: NDArray[np.float64] = (center + (half * size) @ axes.T) * signs
+    return corners
+
+
 def write_points(path: str | Path, points: Points) -> None:
     """Write ``.mrk.json`` (LPS, as Slicer does) or ``.csv`` (``label,r,a,s``), atomically.
 
@@ -137,20 +162,30 @@ def _position(values: Any, where: str, kinds: tuple[type, ...] = (int, float)) -
     return position
 
 
-def _read_json(path: Path) -> Points:
+def _markups(path: Path) -> list[dict[str, Any]]:
     data = read_json(path, "markups file")
     markups = data.get("markups") if isinstance(data, dict) else None
     if not isinstance(markups, list) or not all(isinstance(m, dict) for m in markups):
         raise FileError(f'{path} is no markups file: it has no list "markups"')
+    return markups
+
+
+def _scale(path: Path, markup: dict[str, Any]) -> NDArray[np.float64]:
+    """(3,) by which the positions of a markup are multiplied to be RAS, mm."""
+    system, units = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
+    if str(system) not in _SIGNS:
+        raise FileError(f"{path} has coordinateSystem {system!r}, LPS or RAS was expected")
+    unit = units[0] if isinstance(units, list) and units else units
+    if unit not in ("mm", "um"):
+        raise FileError(f"{path} has coordinateUnits {units!r}, mm or um was expected")
+    return np.multiply(_SIGNS[str(system)], 1.0 if unit == "mm" else 1e-3)
+
+
+def _read_json(path: Path) -> Points:
+    markups = _markups(path)
     labels, positions = [], []
     for markup in markups:
-        system, units = markup.get("coordinateSystem", "LPS"), markup.get("coordinateUnits", "mm")
-        if str(system) not in _SIGNS:
-            raise FileError(f"{path} has coordinateSystem {system!r}, LPS or RAS was expected")
-        unit = units[0] if isinstance(units, list) and units else units
-        if unit not in ("mm", "um"):
-            raise FileError(f"{path} has coordinateUnits {units!r}, mm or um was expected")
-        scale = np.multiply(_SIGNS[str(system)], 1.0 if unit == "mm" else 1e-3)
+        scale = _scale(path, markup)
         control_points = markup.get("controlPoints", [])
         if not isinstance(control_points, list):
             raise FileError(f"{path}: controlPoints is no list")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +16,11 @@ from meddl.core.progress import CancelToken, Progress
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.density_grid import DensityGrid
 
-BACKENDS = ("auto", "exact", "dense", "numba", "torch", "pycuda")
+BACKENDS = ("auto", "exact", "numba", "torch", "pycuda")
 
 # What auto takes: the exact projector up to so many steps through voxels (pixels x voxels along the
-# three axes; 0.2 s on one core), then the dense one up to so many voxels (80 ms).
+# three axes; 0.2 s on one core).
 SMALL_WORK = 5_000_000
-SMALL_VOLUME = 4_000_000
 
 
 class Project(Protocol):
@@ -44,7 +42,7 @@ class Backend:
     """One projector on one device.
 
     Attributes:
-        name: ``"exact"`` (:mod:`meddl.deepdrr.projector`), ``"dense"`` or ``"numba"``
+        name: ``"exact"`` (:mod:`meddl.deepdrr.projector`), ``"numba"``
             (:mod:`meddl.deepdrr.shear_warp`), ``"torch"`` (:mod:`meddl.deepdrr.projector_torch`) or
             ``"pycuda"`` (:mod:`meddl.deepdrr.projector_cuda`).
         device: as torch writes it.
@@ -63,10 +61,9 @@ def choose_backend(
 ) -> Backend:
     """Pick a projector with enough memory.
 
-    ``auto`` is ``exact`` for tiny work, ``dense`` for small volumes and ``numba`` otherwise, and
-    ``torch`` where ``device`` names an accelerator. ``pycuda`` is taken only by name: it needs
-    NVIDIA's compiler at its first use; then it is ten times as fast as ``torch`` on the same GPU
-    (Docs/validation.md).
+    ``auto`` is ``exact`` for tiny work and ``numba`` otherwise, and ``torch`` where ``device``
+    names an accelerator. ``pycuda`` is taken only by name: it needs NVIDIA's compiler at its first
+    use; then it is ten times as fast as ``torch`` on the same GPU (Docs/validation.md).
 
     Args:
         name: one of :data:`BACKENDS`.
@@ -88,8 +85,7 @@ def choose_backend(
     if device not in ("auto", "cpu"):
         raise InputError(f"--backend {name} computes on the CPU, not on {device}")
     if name == "auto":
-        name = "dense" if math.prod(volume[:3]) <= SMALL_VOLUME else "numba"
-        name = "exact" if pixels * sum(volume[:3]) <= SMALL_WORK else name
+        name = "exact" if pixels * sum(volume[:3]) <= SMALL_WORK else "numba"
     if name == "exact":
         from meddl.deepdrr import projector
 
@@ -98,10 +94,8 @@ def choose_backend(
         )
     from meddl.deepdrr import shear_warp
 
-    sampling = shear_warp.DENSE if name == "dense" else shear_warp.PLAIN
-
     def prepare(grid: DensityGrid) -> Project:
-        return partial(shear_warp.project, shear_warp.PreparedVolume(grid), sampling=sampling)
+        return partial(shear_warp.project, shear_warp.PreparedVolume(grid))
 
     return Backend(name, "cpu", prepare)
 

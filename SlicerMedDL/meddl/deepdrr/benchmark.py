@@ -219,7 +219,7 @@ def _measure(
         prepare_s = time.perf_counter() - begin
         # The first picture also prepares what its pose needs. The projectors that go ray by ray
         # show in it how long all rays will take.
-        first = 1 if backend.name in ("dense", "numba") else min(PROBE, pixels)
+        first = 1 if backend.name == "numba" else min(PROBE, pixels)
         picture_of(prepared, _camera(ct, pixels, first), no_progress)
         rows = 1
         while first > 1 and rows < first and wall[-1] * first / rows > parameters.budget:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
 from meddl.core.parameters import parameter, validate
-from meddl.deepdrr.attenuation import moment_weights
 from meddl.deepdrr.compositions import find_material, mass_attenuation
 from meddl.deepdrr.spectrum import Spectrum
 
@@ -139,24 +138,29 @@ def efficiency(energies: Array, csi: float) -> Array:
     return 1 - np.exp(-mass * sum(parts))
 
 
-def response(parameters: DetectorParameters, spectrum: Spectrum) -> Array:
-    """(R, E) weights of :func:`meddl.deepdrr.attenuation.transmitted` for a detector.
+def per_photon(parameters: DetectorParameters, energies: Array) -> Array:
+    """(R, E) what a detector sums, on the average, of a photon of each energy (keV).
 
     R is 3 (photons, energy, energy squared) for ``energy``, 1 for ``counting``, the number of bins
     otherwise.
     """
-    eta = efficiency(spectrum.energies, parameters.csi)
+    eta = efficiency(energies, parameters.csi)
     if parameters.detector == "energy":
-        return eta * moment_weights(spectrum)
+        return eta * np.array([np.ones_like(energies), energies, energies**2])
     edges = bin_edges(parameters.detector) or (0.0,)
-    bin_of = np.searchsorted(edges, spectrum.energies, side="right") - 1
-    inside = bin_of == np.arange(len(edges))[:, None]
-    return inside * eta * spectrum.fractions
+    bin_of = np.searchsorted(edges, energies, side="right") - 1
+    inside: Array = bin_of == np.arange(len(edges))[:, None]
+    return inside * eta
+
+
+def response(parameters: DetectorParameters, spectrum: Spectrum) -> Array:
+    """(R, E) weights of :func:`meddl.deepdrr.attenuation.transmitted` for a detector; R as for
+    :func:`per_photon`."""
+    return per_photon(parameters, spectrum.energies) * spectrum.fractions
 
 
 def read_out(
     sums: Array,
-    open_sums: Array,
     parameters: DetectorParameters,
     photons: float,
     generator: np.random.Generator,
@@ -169,11 +173,10 @@ def read_out(
 
     Args:
         sums: (R, H, W) of the primary photons.
-        open_sums: (R,) without an object.
         photons: N, emitted towards each pixel where ``field`` is 1.
         generator: source of the randomness.
-        scatter: (H, W) energy of the scattered photons, relative to that of the emitted ones;
-            their spectrum is taken as the emitted one.
+        scatter: (R, H, W) sums of the scattered photons, see
+            :meth:`meddl.deepdrr.scatter.Scatter.detected`.
         field: (H, W) relative number of emitted photons.
         pixel_spacing: mm, for the blur.
 
@@ -186,7 +189,7 @@ def read_out(
     require_pixel_spacing(parameters, pixel_spacing)
     sums = parameters.grid_primary * (sums if field is None else sums * field)
     if scatter is not None:
-        sums = sums + parameters.grid_scatter * open_sums[:, None, None] * scatter
+        sums = sums + parameters.grid_scatter * scatter
     if not parameters.noise:
         reading = sums[1:2] if parameters.detector == "energy" else sums
     elif parameters.detector == "energy":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,9 @@ class Simulation:
         emitted, absorbed, unscattered, escaped: keV of all histories; the last three add up to the
             first. ``escaped`` has scattered, wherever it went.
         dose: (K, J, I) keV absorbed in each voxel, or None.
+        spectrum: (G, h, w) photons of the scatter in bins of 1 keV from 0 keV on, per photon that
+            the source emits towards a pixel, or None. With the middles of the bins as energies the
+            photons of a cell bring the energy of ``scatter``.
         histories: number of photons followed.
     """
 
@@ -53,6 +57,7 @@ class Simulation:
     escaped: float
     dose: Array | None
     histories: int
+    spectrum: Array | None = None
 
 
 def detector_vectors(camera: Camera, distance: float) -> Array:
@@ -104,6 +109,7 @@ def simulate(
     seed: int = 0,
     device: str = "cpu",
     with_dose: bool = False,
+    with_spectrum: bool = False,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> Simulation:
@@ -123,6 +129,7 @@ def simulate(
         field: first and last u, first and last v of the irradiated field, pixels.
         device: ``"cpu"`` or ``"cuda:N"`` (:mod:`meddl.deepdrr.transport_cuda`).
         with_dose: also score the absorbed energy of each voxel; on the CPU.
+        with_spectrum: also count the scattered photons that reach the detector by their energy.
 
     Raises:
         InputError: too few histories, photons beyond 200 keV, or a dose on a CUDA device.
@@ -149,7 +156,8 @@ def simulate(
     cumulative = np.cumsum(spectrum.fractions) / spectrum.fractions.sum()
     cumulative[-1] = 1.0
     per_block = -(-histories // BLOCKS)
-    pictures = np.zeros((BLOCKS, 4, *grid))
+    groups = math.ceil(spectrum.energies.max()) + 1 if with_spectrum else 0
+    pictures = np.zeros((BLOCKS, 4 + groups, *grid))
     tallies = np.zeros((BLOCKS, 4))
     doses = np.zeros((BLOCKS if with_dose else 0, *densities.shape[:3]))
     no_dose = np.zeros((0, 0, 0))
@@ -192,13 +200,17 @@ def simulate(
     sums = np.concatenate([pictures, pictures[:, :3].sum(axis=1, keepdims=True)], axis=1)
     mean = sums.mean(axis=0)
     error = sums.std(axis=0, ddof=1) / np.sqrt(BLOCKS)
+    photons = mean[4:-1]
+    if with_spectrum:
+        found = np.tensordot(np.arange(groups) + 0.5, photons, 1)
+        photons *= mean[-1] / np.maximum(found, np.finfo(float).tiny)
     emitted, absorbed, unscattered, escaped = (float(n) for n in tallies.sum(axis=0))
     return Simulation(
         compton_once=mean[0],
         rayleigh_once=mean[1],
         multiple=mean[2],
-        scatter=mean[4],
-        standard_error=error[4],
+        scatter=mean[-1],
+        standard_error=error[-1],
         analogue=mean[3],
         analogue_error=error[3],
         emitted=emitted,
@@ -207,4 +219,5 @@ def simulate(
         escaped=escaped,
         dose=doses.sum(axis=0) if with_dose else None,
         histories=per_block * BLOCKS,
+        spectrum=photons if with_spectrum else None,
     )

@@ -32,7 +32,7 @@ from meddl.deepdrr.layers import Layer
 from meddl.deepdrr.materials import MaterialParameters, labels_of
 from meddl.deepdrr.prepared import PreparedCT, prepare
 from meddl.deepdrr.reading import photons_of, pixel_spacing_of, reading, require_open_reading
-from meddl.deepdrr.scatter import ScatterParameters, View, scatter
+from meddl.deepdrr.scatter import Scatter, ScatterParameters, View, scatter
 from meddl.deepdrr.solids import Solid, insert_solids
 from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
 
@@ -301,13 +301,19 @@ def render_prepared(
     generator = np.random.default_rng([parameters.seed, number])
     spectrum = tube_spectrum(parameters)
     transmitted = prepared.backend.transmitted
-    added, scatter_error = None, None
+    scattered: Scatter | None = None
     if parameters.scatter != "none":
-        # Of the volumes: bodies of a mesh scatter little beside them.
         components, densities, ijk_from_ras = volume_of(grids)
+        held = tuple(prepared.names[index] for index in components)
+        if solids:
+            from meddl.deepdrr.solid_voxels import with_solids
+
+            densities, held, ijk_from_ras = with_solids(
+                densities, held, ijk_from_ras, solids, cancel
+            )
         object_in_view = View(
             densities,
-            [prepared.names[index] for index in components],
+            held,
             ijk_from_ras,
             camera,
             _detector_distance(view, parameters),
@@ -323,11 +329,11 @@ def render_prepared(
             progress=subprogress(progress, share, 1.0),
             cancel=cancel,
         )
-        added = scattered.signal.astype(np.float64)
-        scatter_error = scattered.relative_error
     values = reading(
-        paths, names, spectrum, parameters, view, camera, generator, added, transmitted=transmitted
+        *(paths, names, spectrum, parameters, view, camera, generator, scattered),
+        transmitted=transmitted,
     )
+    scatter_error = scattered.relative_error if scattered else None
     return _as_image(
         values, names, view, camera, parameters, solids, prepared.backend, scatter_error
     )

@@ -75,7 +75,7 @@ def _cross(a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _draw(corners, bounds, bodies, rays, row_start, rows, width, fill):  # type: ignore[no-untyped-def]
+def draw_crossings(corners, bounds, bodies, rays, row_start, rows, width, fill):  # type: ignore[no-untyped-def]
     """Find the crossings of a block of rows.
 
     fill: (rows * width + 1,) where each pixel's crossings begin; an empty array counts them.
@@ -106,7 +106,7 @@ def _draw(corners, bounds, bodies, rays, row_start, rows, width, fill):  # type:
 
 
 @_jit
-def _draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-def]
+def draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-def]
     """The crossings of one ray with all triangles."""
     distance, body = np.empty(len(corners)), np.empty(len(corners), np.int32)
     count = 0
@@ -122,7 +122,7 @@ def _draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-de
 
 
 @_jit
-def _sort(distance, body):  # type: ignore[no-untyped-def]
+def sort_crossings(distance, body):  # type: ignore[no-untyped-def]
     """Sort both by distance, in place; a ray has few crossings."""
     for n in range(1, len(distance)):
         t, signed, place = distance[n], body[n], n
@@ -133,7 +133,7 @@ def _sort(distance, body):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _closes(body, start):  # type: ignore[no-untyped-def]
+def closes(body, start):  # type: ignore[no-untyped-def]
     """Whether entries and exits of every body cancel, with the source inside start[n] times."""
     for number in range(len(start)):
         balance = start[number]
@@ -151,7 +151,7 @@ def _trace(distance, body, start, owners, lengths):  # type: ignore[no-untyped-d
 
     owners: scratch (B,). Returns (n, 2), disjoint and increasing.
     """
-    _sort(distance, body)
+    sort_crossings(distance, body)
     for number in range(len(start)):
         owners[number] = start[number]
     intervals = np.empty((len(distance) + 1, 2))
@@ -197,13 +197,15 @@ def _rows(  # type: ignore[no-untyped-def]
     ijk: :meth:`Camera.ray_table` of the volume. Returns how many rays never closed.
     """
     rows, width = lengths.shape[:2]
-    counts, _, _ = _draw(
+    counts, _, _ = draw_crossings(
         corners, bounds, bodies, rays, row_start, rows, width, np.empty(0, np.int64)
     )
     fill = np.zeros(rows * width + 1, np.int64)
     for pixel in range(rows * width):
         fill[pixel + 1] = fill[pixel] + counts[pixel]
-    _, all_distance, all_body = _draw(corners, bounds, bodies, rays, row_start, rows, width, fill)
+    _, all_distance, all_body = draw_crossings(
+        corners, bounds, bodies, rays, row_start, rows, width, fill
+    )
     owners = np.empty_like(start)
     direction = np.empty(3)
     inside_source = False
@@ -217,17 +219,17 @@ def _rows(  # type: ignore[no-untyped-def]
         distance = all_distance[fill[pixel] : fill[pixel + 1]]
         body = all_body[fill[pixel] : fill[pixel + 1]]
         for attempt in range(1, ATTEMPTS + 1):
-            if _closes(body, start):
+            if closes(body, start):
                 break
             # An irrational direction, so that a second attempt does not follow the same edge.
-            distance, body = _draw_one(
+            distance, body = draw_one(
                 corners,
                 bodies,
                 rays,
                 column + attempt * NUDGE,
                 row_start + row + attempt * NUDGE * 0.6180339887,
             )
-        if not _closes(body, start):
+        if not closes(body, start):
             failed += 1
             continue
         intervals = _trace(distance, body, start, owners, lengths[row, column])

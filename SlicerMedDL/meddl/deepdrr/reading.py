@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,9 @@ from meddl.core.errors import InputError
 from meddl.deepdrr.attenuation import transmitted
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
-from meddl.deepdrr.detector import bin_names, open_reading, read_out, response
+from meddl.deepdrr.detector import bin_names, open_reading, per_photon, read_out, response
 from meddl.deepdrr.exposure import field, photons_per_pixel
+from meddl.deepdrr.scatter import Scatter
 from meddl.deepdrr.spectrum import Spectrum
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def reading(
     view: CArm | Camera,
     camera: Camera,
     generator: np.random.Generator,
-    scatter: NDArray[np.float64] | None = None,
+    scatter: Scatter | None = None,
     transmitted: Callable[..., NDArray[np.float64]] = transmitted,
 ) -> NDArray[np.float32]:
     """Intensity, energy, negative logarithm or counts of one view.
@@ -80,7 +82,7 @@ def reading(
         spectrum: what the tube emits.
         view: the C-arm or camera, as the user gave it; ``camera`` is what it means.
         generator: source of the noise.
-        scatter: (H, W) keV of scattered photons per emitted photon, before the grid.
+        scatter: before the grid.
         transmitted: the backend's own, in place of the CPU's.
 
     Returns:
@@ -92,11 +94,10 @@ def reading(
     photons = photons_of(parameters, spectrum, view, camera)
     values = read_out(
         transmitted(paths, names, spectrum.energies, weights),
-        open_sums,
         parameters,
         photons,
         generator,
-        scatter=None if scatter is None else scatter / spectrum.mean_energy,
+        scatter=scatter.detected(partial(per_photon, parameters), spectrum) if scatter else None,
         field=field(camera, p, p.heel, p.collimation) if uneven else None,
         pixel_spacing=pixel_spacing_of(parameters, view),
     )

@@ -12,7 +12,7 @@ emits towards a pixel, as the primary signal of :mod:`meddl.deepdrr.attenuation`
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,10 +64,34 @@ class Scatter:
     Attributes:
         signal: (H, W) float32, keV per emitted photon.
         standard_error: (H, W) float32 in the same unit, or None if the method is not random.
+        spectrum: (G, h, w) photons per emitted photon in bins of 1 keV from 0 keV on, smoothed, on
+            a coarse picture; None: that of the tube is taken.
     """
 
     signal: NDArray[np.float32]
     standard_error: NDArray[np.float32] | None = None
+    spectrum: Array | None = None
+
+    def detected(
+        self, per_photon: Callable[[Array], Array], emitted: Spectrum
+    ) -> NDArray[np.float64]:
+        """What a detector sums of the scattered photons.
+
+        Args:
+            per_photon: (R, E) of energies (E,) keV, see :func:`meddl.deepdrr.detector.per_photon`.
+            emitted: spectrum of the tube.
+
+        Returns:
+            (R, H, W) per emitted photon.
+        """
+        if self.spectrum is None:
+            sums = (per_photon(emitted.energies) * emitted.fractions).sum(axis=1)
+            result: Array = sums[:, None, None] * (self.signal / emitted.mean_energy)
+            return result
+        weights = per_photon(np.arange(len(self.spectrum), dtype=np.float64) + 0.5)
+        height, width = self.signal.shape
+        pages = np.tensordot(weights, self.spectrum, 1)
+        return np.array([resample(page, (width, height)) for page in pages], np.float64)
 
     @property
     def relative_error(self) -> float | None:
@@ -259,11 +283,15 @@ def _montecarlo(
         field=view.field,
         seed=seed,
         device=device,
+        with_spectrum=True,
         progress=progress,
         cancel=cancel,
     )
+    assert found.spectrum is not None
     signal, error = smooth(found.scatter, found.standard_error)
-    return Scatter(resample(signal, view.camera.size), resample(error, view.camera.size))
+    spectrum = np.array([smooth(page, page)[0] for page in found.spectrum])
+    size = view.camera.size
+    return Scatter(resample(signal, size), resample(error, size), spectrum)
 
 
 def smooth(picture: Array, error: Array) -> tuple[Array, Array]:

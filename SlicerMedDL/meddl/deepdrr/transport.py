@@ -39,8 +39,9 @@ BLOCK = 8  # voxels along each side of a block
 
 # Indices of the tally: energies in keV.
 EMITTED, ABSORBED, UNSCATTERED, ESCAPED = range(4)
-# Indices of the scored pictures.
-COMPTON_ONCE, RAYLEIGH_ONCE, MULTIPLE, ANALOGUE = range(4)
+# Indices of the scored pictures. Behind them, where there are more, are photons by energy: page
+# SPECTRUM + n counts those from n to n + 1 keV, of all kinds but the analogue ones.
+COMPTON_ONCE, RAYLEIGH_ONCE, MULTIPLE, ANALOGUE, SPECTRUM = range(5)
 
 _jit = numba.njit(nogil=True, cache=True)
 
@@ -108,6 +109,15 @@ def _add(picture, u, v, width, height, value):  # type: ignore[no-untyped-def]
     row = math.floor((v + 0.5) / height * picture.shape[0])
     if 0 <= row < picture.shape[0] and 0 <= column < picture.shape[1]:
         picture[row, column] += value
+
+
+@_jit
+def _score(pictures, kind, u, v, width, height, energy, value):  # type: ignore[no-untyped-def]
+    """Add the energy ``value`` that photons of ``energy`` keV bring to a picture of its kind."""
+    _add(pictures[kind], u, v, width, height, value)
+    page = SPECTRUM + math.floor(energy)
+    if page < pictures.shape[0]:
+        _add(pictures[page], u, v, width, height, value / energy)
 
 
 @_jit
@@ -193,7 +203,8 @@ def run_histories(  # type: ignore[no-untyped-def]
         total .. incoherent_norm: see meddl.deepdrr.cross_sections.Interactions.
         bounds: (K', J', I', M) float32 g/cm3, largest density of each material in each block of
             BLOCK voxels a side.
-        pictures: (4, h, w) keV: Compton once, Rayleigh once, multiple, analogue.
+        pictures: (4 + G, h, w) keV: Compton once, Rayleigh once, multiple, analogue; and photons
+            in G bins of 1 keV from 0 keV on.
         tally: (4,) keV: emitted, absorbed, escaped unscattered, escaped scattered.
         dose: (K, J, I) keV absorbed in each voxel; an empty array is left alone.
     """
@@ -317,9 +328,9 @@ def run_histories(  # type: ignore[no-untyped-def]
                 _offset(mm_from_ijk, position, source, offset)
                 if _strike(detector, offset, direction, pixel):
                     mass_to_exit(densities, position, step, size, mass)
-                    picture = pictures[RAYLEIGH_ONCE if order == 1 else MULTIPLE]
+                    sort = RAYLEIGH_ONCE if order == 1 else MULTIPLE
                     value = energy * _transmission(total, mass, index)
-                    _add(picture, pixel[0], pixel[1], width, height, value)
+                    _score(pictures, sort, pixel[0], pixel[1], width, height, energy, value)
             else:
                 # Aim at a random point of the detector.
                 u = uniform(state) * width - 0.5
@@ -352,8 +363,8 @@ def run_histories(  # type: ignore[no-untyped-def]
                     mass_to_exit(densities, position, step, size, mass)
                     value = after * chance
                     value *= _transmission(total, mass, (after - grid[0]) * grid[1])
-                    picture = pictures[COMPTON_ONCE if order == 1 else MULTIPLE]
-                    _add(picture, u, v, width, height, value)
+                    sort = COMPTON_ONCE if order == 1 else MULTIPLE
+                    _score(pictures, sort, u, v, width, height, after, value)
                 after, cosine = draw_compton(energy, scattering_function[material], grid[2], state)
                 turn(direction, cosine, 2.0 * math.pi * uniform(state))
                 _matrix(ijk_from_mm, direction, step)

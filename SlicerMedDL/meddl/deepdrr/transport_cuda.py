@@ -41,16 +41,23 @@ class Scene(ctypes.Structure):
         *((n, ctypes.c_int64) for n in ("materials", "lines", "energies", "transfers")),
         ("rows", ctypes.c_int64),
         ("columns", ctypes.c_int64),
+        ("groups", ctypes.c_int64),
         ("seed", ctypes.c_uint64),
     )
 
 
-def scene_of(arguments: tuple[Any, ...], addresses: dict[str, int], grid: tuple[int, int]) -> Scene:
+def scene_of(
+    arguments: tuple[Any, ...],
+    addresses: dict[str, int],
+    grid: tuple[int, int],
+    groups: int = 0,
+) -> Scene:
     """The structure for the first 18 arguments of :func:`meddl.deepdrr.transport.run_histories`.
 
     Args:
         addresses: of each of :data:`ARRAYS`, C-contiguous.
         grid: (h, w) cells of the pictures.
+        groups: bins of 1 keV in which photons are counted, as pictures behind the first four.
     """
     shapes = {name: arguments[place].shape for name, place in ARRAYS.items()}
     return Scene(
@@ -63,6 +70,7 @@ def scene_of(arguments: tuple[Any, ...], addresses: dict[str, int], grid: tuple[
         shapes["total"][1],
         shapes["form_integral"][1],
         *grid,
+        groups,
         int(arguments[SEED]),
     )
 
@@ -81,7 +89,7 @@ def run_blocks(
     Args:
         device: ``"cuda:N"``.
         arguments: the first 18 of :func:`meddl.deepdrr.transport.run_histories`.
-        pictures: (B, 4, h, w) of B blocks.
+        pictures: (B, 4 + G, h, w) of B blocks.
         tallies: (B, 4).
 
     Raises:
@@ -105,7 +113,8 @@ def run_blocks(
         for name, place in ARRAYS.items()
     }
     addresses = {name: tensor.data_ptr() for name, tensor in held.items()}
-    scene = bytes(scene_of(arguments, addresses, (pictures.shape[2], pictures.shape[3])))
+    _, pages, *cells = pictures.shape
+    scene = bytes(scene_of(arguments, addresses, (cells[0], cells[1]), pages - 4))
     found = torch.zeros(pictures.shape, dtype=torch.float64, device=opened.name)
     sums = torch.zeros(tallies.shape, dtype=torch.float64, device=opened.name)
     blocks = min(MOST_BLOCKS, -(-per_block // THREADS))

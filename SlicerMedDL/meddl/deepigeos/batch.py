@@ -16,11 +16,12 @@ from meddl.core.errors import Cancelled, FileError, InputError, MedDLError, one_
 from meddl.core.files import existing_file, parsing, writable_parent, write_json
 from meddl.core.image import Image
 from meddl.core.image_io import VOLUMES, file_suffix, read_image, write_image
-from meddl.core.markups import Points, read_points
+from meddl.core.markups import Points, read_points, read_roi
 from meddl.core.parameters import parameter, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
 from meddl.deepigeos.methods import BACKGROUND
+from meddl.deepigeos.roi import Box, box_of_corners
 from meddl.deepigeos.session import InteractiveSession
 
 POINT_FILES = (".json", ".fcsv", ".csv")
@@ -53,6 +54,7 @@ class SegmentCase:
         seeds: label map, 0 none, 1 background, 2 and above segments.
         initial: label map to start from.
         frozen: mask of voxels that keep the label of ``initial``.
+        roi: box that the segments lie in: a ROI (.mrk.json), or R0,R1,A0,A1,S0,S1 in mm.
         name: of the output, without suffix.
     """
 
@@ -62,6 +64,7 @@ class SegmentCase:
     seeds: str | None = None
     initial: str | None = None
     frozen: str | None = None
+    roi: str | None = None
     name: str = ""
 
     @property
@@ -116,6 +119,30 @@ def read_marks(path: str | None, image: Image, what: str) -> NDArray[Any] | Poin
     return _read_labels(path, image, what)
 
 
+def read_box(roi: str | None, image: Image) -> Box | None:
+    """The voxels of a box: a file with a ROI, or its bounds R0,R1,A0,A1,S0,S1 in mm.
+
+    Raises:
+        FileError: a file that is missing or holds no ROI.
+        InputError: other text, or a box beside the image.
+    """
+    if roi is None:
+        return None
+    if roi.lower().endswith(".json"):
+        return box_of_corners(read_roi(roi), image)
+    try:
+        bounds = np.array([float(part) for part in roi.split(",")]).reshape(3, 2)
+    except ValueError:
+        bounds = np.full((3, 2), np.nan)
+    if not (bounds[:, 0] < bounds[:, 1]).all() or not np.isfinite(bounds).all():
+        raise InputError(
+            f"the box is {roi!r}; R0,R1,A0,A1,S0,S1 in RAS mm, each the lower bound first, or a "
+            "ROI in a .mrk.json was expected"
+        )
+    corners = [[r, a, s] for r in bounds[0] for a in bounds[1] for s in bounds[2]]
+    return box_of_corners(corners, image)
+
+
 def _read_labels(path: str | None, image: Image, what: str) -> NDArray[Any] | None:
     if path is None:
         return None
@@ -135,7 +162,7 @@ def segment_case(
     """The label map of one case: (K, J, I) uint8, 0 background, 1 and above segments.
 
     ``foreground`` is segment 1. Where nothing marks a segment the case is predicted, all classes of
-    the weights, and background marks correct that.
+    the weights or what is in the box, and background marks correct that.
 
     Raises:
         FileError: a file that is missing or damaged.
@@ -148,6 +175,7 @@ def segment_case(
     background = read_marks(case.background, image, "background")
     session = InteractiveSession(
         image,
+        roi=read_box(case.roi, image),
         weights=parameters.weights,
         device=parameters.device,
         method=parameters.method,
@@ -234,7 +262,10 @@ def _case_of_row(path: Path, line: int, row: dict[Any, Any]) -> SegmentCase:
         name = name[: len(name) - len(file_suffix(name))] or name
     if Path(name).name != name:
         raise FileError(f"{path}, line {line}: the name {name!r} is no file name")
+    bounds = cells.pop("roi") if "," in cells.get("roi", "") else None
     files = {key: str(path.parent / cell) for key, cell in cells.items()}
+    if bounds:
+        files["roi"] = bounds
     return SegmentCase(tuple(str(path.parent / image) for image in images), name=name, **files)
 
 

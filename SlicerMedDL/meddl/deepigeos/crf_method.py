@@ -9,7 +9,7 @@ import numpy as np
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
 from meddl.deepigeos.geodesic_method import GeodesicMethod
-from meddl.deepigeos.methods import Seeds, Volume
+from meddl.deepigeos.methods import Seeds, Volume, with_hints
 from meddl.deepigeos.zoom import enlarge, reduce_image, reduce_seeds, reduction
 
 SMOOTH = 0.7  # voxels of the finest spacing: Dice 0.77, without 0.75 (mean of 9 targets)
@@ -27,6 +27,7 @@ class CrfMethod:
     """
 
     needs_seeds = True
+    takes_hints = True
     uses_previous = False
 
     def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
@@ -40,6 +41,7 @@ class CrfMethod:
         previous: Volume | None = None,
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
+        hints: Seeds | None = None,
     ) -> Volume:
         """The probability of foreground; see :class:`meddl.deepigeos.methods.Method`."""
         from scipy.ndimage import gaussian_filter
@@ -49,7 +51,8 @@ class CrfMethod:
             smooth = reduce_image(gaussian_filter(self.image, sigma), self._factors)
             steps = tuple(np.multiply(self.spacing, self._factors))
             self._geodesic = GeodesicMethod(smooth, steps)
-        coarse = self._geodesic(reduce_seeds(seeds, self._factors), None, progress, cancel)
+        marks = reduce_seeds(with_hints(seeds, hints), self._factors)
+        coarse = self._geodesic(marks, None, progress, cancel)
         probability = enlarge(coarse, self._factors, seeds.shape)
         return refine(self.image, probability, seeds, self.spacing, cancel=cancel)
 

@@ -24,7 +24,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
 from meddl.deepigeos.encoding import encode
 from meddl.deepigeos.geodesic_method import GeodesicMethod
-from meddl.deepigeos.methods import P_NET, R_NET
+from meddl.deepigeos.methods import P_NET, R_NET, with_hints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,6 +97,7 @@ class NetworkMethod:
     """See the module; made by :func:`make_network_method`."""
 
     needs_seeds = True
+    takes_hints = True
     uses_previous = False  # an initial segmentation becomes seeds, which the encodings need
 
     def __init__(
@@ -113,6 +114,7 @@ class NetworkMethod:
         previous: NDArray[np.float32] | None = None,
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
+        hints: NDArray[np.uint8] | None = None,
     ) -> NDArray[np.float32]:
         """See :class:`meddl.deepigeos.methods.Method`."""
         token = cancel or CancelToken()
@@ -120,7 +122,7 @@ class NetworkMethod:
             channels = np.moveaxis(self.image, -1, 0)
             self._coarse = np.stack([self.grid.mean(channel) for channel in channels])
             self._geodesic = self._distances(self._coarse)
-        coarse_seeds = self.grid.seeds(seeds)
+        coarse_seeds = self.grid.seeds(with_hints(seeds, hints))
         inputs = encode(one_channel(self._coarse, coarse_seeds), coarse_seeds, self.grid.spacing)
         if previous is not None:
             inputs = np.concatenate([inputs, self.grid.mean(previous)[None]])

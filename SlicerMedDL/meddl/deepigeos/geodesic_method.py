@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
-from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Seeds, Volume
+from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Seeds, Volume, with_hints
 from meddl.geodesic import IncrementalDistance
 
 
@@ -26,6 +26,7 @@ class GeodesicMethod:
     """
 
     needs_seeds = True
+    takes_hints = True
     uses_previous = False
 
     def __init__(self, image: Volume, spacing: Sequence[float]) -> None:
@@ -37,10 +38,12 @@ class GeodesicMethod:
         previous: Volume | None = None,
         progress: Progress = no_progress,
         cancel: CancelToken | None = None,
+        hints: Seeds | None = None,
     ) -> Volume:
         """The probability of foreground, 0.5 where both distances are 0; see
         :class:`meddl.deepigeos.methods.Method`.
         """
+        seeds = with_hints(seeds, hints)
         masks = seeds == FOREGROUND, background_of(seeds)
         if not masks[1].any():
             return np.ones(seeds.shape, np.float32)

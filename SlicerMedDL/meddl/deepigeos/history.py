@@ -93,7 +93,7 @@ class Action:
     """One step of a session.
 
     Attributes:
-        arrays: name of a full-size array ("seeds", "labels", "frozen") -> its change.
+        arrays: name of a full-size array ("seeds", "labels", "frozen", "initial") -> its change.
         estimates: segment -> change of its estimate.
     """
 

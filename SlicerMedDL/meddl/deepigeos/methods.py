@@ -32,9 +32,11 @@ Seeds = NDArray[np.uint8]
 class Method(Protocol):
     """What segments one image. Making one is quick; costly preparations wait for the first call.
 
-    Two optional attributes say how a session may use it; absent means True:
-    ``needs_seeds`` (False: it can also start from nothing), ``uses_previous`` (False: it cannot
-    start from an initial segmentation alone, and the session turns one into seeds).
+    Optional attributes say how a session may use it. ``needs_seeds`` (absent: True; False: it can
+    also start from nothing), ``uses_previous`` (absent: True; False: it cannot start from an
+    initial segmentation alone, and the session turns one into seeds), ``takes_hints`` (absent:
+    False; True: it has a further argument ``hints``, seeds of what is only likely, which guide
+    it but hold no voxel; a session makes them from a box about the target).
     """
 
     def __call__(
@@ -77,6 +79,11 @@ METHODS: dict[str, Maker] = {
     "crf": _later("meddl.deepigeos.crf_method", "make_crf_method"),
     "randomwalker": _later("meddl.deepigeos.random_walker", "make_random_walker_method"),
 }
+
+
+def with_hints(seeds: Seeds, hints: Seeds | None) -> Seeds:
+    """What is likely, and the seeds over it; all (K, J, I) uint8."""
+    return seeds if hints is None else np.where(seeds == NONE, hints, seeds)
 
 
 def automatic() -> str:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
+from meddl.core.geometry import apply
+from meddl.core.image import Image
 
 Triple = tuple[int, int, int]
 
@@ -141,6 +143,32 @@ def grown(box: Box, sides: Sequence[tuple[int, int]], shape: Sequence[int]) -> B
             start[axis] = max(start[axis] - more, 0)
         else:
             stop[axis] = min(stop[axis] + more, shape[axis])
+    return Box(_triple(start), _triple(stop))
+
+
+def box_of_corners(corners: Any, image: Image) -> Box:
+    """The voxels of an image between the outermost of some corners along its axes.
+
+    A box that is turned against the image is enlarged to one along the image's axes.
+
+    Args:
+        corners: (N, 3) RAS, mm.
+
+    Raises:
+        InputError: no centre of a voxel lies within.
+    """
+    ras = np.asarray(corners, dtype=np.float64)
+    kji = apply(image.ijk_from_ras, ras)[:, ::-1]
+    low, high = kji.min(axis=0), kji.max(axis=0)
+    shape = image.array.shape[:3]
+    start = np.maximum(np.ceil(low - 1e-6), 0)
+    stop = np.minimum(np.floor(high + 1e-6) + 1, shape)
+    if (start >= stop).any():
+        ends = [np.round(end(axis=0), 3).tolist() for end in (ras.min, ras.max)]
+        raise InputError(
+            f"the box from RAS {ends[0]} to {ends[1]} mm holds no voxel of the image; draw it "
+            "about the target"
+        )
     return Box(_triple(start), _triple(stop))
 
 

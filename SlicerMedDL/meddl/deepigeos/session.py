@@ -19,6 +19,7 @@ from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos import roi as regions
 from meddl.deepigeos.anchors import anchored_seeds
+from meddl.deepigeos.box_hints import box_hints, with_room
 from meddl.deepigeos.composition import INSIDE, compose, label_boxes, seeds_against_the_rest
 from meddl.deepigeos.history import Action, Bytes, Estimate, History, difference, estimate_change
 from meddl.deepigeos.marks import Indices, label_map, voxels
@@ -78,7 +79,7 @@ class InteractiveSession:
         self._initial_boxes = label_boxes(self._initial)
         self._estimates: dict[int, Estimate] = {}
         self._methods: dict[int, tuple[Box, Method]] = {}
-        self._predictable: range | None = None
+        self._example: Method | None = None
         self._history = History()
         self.interrupted = False  # whether the last call was cancelled
         self.changed: Box | None = None  # where the last call may have changed labels
@@ -151,22 +152,38 @@ class InteractiveSession:
         self._try_edit(indices, new[indices], progress, cancel)
 
     def predict(
-        self, segment: int = 1, progress: Progress = no_progress, cancel: CancelToken | None = None
+        self,
+        segment: int = 1,
+        progress: Progress = no_progress,
+        cancel: CancelToken | None = None,
+        *,
+        roi: Any = None,
     ) -> NDArray[np.bool_]:
-        """Segment without seeds, with trained weights of the target; returns as :meth:`add`.
+        """Segment without seeds, by trained weights or from a box; returns as :meth:`add`.
+
+        With the weights of a P-Net trained on the target it is looked for in the box, or in the
+        whole image. Other methods need the box: its outside is taken for background and its middle
+        for foreground, which guides them and holds no voxel. Seeds then correct what was found as
+        they correct ``initial``.
+
+        Args:
+            roi: box about the target, as the session takes it; default: the session's.
 
         Raises:
-            InputError: the method cannot start without seeds.
+            InputError: the method cannot start without seeds, or not without a box; a box that
+                does not fit the image or lies outside the session's.
         """
         segment = _segment_number(segment)
-        if not self.can_predict:
-            raise InputError(
-                f"method {self.method!r} cannot predict without seeds; add some, or give the "
-                "weights of a P-Net trained on the target"
-            )
-        box = self.roi or regions.whole(self._shape)
+        box = self._box_of_target(roi)
+        self.changed = None
         try:
-            self._commit({segment: self._segmented(segment, box, progress, cancel)}, box, {})
+            if self._classes:
+                box = box or regions.whole(self._shape)
+                self._commit({segment: self._segmented(segment, box, progress, cancel)}, box, {})
+            elif box is not None:
+                estimate = self._started(segment, box, progress, cancel)
+                changed = self._set_initial(segment, estimate)
+                self._commit({segment: estimate}, changed["initial"].box, changed)
             self.interrupted = False
         except Cancelled:
             self.interrupted = True
@@ -229,17 +246,37 @@ class InteractiveSession:
 
     @property
     def can_predict(self) -> bool:
-        """Whether :meth:`predict` can start without seeds."""
+        """Whether :meth:`predict` can start without seeds and without a further box."""
         return bool(self.predictable)
 
     @property
+    def can_start_in_box(self) -> bool:
+        """Whether :meth:`predict` can start without seeds, if it gets a box about the target."""
+        return bool(self._classes) or bool(getattr(self._asked, "takes_hints", False))
+
+    @property
     def predictable(self) -> range:
-        """The segments that trained weights have a class for; empty if the method needs seeds."""
-        if self._predictable is None:  # asked of a method for one voxel, which is made at once
-            method = self._made(1, CORNER)
-            count = 0 if getattr(method, "needs_seeds", True) else getattr(method, "classes", 1)
-            self._predictable = range(1, count + 1)
-        return self._predictable
+        """The segments that can be predicted without seeds and without a further box.
+
+        Those that trained weights have a class for; with a region of interest of the session's
+        own the first, for other methods that can start from a box; else none.
+        """
+        if not self._classes and self.roi is not None and self.can_start_in_box:
+            return range(1, 2)
+        return self._classes
+
+    @property
+    def _classes(self) -> range:
+        """The segments that trained weights have a class for."""
+        seeded = getattr(self._asked, "needs_seeds", True)
+        return range(1, 1 + (0 if seeded else getattr(self._asked, "classes", 1)))
+
+    @property
+    def _asked(self) -> Method:
+        """The method for one voxel, which is made at once, to ask what it can."""
+        if self._example is None:
+            self._example = self._made(1, CORNER)
+        return self._example
 
     @property
     def can_undo(self) -> bool:
@@ -344,9 +381,7 @@ class InteractiveSession:
             if cancel is not None:
                 cancel.check()
             seeds = seeds_against_the_rest(self._seeds[box.slices], segment)
-            values = self._quantised(segment, box, seeds, progress, cancel)
-            values[seeds == FOREGROUND] = 255
-            values[seeds == BACKGROUND] = 0
+            values = _with_seeds(self._quantised(segment, box, seeds, progress, cancel), seeds)
             sides = regions.touched_sides(values >= INSIDE, box, self._shape)
             if self.roi is not None or not sides:
                 return Estimate(box, values)
@@ -369,12 +404,67 @@ class InteractiveSession:
         if getattr(method, "needs_seeds", True) and not (seeds == FOREGROUND).any():
             return np.zeros(box.shape, np.uint8)
         previous = self._previous(segment, box, initial)
-        probability = np.asarray(method(seeds, previous, progress=progress, cancel=cancel))
+        return self._in_steps(method(seeds, previous, progress=progress, cancel=cancel), box)
+
+    def _in_steps(self, found: Any, box: Box) -> Bytes:
+        """What a method returned for a box, in steps of 1/255."""
+        probability = np.asarray(found)
         if probability.shape != box.shape:
             raise InputError(
                 f"method {self.method!r} returned shape {probability.shape}, {box.shape} expected"
             )
         return np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8)
+
+    def _box_of_target(self, roi: Any) -> Box | None:
+        """The box that :meth:`predict` works in; refused where the method cannot do without."""
+        box = regions.parse_roi(roi, self._shape)
+        if box is None:
+            box = self.roi
+        elif self.roi is not None:
+            inside = box.intersection(self.roi)
+            if inside is None:
+                raise InputError(
+                    f"the box {box.start}..{box.stop} (k, j, i) lies outside the session's region "
+                    f"of interest {self.roi.start}..{self.roi.stop}"
+                )
+            box = inside
+        if not self._classes and (box is None or not self.can_start_in_box):
+            remedy = "give a roi, a box about the target, " if self.can_start_in_box else ""
+            raise InputError(
+                f"method {self.method!r} cannot predict without seeds; add some, {remedy}or give "
+                "the weights of a P-Net trained on the target"
+            )
+        return box
+
+    def _started(
+        self, segment: int, target: Box, progress: Progress, cancel: CancelToken | None
+    ) -> Estimate:
+        """A segment's first estimate from a box about it, which lies within the box."""
+        part = with_room(target, self._shape)
+        seeds = seeds_against_the_rest(self._seeds[part.slices], segment)
+        method: Any = self._made(segment, part)
+        found = method(seeds, None, progress=progress, cancel=cancel, hints=box_hints(target, part))
+        values = _with_seeds(self._in_steps(found, part), seeds)
+        if cancel is not None:
+            cancel.check()
+        kept = self.roi or part
+        estimate = Estimate(kept, np.zeros(kept.shape, np.uint8))
+        estimate.values[target.inside(kept)] = values[target.inside(part)]
+        return estimate
+
+    def _set_initial(self, segment: int, estimate: Estimate) -> dict[str, Any]:
+        """Let a segment's estimate be what it is corrected from; the change, for undo."""
+        region = estimate.box
+        if segment in self._initial_boxes:
+            region = region.union(self._initial_boxes[segment])
+        if self._initial is None:
+            self._initial = np.zeros_like(self._labels)
+        part = self._initial[region.slices]
+        before = part.copy()
+        part[part == segment] = 0
+        part[estimate.box.inside(region)][estimate.values >= INSIDE] = segment
+        self._initial_boxes = label_boxes(self._initial)
+        return {"initial": difference(before, part, region)}
 
     def _previous(
         self, segment: int, box: Box, initial: NDArray[np.bool_] | None
@@ -417,6 +507,8 @@ class InteractiveSession:
             change.apply(getattr(self, f"_{name}"))
             if name == "labels":
                 self.changed = change.box
+            if name == "initial":
+                self._initial_boxes = label_boxes(self._initial)
         for segment, change_of_estimate in action.estimates.items():
             estimate = change_of_estimate.apply(self._estimates.pop(segment, None), back=back)
             if estimate is not None:
@@ -429,6 +521,13 @@ def _segment_number(segment: int) -> int:
     if isinstance(segment, bool) or not 1 <= segment <= MOST_SEGMENTS or segment != int(segment):
         raise InputError(f"segment {segment!r}, a whole number 1..{MOST_SEGMENTS} was expected")
     return int(segment)
+
+
+def _with_seeds(values: Bytes, seeds: Bytes) -> Bytes:
+    """Quantised probabilities that hold their seeds, in place."""
+    values[seeds == FOREGROUND] = 255
+    values[seeds == BACKGROUND] = 0
+    return values
 
 
 def _all_seeds(seeds: Bytes) -> tuple[Indices, Bytes]:

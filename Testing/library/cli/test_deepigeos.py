@@ -117,10 +117,47 @@ def test_a_list_goes_on_after_a_bad_case(files, capsys):
     assert [case["error"] is None for case in summary] == [True, False, False, True]
 
 
+def test_a_box_about_the_target_is_enough(files, capsys):
+    """A ROI along the image's axes, in the file and as a column of a list; bounds enclose it."""
+    low, high = np.array([6, 5, 2]), np.array([34, 25, 14])  # ijk
+    center = apply(GEOMETRY, [(low + high) / 2])[0]
+    spacing = np.linalg.norm(GEOMETRY[:3, :3], axis=0)
+    markup = {
+        "type": "ROI",
+        "coordinateSystem": "RAS",
+        "center": center.tolist(),
+        "size": ((high - low) * spacing).tolist(),
+        "orientation": (GEOMETRY[:3, :3] / spacing).ravel().tolist(),
+    }
+    (files[0] / "box.mrk.json").write_text(json.dumps({"markups": [markup]}))
+    command = ("segment", "ct.nii.gz", "--method", "crf", "--output", "seg.nii.gz")
+    assert run(*command, "--roi", "box.mrk.json") == 0
+    assert overlap("seg.nii.gz", files[1]) > 0.93
+    found = np.argwhere(read_image("seg.nii.gz").array)[:, ::-1]
+    assert (found >= low).all() and (found <= high).all()
+    assert run(*command, "--roi", "box.mrk.json", "--background", "out.nii.gz") == 0
+    assert overlap("seg.nii.gz", files[1]) > 0.93
+    corners = apply(GEOMETRY, [[i, j, k] for i in (10, 30) for j in (7, 23) for k in (3, 13)])
+    bounds = np.stack([corners.min(0), corners.max(0)], 1).ravel()
+    text = ",".join(f"{bound:.3f}" for bound in bounds)
+    assert run(*command, f"--roi={text}") == 0
+    assert read_image("seg.nii.gz").array.any()
+    (files[0] / "cases.csv").write_text(
+        f'image,roi,name\nct.nii.gz,box.mrk.json,one\nct.nii.gz,"{text}",two\n'
+    )
+    assert run("segment", "--list", "cases.csv", "--method", "crf", "--output", "all") == 0
+    assert overlap("all/one.nii.gz", files[1]) > 0.93
+    assert np.array_equal(read_image("all/two.nii.gz").array, read_image("seg.nii.gz").array)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ct.nii.gz"], "cannot predict without seeds"),
+        (["ct.nii.gz"], "cannot predict without seeds; add some, give a roi"),
+        (["ct.nii.gz", "--roi", "1,2,3"], "R0,R1,A0,A1,S0,S1"),
+        (["ct.nii.gz", "--roi", "900,950,0,10,0,10"], "no voxel of the image"),
+        (["ct.nii.gz", "--roi", "in.mrk.json"], "0 ROIs"),
+        (["ct.nii.gz", "--roi", "gone.mrk.json"], "not found"),
         (["ct.nii.gz", "--background", "out.nii.gz"], "background only"),
         (["ct.nii.gz", "--seeds", "out.nii.gz"], "background only"),
         ([], "no image"),

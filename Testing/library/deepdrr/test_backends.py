@@ -27,7 +27,7 @@ def test_pycuda_is_taken_only_by_name(monkeypatch):
 
 def test_auto_is_exact_for_small_work_and_fast_for_large():
     assert choose_backend("auto", "auto", (100, 100, 100, 3), 128 * 128, 0).name == "exact"
-    assert choose_backend("auto", "auto", (100, 100, 100, 3), 256 * 256, 0).name == "dense"
+    assert choose_backend("auto", "auto", (100, 100, 100, 3), 256 * 256, 0).name == "numba"
     assert choose_backend("auto", "auto", (256, 256, 256, 3), 256 * 256, 0).name == "numba"
 
 

@@ -32,7 +32,7 @@ def test_phantom_has_the_mass_of_its_ellipsoids():
 def test_every_backend_has_a_row_with_its_error_or_its_reason():
     records = benchmark(SMALL)
     here = {(r.backend, r.device): r for r in records if not r.reason}
-    assert {("exact", "cpu"), ("dense", "cpu"), ("numba", "cpu"), ("torch", "cpu")} <= here.keys()
+    assert {("exact", "cpu"), ("numba", "cpu"), ("torch", "cpu")} <= here.keys()
     assert here["exact", "cpu"].error == 0
     for record in here.values():
         assert record.error < 0.01
@@ -79,12 +79,7 @@ def test_command_prints_a_table_and_json(tmp_path, capsys):
     assert main(arguments) == 0
     out = capsys.readouterr().out
     assert out.startswith("30x30x30 voxels -> 32x32 pixels")
-    assert [line.split()[0] for line in out.splitlines()[2:6]] == [
-        "exact",
-        "dense",
-        "numba",
-        "torch",
-    ]
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == ["exact", "numba", "torch"]
     assert main([*arguments, "--json"]) == 0
     records = json.loads(capsys.readouterr().out)["backends"]
     assert records[0]["backend"] == "exact" and records[0]["wall_s"] > 0

@@ -43,9 +43,9 @@ def uniform(parameters: DetectorParameters, mass: float) -> tuple[np.ndarray, np
 
 def noisy(mass: float, photons: float = 2000.0, seed: int = 0, **options) -> np.ndarray:
     parameters = DetectorParameters(noise=True, **options)
-    sums, opened = uniform(parameters, mass)
+    sums, _ = uniform(parameters, mass)
     generator = np.random.default_rng(seed)
-    return read_out(sums, opened, parameters, photons, generator, pixel_spacing=0.2)
+    return read_out(sums, parameters, photons, generator, pixel_spacing=0.2)
 
 
 @pytest.mark.parametrize("mass", [0.0, 10.0, 60.0])
@@ -83,7 +83,7 @@ def test_zero_counts_read_zero():
     assert energy.mean() == pytest.approx(5e-3, rel=0.1)
     parameters = DetectorParameters(detector="bins:20,50", noise=True)
     shape = (2, 5, 5)
-    reading = read_out(np.zeros(shape), np.ones(2), parameters, 100.0, generator)
+    reading = read_out(np.zeros(shape), parameters, 100.0, generator)
     np.testing.assert_array_equal(reading, 0)
 
 
@@ -133,8 +133,8 @@ def test_the_grid_takes_its_shares_and_air_still_reads_one():
     sums, opened = uniform(parameters, 5.0)
     plain = sums[1, 0, 0]
     generator = np.random.default_rng(0)
-    scatter = np.full((SIDE, SIDE), 0.02)
-    reading = read_out(sums, opened, parameters, 1.0, generator, scatter=scatter)[0, 0, 0]
+    scatter = np.broadcast_to(0.02 * opened[:, None, None], sums.shape)
+    reading = read_out(sums, parameters, 1.0, generator, scatter=scatter)[0, 0, 0]
     assert reading == pytest.approx(0.7 * plain + 0.1 * 0.02 * opened[1])
     assert open_reading(opened, parameters) == pytest.approx([0.7 * opened[1]])
     air = Image(np.full((4, 4, 4), -1000, np.int16), compose((9, 9, 9)))

@@ -130,7 +130,7 @@ def test_scatter_of_a_mask_on_the_voxels_of_the_ct():
     assert behind.array.max() < 0.05 * free.min()
 
 
-@pytest.mark.parametrize("backend", ["exact", "dense", "numba", "torch"])
+@pytest.mark.parametrize("backend", ["exact", "numba", "torch"])
 def test_nothing_is_brighter_than_the_open_beam_beside_metal(backend):
     water = block(0, (20, 20, 20), 8)
     gold = np.zeros((20, 20, 20), np.uint8)

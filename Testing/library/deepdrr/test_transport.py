@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import xraydb
@@ -10,7 +14,9 @@ from meddl.core import InputError
 from meddl.deepdrr import CArm, Spectrum, mass_attenuation
 from meddl.deepdrr import cross_sections as cs
 from meddl.deepdrr.compositions import Material, material_table
+from meddl.deepdrr.detector import DetectorParameters, per_photon
 from meddl.deepdrr.montecarlo import simulate
+from meddl.deepdrr.scatter import Scatter, View, scatter
 
 MATERIALS = ("air", "soft tissue", "bone", "water")
 MONO = Spectrum(np.array([60.0]), np.array([1.0]))
@@ -276,3 +282,50 @@ def test_bad_requests_are_refused(water_slab):
     *geometry, _ = water_slab
     with pytest.raises(InputError, match="250 keV"):
         simulate(*geometry, Spectrum(np.array([250.0]), np.array([1.0])), 6400)
+
+
+def test_scattered_photons_are_counted_at_the_energies_that_compton_leaves_them():
+    """60 keV in so little water that nearly all scatter once: by an angle t Compton leaves
+    E = 60 / (1 + 60 / 511 (1 - cos t)), and Rayleigh 60 keV."""
+    geometry = box((1, 1, 1), (2, 2, 2))
+    view = CArm(
+        isocenter=(0, 0, 0),
+        source_detector=800,
+        source_isocenter=700,
+        detector_size=(40, 40),
+        pixel_spacing=5,
+    )
+    options = {"grid": (5, 5), "field": (18.0, 22.0, 18.0, 22.0), "with_spectrum": True}
+    found = simulate(*geometry, view.camera(), 800, MONO, 100_000, **options)
+    photons = found.spectrum.sum(axis=(1, 2))
+    energies = np.arange(photons.size) + 0.5
+    kept = 1 / (1 + 60 / cs.ELECTRON_REST_ENERGY * (1 - np.cos(np.arctan(1.5))))  # the corner
+    assert photons[61:].sum() == 0
+    assert photons[energies < 60 * kept - 1].sum() < 0.05 * photons.sum()  # twice and more
+    rayleigh = found.rayleigh_once.sum()
+    assert rayleigh > 0.02 * found.scatter.sum()
+    assert photons[60] * 60.5 == pytest.approx(rayleigh, rel=0.05)
+    np.testing.assert_allclose(np.tensordot(energies, found.spectrum, 1), found.scatter, rtol=1e-9)
+    assert simulate(*geometry, view.camera(), 800, MONO, 6400).spectrum is None
+
+
+def test_a_detector_with_bins_gets_scatter_at_its_own_energies():
+    """A beam of 60 keV: all it emits falls into the upper bin, a part of the scatter does not."""
+    densities, names, ijk_from_world = box((10, 10, 10), (20, 20, 20))
+    view = CArm(isocenter=(0, 0, 0), detector_size=(16, 16), pixel_spacing=20)
+    seen = View(densities, names, ijk_from_world, view.camera(), view.source_detector, MONO)
+    found = scatter(seen, "montecarlo", photons=20_000)
+
+    def sums(scattered: Scatter, **options: Any) -> np.ndarray:
+        weights = partial(per_photon, DetectorParameters(**options))
+        return scattered.detected(weights, MONO)
+
+    low, high = sums(found, detector="bins:20,58").mean(axis=(1, 2))
+    (photons,) = sums(found, detector="counting").mean(axis=(1, 2))
+    assert 0.3 * photons < low < photons and low + high == pytest.approx(photons, rel=1e-3)
+    moments = sums(found, detector="energy").mean(axis=(1, 2))
+    np.testing.assert_allclose(moments[:2], [photons, found.signal.mean()], rtol=2e-3)
+    assert 40 < moments[1] / moments[0] < 59
+    # Without a spectrum it is the emitted one.
+    plain = sums(replace(found, spectrum=None), detector="bins:20,58").mean(axis=(1, 2))
+    np.testing.assert_allclose(plain, [0, found.signal.mean() / 60], rtol=1e-6)

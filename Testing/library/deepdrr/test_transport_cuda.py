@@ -28,7 +28,8 @@ def test_nvcc_compiles_the_kernel(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-def test_histories_are_those_of_the_cpu_transport(tmp_path, monkeypatch):
+@pytest.mark.parametrize("with_spectrum", [False, True])
+def test_histories_are_those_of_the_cpu_transport(tmp_path, monkeypatch, with_spectrum):
     """Same random numbers, same order of operations: sums of 3,200 histories to 1e-9."""
     library = tmp_path / "transport.so"
     options = ["-x", "c++", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-o", str(library)]
@@ -43,13 +44,15 @@ def test_histories_are_those_of_the_cpu_transport(tmp_path, monkeypatch):
         caught.append(arguments)
 
     monkeypatch.setattr(transport, "run_histories", catch)
-    mc.simulate(*oblique_bone(), 3200, seed=4)
+    mc.simulate(*oblique_bone(), 3200, seed=4, with_spectrum=with_spectrum)
     run = ctypes.CDLL(str(library)).run_histories_host
     for arguments in caught:
         first, count, pictures, tally, _ = arguments[18:]
         arrays = {name: np.ascontiguousarray(arguments[place]) for name, place in ARRAYS.items()}
         addresses = {name: array.ctypes.data for name, array in arrays.items()}
-        scene = scene_of(arguments[:18], addresses, pictures.shape[1:])
+        groups = len(pictures) - 4
+        assert bool(groups) == with_spectrum == bool(pictures[4:].any())
+        scene = scene_of(arguments[:18], addresses, pictures.shape[1:], groups)
         found, sums = np.zeros(pictures.shape), np.zeros(4)
         run(
             ctypes.byref(scene),
@@ -87,9 +90,10 @@ def test_simulation_on_a_device_is_that_of_the_cpu(monkeypatch):
     device = stand_in(monkeypatch)
     steps = []
     options = {"device": "cuda:0", "progress": lambda share, _: steps.append(share)}
-    expected = mc.simulate(*oblique_bone(), 6400, seed=7)
-    found = mc.simulate(*oblique_bone(), 6400, seed=7, **options)
-    for name in ("compton_once", "rayleigh_once", "multiple", "analogue", "standard_error"):
+    expected = mc.simulate(*oblique_bone(), 6400, seed=7, with_spectrum=True)
+    found = mc.simulate(*oblique_bone(), 6400, seed=7, with_spectrum=True, **options)
+    kinds = ("compton_once", "rayleigh_once", "multiple", "analogue", "standard_error", "spectrum")
+    for name in kinds:
         np.testing.assert_allclose(
             getattr(found, name), getattr(expected, name), rtol=1e-7, atol=1e-12
         )

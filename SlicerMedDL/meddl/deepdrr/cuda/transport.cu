@@ -28,7 +28,7 @@ struct Scene {
     const double *ijk_from_mm, *mm_from_ijk, *source, *detector, *field, *spectrum, *grid;
     const double *total, *photoelectric, *coherent, *form_integral, *scattering, *norm;
     double width, height;
-    int64_t size[3], materials, lines, energies, transfers, rows, columns;
+    int64_t size[3], materials, lines, energies, transfers, rows, columns, groups;
     uint64_t seed;
 };
 
@@ -170,6 +170,15 @@ DEVICE void add_picture(const Scene &s, double *picture, double u, double v, dou
     double row = floor((v + 0.5) / s.height * s.rows);
     if (row >= 0 && row < s.rows && column >= 0 && column < s.columns)
         add(picture + (int64_t)row * s.columns + (int64_t)column, value);
+}
+
+// The energy that photons of an energy bring, to the picture of its kind, and where there are
+// groups, bins of 1 keV, the photons to that of theirs.
+DEVICE void score(const Scene &s, double *pictures, int kind, double u, double v, double energy,
+                  double value) {
+    int64_t cells = s.rows * s.columns, group = (int64_t)floor(energy);
+    add_picture(s, pictures + kind * cells, u, v, value);
+    if (group < s.groups) add_picture(s, pictures + (4 + group) * cells, u, v, value / energy);
 }
 
 DEVICE void multiply(const double *matrix, const double *vector, double *out) {
@@ -329,7 +338,7 @@ DEVICE void follow(const Scene &s, uint64_t history, double *pictures, double *t
             if (strike(s, offset, direction, pixel)) {
                 mass_to_exit(s, position, step, mass);
                 double value = energy * transmission(s, mass, index);
-                add_picture(s, pictures + (order == 1 ? 1 : 2) * cells, pixel[0], pixel[1], value);
+                score(s, pictures, order == 1 ? 1 : 2, pixel[0], pixel[1], energy, value);
             }
         } else {
             const double *scattering = s.scattering + material * s.transfers;
@@ -361,7 +370,7 @@ DEVICE void follow(const Scene &s, uint64_t history, double *pictures, double *t
                 mass_to_exit(s, position, step, mass);
                 double value = energy * ratio * weight;
                 value *= transmission(s, mass, (energy * ratio - grid[0]) * grid[1]);
-                add_picture(s, pictures + (order == 1 ? 0 : 2) * cells, u, v, value);
+                score(s, pictures, order == 1 ? 0 : 2, u, v, energy * ratio, value);
             }
             double after = draw_compton(energy, scattering, s.transfers, grid[2], state, cosine);
             turn(direction, cosine, 2.0 * PI * uniform(state));
