@@ -69,10 +69,12 @@ def corners_of_roi(node: Any) -> Matrix:
     Raises:
         InputError: no ROI node, or one without extent.
     """
-    require_node(node, ROI, "ROI")
+    require_node(node, ROI, _("ROI"))
     size = np.array(node.GetSize())
     if not (size > 0).all():
-        raise InputError(f"{describe(node)} has no extent; draw it about the target")
+        raise InputError(
+            _("{node} has no extent; draw it about the target").format(node=describe(node))
+        )
     world_from_box = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
     ends = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
     corners: Matrix = (ends * size) @ world_from_box[:3, :3].T + world_from_box[:3, 3]
