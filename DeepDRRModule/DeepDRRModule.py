@@ -123,10 +123,10 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
             reachable_carm_from(node)
             self.logic.check(node.ctVolume, render_parameters_from(node), node.radiograph)
             if node.materials == SEGMENTATION and node.segmentation is None:
-                raise InputError("no segmentation is selected for the materials; select one")
+                raise InputError(_("no segmentation is selected for the materials; select one"))
             self.materials.solids()
             if self.tube.needsSpekPy():
-                require_installed("spekpy", "this spectrum or heel effect")
+                require_installed("spekpy", _("this spectrum or heel effect"))
         except MedDLError as error:
             return one_line(error)
         return ""

@@ -16,7 +16,7 @@ class SegmentEditorDeepIGeoS(ScriptedLoadableModule):
 
     def __init__(self, parent: Any) -> None:
         super().__init__(parent)
-        parent.title = "SegmentEditorDeepIGeoS"
+        parent.title = _("SegmentEditorDeepIGeoS")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = ["Segmentations", "SlicerMedDL"]
         parent.contributors = ["SlicerMedDL contributors"]

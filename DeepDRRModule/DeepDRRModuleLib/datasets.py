@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from meddl.core.errors import InputError
 from meddl.core.files import atomic_path, write_json
 from meddl.core.image import Image
@@ -18,6 +20,15 @@ from meddl.deepdrr.dataset import OutputParameters, read_dataset
 from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.radiograph import RenderParameters
 from meddl.deepdrr.views import ViewRanges
+
+# Translated here: a worker must not (see tasks).
+SEVERAL_VALUES = _(
+    "a data set has one value per pixel, the quantity {quantity} with the detector {detector} has "
+    "several; choose another"
+)
+WRITING_THE_CT = _("writing the CT")
+WRITING_THE_LABELS = _("writing the labels")
+WRITTEN = _("written")
 
 CONFIG, INPUT, VIEWS = "config.yaml", "input", "views"  # names in the chosen folder
 
@@ -66,19 +77,18 @@ def write_plan(
 
     if not plan.render.one_picture:
         raise InputError(
-            f"a data set has one value per pixel, the quantity {plan.render.quantity} with the "
-            f"detector {plan.render.detector} has several; choose another"
+            SEVERAL_VALUES.format(quantity=plan.render.quantity, detector=plan.render.detector)
         )
     folder = Path(folder).absolute()
     inputs = folder / INPUT
     inputs.mkdir(parents=True, exist_ok=True)
     cancel = cancel or CancelToken()
-    progress(0.0, "writing the CT")
+    progress(0.0, WRITING_THE_CT)
     write_image(inputs / "ct.nrrd", plan.ct)
     cancel.check()
     config = configuration(plan)
     if plan.labels is not None:
-        progress(0.7, "writing the labels")
+        progress(0.7, WRITING_THE_LABELS)
         labels = inputs / "labels.nrrd"
         write_image(labels, plan.labels.image)
         names = _mask_names(plan)
@@ -96,7 +106,7 @@ def write_plan(
             yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
     read_dataset(folder / CONFIG)
-    progress(1.0, "written")
+    progress(1.0, WRITTEN)
     return folder / CONFIG
 
 

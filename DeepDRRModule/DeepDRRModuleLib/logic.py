@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DeepDRRModuleLib import carmnodes, materials, projections, radiographs, registration
@@ -94,7 +95,7 @@ class RadiographLogic(ScriptedLoadableModuleLogic):
             InputError: no scalar volume, no voxels, a non-linear transform, or an output node that
                 cannot take the picture.
         """
-        require_node(volume, "vtkMRMLScalarVolumeNode", "CT volume")
+        require_node(volume, "vtkMRMLScalarVolumeNode", _("CT volume"))
         self.center(volume)
         radiographs.require_output(output, volume, parameters)
 
@@ -179,10 +180,14 @@ class RadiographLogic(ScriptedLoadableModuleLogic):
 
     def center(self, volume: Any) -> tuple[float, float, float]:
         """The middle of a volume in RAS mm, parent transforms included; copies no voxels."""
-        require_node(volume, "vtkMRMLVolumeNode", "CT volume")
+        require_node(volume, "vtkMRMLVolumeNode", _("CT volume"))
         world_from_node(volume)  # refuses what is not linear
         if volume.GetImageData() is None:
-            raise InputError(f"{describe(volume)} holds no voxels; load or create its image first")
+            raise InputError(
+                _("{node} holds no voxels; load or create its image first").format(
+                    node=describe(volume)
+                )
+            )
         bounds = [0.0] * 6
         volume.GetRASBounds(bounds)
         r, a, s = ((low + high) / 2 for low, high in zip(bounds[::2], bounds[1::2], strict=True))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from slicer.i18n import tr as _
+
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress
 from meddl.deepdrr.carm import CArm
@@ -19,6 +21,9 @@ from meddl.deepdrr.labels import Labels
 from meddl.deepdrr.prepared import READING_FIELDS, prepare
 from meddl.deepdrr.radiograph import RenderParameters, render_prepared
 from meddl.deepdrr.solids import Solid
+
+# Translated here: a worker must not (see tasks).
+PREPARING_MATERIALS = _("preparing materials")
 
 COARSE = 256  # pixels
 PAUSE = 300  # ms; longer than between two steps of a dragged slider
@@ -86,7 +91,7 @@ def prepare_whole(
     Raises:
         InputError: no CT, NaN, or values out of bounds.
     """
-    progress(0.0, "preparing materials")
+    progress(0.0, PREPARING_MATERIALS)
     cancel.check()
     return prepare(ct.require_volume("CT").require_finite("CT"), parameters, labels)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from DeepDRRModuleLib.radiographs import (
@@ -35,6 +36,9 @@ from SlicerMedDLLib.models import mesh_from_model
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.segmentations import Segment, masks_from_segmentation, segmentation_from_masks
 
+# Translated here: a worker must not (see tasks).
+SEGMENT = _("segment")
+
 MOST_CURVE_POINTS = 64  # control points of a projected curve; enough for its bends, few to draw
 
 
@@ -59,7 +63,9 @@ def project_markups(markups: Any, radiograph: Any) -> Any:
     positions, depth = points_on_radiograph(ras, radiograph)
     seen = depth > 0
     if not seen.any():
-        raise InputError(f"{describe(markups)} has no point in front of the X-ray source")
+        raise InputError(
+            _("{node} has no point in front of the X-ray source").format(node=describe(markups))
+        )
     if kind not in (LINE, CURVE, CLOSED_CURVE) or not seen.all():
         kind = POINTS
     node = markups_from_points(
@@ -96,7 +102,7 @@ def bodies_of(segmentation: Any, reference: Image) -> list[Body]:
     Raises:
         InputError: no segmentation, or nothing of a visible segment in the volume.
     """
-    require_node(segmentation, "vtkMRMLSegmentationNode", "segmentation")
+    require_node(segmentation, "vtkMRMLSegmentationNode", _("segmentation"))
     display = segmentation.GetDisplayNode()
     ids = segmentation.GetSegmentation().GetSegmentIDs()
     shown = [one for one in ids if display is None or display.GetSegmentVisibility(one)]
@@ -107,8 +113,10 @@ def bodies_of(segmentation: Any, reference: Image) -> list[Body]:
             found.append(Body(segment, Image(member.astype(np.uint8), inverse(ijk_from_ras))))
     if not found:
         raise InputError(
-            f"{describe(segmentation)} has no visible segment with voxels inside the CT; "
-            "show one in the Segmentations module"
+            _(
+                "{node} has no visible segment with voxels inside the CT; show one in the "
+                "Segmentations module"
+            ).format(node=describe(segmentation))
         )
     return found
 
@@ -123,7 +131,7 @@ def shadows(
     """(H, W) of 0 and 1 for each body: the pixels whose ray meets it."""
     return [
         label_masks(body.mask, camera, [1], cancel=cancel).array[0, ..., 0]
-        for body in steps(bodies, len(bodies), "segment", progress, cancel)
+        for body in steps(bodies, len(bodies), SEGMENT, progress, cancel)
     ]
 
 
@@ -159,7 +167,9 @@ def project_model(model: Any, radiograph: Any) -> Any:
     """
     lines = contour_lines(mesh_from_model(model), camera_of(radiograph))
     if len(lines) == 0:
-        raise InputError(f"{describe(model)} has no outline in front of the X-ray source")
+        raise InputError(
+            _("{node} has no outline in front of the X-ray source").format(node=describe(model))
+        )
     pixels = lines.reshape(-1, 2)
     ijk = np.column_stack([pixels, np.zeros(len(pixels))])
     points = vtk.vtkPoints()
@@ -190,5 +200,9 @@ def reference_of(radiograph: Any, volume: Any = None) -> Any:
     """
     ct = ct_of(radiograph) or volume
     if ct is None:
-        raise InputError(f"the CT of {describe(radiograph)} is no longer in the scene; select one")
+        raise InputError(
+            _("the CT of {node} is no longer in the scene; select one").format(
+                node=describe(radiograph)
+            )
+        )
     return ct

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import ArrayLike, NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from meddl.core.geometry import apply
@@ -43,12 +44,18 @@ def require_output(node: Any, volume: Any, parameters: RenderParameters) -> None
     if node is None:
         return
     if node is volume:
-        raise InputError(f"the output is the CT {node.GetName()!r} itself; select another volume")
+        raise InputError(
+            _("the output is the CT {name!r} itself; select another volume").format(
+                name=node.GetName()
+            )
+        )
     expected = VECTOR if several_values(parameters) else SCALAR
     if node.GetClassName() != expected:
         raise InputError(
-            f"{describe(node)} cannot hold the quantity {parameters.quantity}, a {expected} was "
-            "expected; select or create another output volume"
+            _(
+                "{node} cannot hold the quantity {quantity}, a {expected} was expected; "
+                "select or create another output volume"
+            ).format(node=describe(node), quantity=parameters.quantity, expected=expected)
         )
 
 
@@ -119,8 +126,10 @@ def camera_of(node: Any) -> Camera:
     """
     text = node.GetAttribute(CAMERA) if node is not None else None
     if not text:
-        what = describe(node) if node is not None else "no volume"
-        raise InputError(f"{what} was given, a radiograph made by this module was expected")
+        what = describe(node) if node is not None else _("no volume")
+        raise InputError(
+            _("{what} was given, a radiograph made by this module was expected").format(what=what)
+        )
     return Camera.from_dict(_json(node, CAMERA), describe(node))
 
 
@@ -132,11 +141,16 @@ def record_of(node: Any) -> tuple[CArm, RenderParameters]:
     """
     camera_of(node)
     if not node.GetAttribute(CARM):
-        raise InputError(f"{describe(node)} was taken by a camera, not by a C-arm with angles")
-    carm = _json(node, CARM)
+        raise InputError(
+            _("{node} was taken by a camera, not by a C-arm with angles").format(
+                node=describe(node)
+            )
+        )
+    carm, parameters = _json(node, CARM), _json(node, PARAMETERS)
+    whose = describe(node)
     return (
-        from_dict(CArm, carm, f"the C-arm of {describe(node)}"),
-        from_dict(RenderParameters, _json(node, PARAMETERS), f"the parameters of {describe(node)}"),
+        from_dict(CArm, carm, _("the C-arm of {node}").format(node=whose)),
+        from_dict(RenderParameters, parameters, _("the parameters of {node}").format(node=whose)),
     )
 
 
@@ -145,7 +159,9 @@ def _json(node: Any, attribute: str) -> Any:
         return json.loads(node.GetAttribute(attribute) or "")
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{describe(node)} has a damaged record {attribute}: {error}; render it again"
+            _("{node} has a damaged record {attribute}: {error}; render it again").format(
+                node=describe(node), attribute=attribute, error=error
+            )
         ) from error
 
 
@@ -159,8 +175,15 @@ def radiograph_from_node(node: Any) -> Image:
     image = image_from_volume(node)
     if image.size != (*camera.size, 1):
         raise InputError(
-            f"{describe(node)} has {'x'.join(map(str, image.size))} pixels, its camera "
-            f"{camera.size[0]}x{camera.size[1]}; it was cropped or resampled, render it again"
+            _(
+                "{node} has {size} pixels, its camera {columns}x{rows}; it was cropped or "
+                "resampled, render it again"
+            ).format(
+                node=describe(node),
+                size="x".join(map(str, image.size)),
+                columns=camera.size[0],
+                rows=camera.size[1],
+            )
         )
     metadata = {
         "quantity": node.GetAttribute(QUANTITY),

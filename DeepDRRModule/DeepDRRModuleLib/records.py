@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from DeepDRRModuleLib.parameternode import (
     COMPUTED,
@@ -148,10 +149,12 @@ def show_render_parameters_in(parameters: DeepDRRParameterNode, record: RenderPa
     """
     if record.kvp is None and record.spectrum not in SPECTRA:
         raise InputError(
-            f"the radiograph was made with the spectrum {record.spectrum}, the panel has "
-            f"{', '.join(SPECTRA)} or a tube voltage; use the Python console or meddl drr render"
+            _(
+                "the radiograph was made with the spectrum {spectrum}, the panel has {spectra} "
+                "or a tube voltage; use the Python console or meddl drr render"
+            ).format(spectrum=record.spectrum, spectra=", ".join(SPECTRA))
         )
-    kind, _, edges = record.detector.partition(":")
+    kind, _colon, edges = record.detector.partition(":")
     columns, rows = record.collimation or (0, 0)
     values: dict[str, Any] = {
         "quantity": Quantity(record.quantity),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from DeepDRRModuleLib.radiographs import QUANTITY, camera_of, is_radiograph, show
 from meddl.core.errors import InputError
@@ -19,6 +20,9 @@ from meddl.deepdrr.registration_parameters import RegistrationParameters
 from SlicerMedDLLib.display import set_window
 from SlicerMedDLLib.nodes import describe, require_node
 from SlicerMedDLLib.volumes import image_from_volume, volume_from_image
+
+# Translated here: a worker must not (see tasks).
+REGISTRATION = _("registration")
 
 COMPARISON = "MedDL.Comparison"  # role of the node reference from a radiograph
 SQUARES = 8  # along the longer side
@@ -37,7 +41,7 @@ def start_camera(fixed: Any, carm: CArm, center: tuple[float, float, float]) -> 
     Raises:
         InputError: no volume, or another size than the detector's.
     """
-    require_node(fixed, "vtkMRMLScalarVolumeNode", "radiograph")
+    require_node(fixed, "vtkMRMLScalarVolumeNode", _("radiograph"))
     start = carm.camera(center)
     if is_radiograph(fixed):
         own = camera_of(fixed)
@@ -46,8 +50,15 @@ def start_camera(fixed: Any, carm: CArm, center: tuple[float, float, float]) -> 
     size = data.GetDimensions() if data is not None else (0, 0, 0)
     if size != (*start.size, 1):
         raise InputError(
-            f"{describe(fixed)} has {'x'.join(map(str, size))} pixels, the detector of the C-arm "
-            f"{start.size[0]}x{start.size[1]}; set columns, rows and pixel spacing as they were"
+            _(
+                "{node} has {size} pixels, the detector of the C-arm {columns}x{rows}; set "
+                "columns, rows and pixel spacing as they were"
+            ).format(
+                node=describe(fixed),
+                size="x".join(map(str, size)),
+                columns=start.size[0],
+                rows=start.size[1],
+            )
         )
     return start
 
@@ -78,7 +89,7 @@ def find_pose(
     Raises:
         DependencyError: PyTorch is not installed.
     """
-    require("torch", "registration")
+    require("torch", REGISTRATION)
     from meddl.deepdrr.registration import register
 
     return register(ct, radiograph, start, parameters, progress=progress, cancel=cancel)

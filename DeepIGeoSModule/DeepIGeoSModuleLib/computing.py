@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib.methods import session_options
 from meddl.core.errors import Cancelled, InputError
@@ -127,9 +128,15 @@ def stacked(images: list[Image]) -> Image:
         same = other.array.shape[:3] == first.array.shape[:3]
         if not same or not np.allclose(other.ras_from_ijk, first.ras_from_ijk, atol=1e-3):
             raise InputError(
-                f"the channel {other.metadata.get('name')!r} has {other.array.shape[2::-1]} voxels "
-                f"(i, j, k) on another grid than {first.metadata.get('name')!r} with "
-                f"{first.array.shape[2::-1]}; resample it to that volume"
+                _(
+                    "the channel {name!r} has {shape} voxels (i, j, k) on another grid than "
+                    "{first!r} with {first_shape}; resample it to that volume"
+                ).format(
+                    name=other.metadata.get("name"),
+                    shape=other.array.shape[2::-1],
+                    first=first.metadata.get("name"),
+                    first_shape=first.array.shape[2::-1],
+                )
             )
     parts = [one.array.reshape(*one.array.shape[:3], -1) for one in images]
     return Image(np.concatenate(parts, axis=3), first.ras_from_ijk, dict(first.metadata))

@@ -211,7 +211,7 @@ class LiveSession:
         Raises:
             InputError: no volume, a non-linear transform, or channels on other grids.
         """
-        volumes = [require_node(self.volume, "vtkMRMLScalarVolumeNode", "source volume")]
+        volumes = [require_node(self.volume, "vtkMRMLScalarVolumeNode", _("source volume"))]
         volumes += self.channels()
         key = tuple(map(_version, volumes))
         if self._image is None or self._image[0] != key:
@@ -312,7 +312,11 @@ class LiveSession:
             return 0
         if segment not in self.numbers:
             if len(self.numbers) == MOST_SEGMENTS:
-                raise InputError(f"a session has at most {MOST_SEGMENTS} segments; apply it first")
+                raise InputError(
+                    _("a session has at most {most} segments; apply it first").format(
+                        most=MOST_SEGMENTS
+                    )
+                )
             # Its place in the list, which is the class of weights with several; or the first free.
             place = self.segmentation.GetSegmentation().GetSegmentIndex(segment) + 1
             free = set(range(1, MOST_SEGMENTS + 1)) - set(self.numbers.values())
@@ -363,9 +367,9 @@ class LiveSession:
             InputError: there is no preview, or it is being computed.
         """
         if self.runner.busy:
-            raise InputError("the preview is being computed; wait or cancel")
+            raise InputError(_("the preview is being computed; wait or cancel"))
         if not self.has_preview or self._result is None:
-            raise InputError("there is no preview; draw a stroke or initialise first")
+            raise InputError(_("there is no preview; draw a stroke or initialise first"))
         labels, image = self._result.labels, self.image()
         known = self._present_numbers()
         changed = writing.write_labels(self.editor, self.volume, image, labels, known)

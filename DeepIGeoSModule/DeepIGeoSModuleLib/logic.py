@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DeepIGeoSModuleLib.methods import session_options
@@ -23,6 +24,10 @@ from SlicerMedDLLib.markups import corners_of_roi, points_from_markups
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.segmentations import Segment, segmentation_from_labels
 from SlicerMedDLLib.volumes import image_from_volume
+
+# Translated here: a worker must not (see tasks).
+COMPARING = _("comparing {name}")
+SEGMENTING = _("segmenting {name} ({number} of {count})")
 
 COLORS = ((0.2, 0.6, 1.0), (1.0, 0.6, 0.2), (0.4, 0.8, 0.4), (0.8, 0.4, 0.8), (0.9, 0.8, 0.3))
 TOLERANCE = 2.0  # mm, of the normalised surface distance
@@ -96,7 +101,7 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         Raises:
             MedDLError: bad input or cancelled; the scene is as before.
         """
-        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", "volume"))
+        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", _("volume")))
         session = InteractiveSession(image, device=device, **session_options(method))
         if roi is not None:
             box = box_of_corners(corners_of_roi(roi), image)
@@ -137,13 +142,20 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
         self, segmentation: Any, reference: Any, volume: Any
     ) -> tuple[list[tuple[str, Mask, Mask]], tuple[float, float, float]]:
         """Copies for :func:`scores`: name, mask and reference mask, and the spacing in mm (kji)."""
-        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", "volume"))
+        image = image_from_volume(require_node(volume, "vtkMRMLScalarVolumeNode", _("volume")))
         named = []
-        for node, what in ((segmentation, "segmentation"), (reference, "reference segmentation")):
+        for node, what in (
+            (segmentation, _("segmentation")),
+            (reference, _("reference segmentation")),
+        ):
             require_node(node, "vtkMRMLSegmentationNode", what)
             own = node.GetSegmentation()
             if own.GetNumberOfSegments() == 0:
-                raise InputError(f"the {what} {node.GetName()!r} has no segments; choose another")
+                raise InputError(
+                    _("the {what} {name!r} has no segments; choose another").format(
+                        what=what, name=node.GetName()
+                    )
+                )
             masks = segment_masks(node, image)
             named.append([(own.GetSegment(key).GetName(), mask) for key, mask in masks.items()])
         mine, theirs = named
@@ -171,7 +183,7 @@ def scores(
     found = []
     for number, (name, mask, reference) in enumerate(pairs):
         (cancel or CancelToken()).check()
-        progress(number / len(pairs), f"comparing {name}")
+        progress(number / len(pairs), COMPARING.format(name=name))
         found.append(
             Score(
                 name,
@@ -206,7 +218,7 @@ def predict_all(
     for number, image in enumerate(images):
         name = image.metadata.get("name", str(number + 1))
         part = subprogress(progress, number / len(images), (number + 1) / len(images))
-        part(0.0, f"segmenting {name} ({number + 1} of {len(images)})")
+        part(0.0, SEGMENTING.format(name=name, number=number + 1, count=len(images)))
         try:
             session = InteractiveSession(image, device=device, **session_options(method))
             for segment in session.predictable or [1]:

@@ -13,6 +13,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from meddl.core.errors import InputError
@@ -113,7 +114,7 @@ def add_stroke(
         InputError: no voxels, as a stroke outside the volume has.
     """
     if len(voxels) == 0:
-        raise InputError("the stroke lies outside the volume; draw within its voxels")
+        raise InputError(_("the stroke lies outside the volume; draw within its voxels"))
     low, high = voxels.min(axis=0), voxels.max(axis=0)
     mask = np.zeros((high - low + 1)[::-1], np.uint8)
     mask[tuple((voxels - low)[:, ::-1].T)] = 1

@@ -39,18 +39,24 @@ def require_files(paths: Sequence[str | Path], folder: str | Path) -> list[Path]
     """
     files = [Path(path) for path in paths]
     if not files:
-        raise InputError("choose the videos first")
+        raise InputError(_("choose the videos first"))
     if not str(folder).strip():
-        raise InputError("choose a folder for the output")
+        raise InputError(_("choose a folder for the output"))
     if not Path(folder).is_dir():
-        raise FileError(f"the folder {folder} does not exist; make it or choose another")
+        raise FileError(
+            _("the folder {folder} does not exist; make it or choose another").format(folder=folder)
+        )
     for path in files:
         if not path.is_file():
-            raise FileError(f"{path} does not exist; choose the videos again")
+            raise FileError(_("{path} does not exist; choose the videos again").format(path=path))
     names = [path.stem for path in files]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"two of the videos are called {name}; clear them into two folders")
+            raise InputError(
+                _("two of the videos are called {name}; clear them into two folders").format(
+                    name=name
+                )
+            )
     return files
 
 
@@ -82,7 +88,7 @@ class Batch:
             InputError: others are being cleared, or as :func:`require_files`.
         """
         if self.busy:
-            raise InputError("videos are being cleared already; stop that or wait")
+            raise InputError(_("videos are being cleared already; stop that or wait"))
         self._waiting, self._failed = require_files(paths, folder), []
         self._total = len(self._waiting)
         self._folder, self._settings = folder, settings

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from SlicerMedDLLib.nodes import describe, part, require_node, set_part
@@ -30,13 +31,17 @@ def require_frames(sequence: Any) -> Any:
     Raises:
         InputError: no sequence, an empty one, one of something else, or one that was made here.
     """
-    require_node(sequence, "vtkMRMLSequenceNode", "video")
+    require_node(sequence, "vtkMRMLSequenceNode", _("video"))
     for browser in clips():
         if any(part(browser, role) is sequence for role in (OUTPUT, TRANSMISSION, DARK)):
             source = describe(part(browser, INPUT))
-            raise InputError(f"{describe(sequence)} was made of {source}; choose that one")
+            raise InputError(
+                _("{node} was made of {source}; choose that one").format(
+                    node=describe(sequence), source=source
+                )
+            )
     [first] = views_of_frames(sequence, 1)
-    require_frame(first, f"first item of {describe(sequence)}")
+    require_frame(first, _("first item of {node}").format(node=describe(sequence)))
     return sequence
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.devices import require_memory
 from meddl.core.image import Image
@@ -17,6 +18,15 @@ from meddl.core.optional import require
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.desmoke.parameters import DesmokeParameters, desmoker_of
 from SlicerMedDLLib.sequences import upright
+
+# Translated here: a worker must not (see tasks).
+PREPARING = _("preparing")
+CLEARING_FRAME = _("clearing frame")
+READING_FRAME = _("reading frame")
+FRAME = _("frame {number}")
+CLEARING = _("clearing {count} frames")
+IN_THE_SCENE = _("{path} in the scene")
+PART_OF_EFFECT = _("showing a part of the effect")
 
 if TYPE_CHECKING:
     from meddl.desmoke.desmoker import VideoDesmoker
@@ -102,16 +112,16 @@ def clear_frames(
         MedDLError: as :func:`make_desmoker`, an image that is no frame, more than the memory
             takes, or cancelled.
     """
-    progress(0.0, "preparing")
+    progress(0.0, PREPARING)
     desmoker = make_desmoker(settings)
     done: deque[Cleared] = deque()
-    for image in steps(images, total, "clearing frame", progress, cancel):
-        done.append(clear(desmoker, image, settings, f"frame {len(done)}"))
+    for image in steps(images, total, CLEARING_FRAME, progress, cancel):
+        done.append(clear(desmoker, image, settings, FRAME.format(number=len(done))))
         if len(done) == 1:
             one = done[0]
             parts = (one.clear, one.transmission, one.dark_channel)
             size = sum(part.nbytes for part in parts if part is not None)
-            require_memory(2 * size * total, f"clearing {total} frames")
+            require_memory(2 * size * total, CLEARING.format(count=total))
     return done
 
 
@@ -131,13 +141,13 @@ def read_video(
     frames: deque[tuple[float, Frame]] = deque()
     source = timed_frames(path, rate)
     start = 0.0
-    for time, frame in steps(source, info.frames, "reading frame", progress, cancel):
+    for time, frame in steps(source, info.frames, READING_FRAME, progress, cancel):
         start = start if frames else time
         if len(frames) % MEMORY_CHECK == 0:
             # Frames, output, and a copy of one of them while it goes into the scene; what a header
             # does not say is taken to be as much again.
             left = max(info.frames - len(frames), len(frames))
-            require_memory(3 * frame.nbytes * left, f"{path} in the scene")
+            require_memory(3 * frame.nbytes * left, IN_THE_SCENE.format(path=path))
         frames.append((time - start, frame))
     return frames, rate
 
@@ -151,6 +161,6 @@ def mix(picture: Frame, output: Frame, strength: float) -> Frame:
         return output
     if strength <= 0:
         return picture
-    cv2 = require("cv2", "showing a part of the effect")
+    cv2 = require("cv2", PART_OF_EFFECT)
     mixed: Frame = cv2.addWeighted(output, strength, picture, 1 - strength, 0)
     return mixed

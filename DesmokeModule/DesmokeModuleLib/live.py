@@ -28,6 +28,9 @@ from SlicerMedDLLib.nodes import describe, part, require_node, set_part
 from SlicerMedDLLib.sequences import require_frame
 from SlicerMedDLLib.volumes import VECTOR, image_from_volume, view_of_volume, volume_from_image
 
+# Translated here: a worker must not (see tasks).
+PICTURE = _("picture")
+
 WINDOW = 50  # pictures over which the rate is counted
 
 
@@ -62,7 +65,7 @@ class _LiveFilter:
         if settings != self._settings:
             self._desmoker = filtering.make_desmoker(settings)
             self._settings = settings
-        return filtering.clear(self._desmoker, request.image, settings, "picture")
+        return filtering.clear(self._desmoker, request.image, settings, PICTURE)
 
 
 class LiveDesmoke(Follower):
@@ -197,8 +200,8 @@ def require_live(volume: Any) -> Any:
     Raises:
         InputError: none, a scalar volume, an empty one, or one of several slices.
     """
-    require_node(volume, VECTOR, "colour volume")
-    require_frame(view_of_volume(volume), f"picture of {describe(volume)}")
+    require_node(volume, VECTOR, _("colour volume"))
+    require_frame(view_of_volume(volume), _("picture of {node}").format(node=describe(volume)))
     return volume
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from DesmokeModuleLib import clips, layouts
@@ -130,7 +131,7 @@ class DesmokeLogic(ScriptedLoadableModuleLogic):
         elif view == layouts.MAPS:
             maps = [clips.shown(owner, role) for role in (clips.DARK, clips.TRANSMISSION)]
             if None in maps:
-                raise InputError("tick Transmission and Dark channel first, and clear again")
+                raise InputError(_("tick Transmission and Dark channel first, and clear again"))
             layouts.show_linked(clips.before(owner), *maps)
         else:
             layouts.show_linked(clips.before(owner), output)

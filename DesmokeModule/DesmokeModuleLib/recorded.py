@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from DesmokeModuleLib import clips, smokecurve
 from DesmokeModuleLib.filtering import Cleared, Frame
@@ -48,13 +49,13 @@ def adding_frames(
     Raises:
         InputError: no frames, or frames of different sizes.
     """
-    total = len(frames)
+    total, text = len(frames), _("frame {number}/{total}")
     with recording(name, rate) as append:
         while frames:
             seconds, frame = frames.popleft()
             sequence = append(frame, seconds)
             done = total - len(frames)
-            yield done / total, f"frame {done}/{total}"
+            yield done / total, text.format(number=done, total=total)
     on_added(sequence)
 
 
@@ -71,7 +72,7 @@ def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[flo
     Yields:
         The fraction done and a message.
     """
-    total, levels = len(results), []
+    total, levels, text = len(results), [], _("frame {number}/{total}")
     sequences: dict[str, Any] = {}
     whole = False
     try:
@@ -84,7 +85,7 @@ def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[flo
                     sequences[role] = _like(sequence, NAMES[role])
                 matrix = cleared.frame.ras_from_ijk
                 sequences[role].SetDataNodeAtValue(_volume(picture, matrix), index)
-            yield (number + 1) / total, f"frame {number + 1}/{total}"
+            yield (number + 1) / total, text.format(number=number + 1, total=total)
         whole = True
     finally:
         if not whole:
@@ -107,7 +108,7 @@ def adding_results(sequence: Any, results: deque[Cleared]) -> Iterator[tuple[flo
     parts = show()
     try:
         for _part in parts:
-            yield 1.0, f"frame {total}/{total}"
+            yield 1.0, text.format(number=total, total=total)
     finally:  # whoever stops here gets the rest: half of it would be results of two runs
         for _part in parts:
             pass

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from meddl.core.errors import InputError
 from meddl.core.files import visible
 from meddl.core.image_io import PICTURES
@@ -28,9 +30,13 @@ def config_text(kind: str, clear: str | Path) -> str:
         InputError: an unknown kind, or nothing to train on.
     """
     if kind not in TRAININGS:
-        raise InputError(f"there is no training {kind!r}; there are: {', '.join(TRAININGS)}")
+        raise InputError(
+            _("there is no training {kind!r}; there are: {trainings}").format(
+                kind=kind, trainings=", ".join(TRAININGS)
+            )
+        )
     if not str(clear).strip():
-        raise InputError("choose the clear video, or the folder of clear videos or pictures")
+        raise InputError(_("choose the clear video, or the folder of clear videos or pictures"))
     from meddl.desmoke.training_config import print_config
 
     pattern, sources = _sources(Path(clear).absolute())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from slicer.i18n import tr as _
+
 from meddl.core.errors import InputError
 from meddl.core.weights import Card, find_weights, list_weights, read_card
 
@@ -22,7 +24,9 @@ def card_of(weights: str) -> Card:
     card = read_card(find_weights(weights))
     if not card.architecture.startswith(ARCHITECTURES):
         raise InputError(
-            f"the weights {card.name} are for {card.task!r}; weights that remove smoke from video "
-            "were expected"
+            _(
+                "the weights {name} are for {task!r}; weights that remove smoke from video "
+                "were expected"
+            ).format(name=card.name, task=card.task)
         )
     return card

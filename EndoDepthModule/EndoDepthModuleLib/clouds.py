@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import depths, placing, surfaces, textures, video
 from EndoDepthModuleLib.player import player
@@ -37,11 +38,19 @@ def shown_view(browser: Any) -> View:
     sequence, number = player().sequence(browser), video.frame_number(browser)
     views = np.flatnonzero(sequence.view_numbers == number)
     if not len(views):
-        raise InputError(f"frame {number} of {describe(browser)} has no pose; choose another frame")
+        raise InputError(
+            _("frame {number} of {node} has no pose; choose another frame").format(
+                number=number, node=describe(browser)
+            )
+        )
     depth, camera = depths.shown_depth(browser)
     depth = np.where(map_mask(sequence, camera), depth, np.float32(0))
     if not depth.any():
-        raise InputError(f"no depth of frame {number} of {describe(browser)} is known")
+        raise InputError(
+            _("no depth of frame {number} of {node} is known").format(
+                number=number, node=describe(browser)
+            )
+        )
     name, pose = sequence.file_of(number).stem, sequence.world_from_camera[views[0]]
     return View(int(views[0]), number, name, depth, camera, pose)
 

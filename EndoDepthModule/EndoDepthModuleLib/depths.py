@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from EndoDepthModuleLib import placing, video
@@ -102,10 +103,14 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     }
     wanted = [name for name in depths.names if name in names]
     if not wanted:
-        raise InputError(f"{folder} holds depths of other frames than those of {describe(browser)}")
+        raise InputError(
+            _("{folder} holds depths of other frames than those of {node}").format(
+                folder=folder, node=describe(browser)
+            )
+        )
     camera = camera_of_maps(browser, depths)
     size = depths.depth(wanted[0]).nbytes
-    require_memory(size * len(wanted), f"{len(wanted)} depth maps")
+    require_memory(size * len(wanted), _("{count} depth maps").format(count=len(wanted)))
     factor = _factor(browser, depths.unit)
     node = new_node("vtkMRMLSequenceNode", f"{browser.GetName()} depth")
     node.SetIndexName(video.INDEX)
@@ -118,6 +123,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     node.SetAttribute(UNIT, placing.MM if depths.unit == "mm" else placing.unit(browser))
     item = slicer.vtkMRMLScalarVolumeNode()
     low, high, whole = np.inf, 0.0, False
+    text = _("depth {number}/{total}")
     try:
         for count, name in enumerate(wanted, start=1):
             depth = depths.depth(name) * np.float32(factor)
@@ -128,7 +134,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
             if (depth > 0).any():
                 ends = np.percentile(depth[depth > 0], PERCENTILES)
                 low, high = min(low, ends[0]), max(high, ends[1])
-            yield count / len(wanted), f"depth {count}/{len(wanted)}"
+            yield count / len(wanted), text.format(number=count, total=len(wanted))
         whole = True
     finally:
         if not whole:
@@ -147,7 +153,9 @@ def depth_folder(browser: Any) -> DepthFolder:
     """
     node = video.part(browser, DEPTHS)
     if node is None:
-        raise InputError(f"{describe(browser)} has no depths; press Apply first")
+        raise InputError(
+            _("{node} has no depths; press Apply first").format(node=describe(browser))
+        )
     return read_depth_folder(video.folder_of(browser) / node.GetAttribute(PLACE))
 
 
@@ -188,15 +196,22 @@ def shown_depth(browser: Any) -> tuple[NDArray[np.float32], DepthCamera]:
     number = video.frame_number(browser)
     item = node.GetItemNumberFromIndexValue(str(number)) if node is not None else -1
     if item < 0:
-        raise InputError(f"there is no depth of frame {number} of {describe(browser)}; press Apply")
+        raise InputError(
+            _("there is no depth of frame {number} of {node}; press Apply").format(
+                number=number, node=describe(browser)
+            )
+        )
     if not node.GetAttribute(CAMERA):
-        raise InputError("the camera of the depths is not known; calibrate it in step 2")
+        raise InputError(_("the camera of the depths is not known; calibrate it in step 2"))
     factor = float(node.GetAttribute(FACTOR))
     if node.GetAttribute(FILE_UNIT) == "mm":
         factor = placing.mm_per_unit(browser) or 0.0
         if not factor:
             raise InputError(
-                "the depths are in mm, the poses in units of structure from motion; enter the scale"
+                _(
+                    "the depths are in mm, the poses in units of structure from motion; enter "
+                    "the scale"
+                )
             )
     depth = slicer.util.arrayFromVolume(node.GetNthDataNode(item))[0] / np.float32(factor)
     return depth, camera_from_text(node.GetAttribute(CAMERA))

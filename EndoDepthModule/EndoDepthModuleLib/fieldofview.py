@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import video
 from EndoDepthModuleLib.player import player
@@ -55,14 +56,20 @@ def shown_mask(browser: Any) -> NDArray[np.bool_]:
     """
     node = video.part(browser, MASK)
     if node is None:
-        raise InputError(f"the field of view of {describe(browser)} is not shown; show it first")
+        raise InputError(
+            _("the field of view of {node} is not shown; show it first").format(
+                node=describe(browser)
+            )
+        )
     height, width = player().sequence(browser).size
     reference = Image(np.zeros((1, height, width), np.uint8), RAS_FROM_FRAME)
     mask = np.zeros((height, width), bool)
     for _segment, one in masks_from_segmentation(node, reference):
         mask |= one[0].astype(bool)
     if not mask.any():
-        raise InputError(f"{describe(node)} is empty; draw where the endoscope sees")
+        raise InputError(
+            _("{node} is empty; draw where the endoscope sees").format(node=describe(node))
+        )
     return mask
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from slicer.i18n import tr as _
+
 from meddl.core.files import writable_parent
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
@@ -13,6 +15,10 @@ from meddl.endodepth.frames import FramesParameters, FramesReport, extract_frame
 from meddl.endodepth.lens import Lens
 from meddl.endodepth.sequence_files import FRAMES
 from SlicerMedDLLib.sequences import frame_from_image
+
+# Translated here: a worker must not (see tasks).
+WRITING_FRAME = _("writing frame")
+FRAME = _("frame {number}")
 
 
 def is_sequence_folder(path: str | Path) -> bool:
@@ -39,8 +45,8 @@ def extract_images(
     count = len(images)
     with TemporaryDirectory(prefix=".pictures-", dir=parent) as folder:
         half = subprogress(progress, 0, 0.5)
-        for number, image in enumerate(steps(images, count, "writing frame", half, cancel)):
-            picture = frame_from_image(image, f"frame {number}")
+        for number, image in enumerate(steps(images, count, WRITING_FRAME, half, cancel)):
+            picture = frame_from_image(image, FRAME.format(number=number))
             path = Path(folder) / f"{number:08d}.png"
             write_picture(path, Image(picture[None], RAS_FROM_PICTURE))
         rest = subprogress(progress, 0.5, 1)

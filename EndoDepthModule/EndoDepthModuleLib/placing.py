@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
+from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import video
 from meddl.core.errors import InputError
@@ -56,7 +57,11 @@ def similarity_scale(matrix: Matrix) -> float:
     linear = affine(matrix)[:3, :3]
     scale = math.cbrt(np.linalg.det(linear)) if np.linalg.det(linear) > 0 else 0.0
     if scale == 0 or not np.allclose(linear.T @ linear, scale**2 * np.eye(3), atol=1e-6 * scale**2):
-        raise InputError(f"{matrix.tolist()} is no similarity (rotation, translation, one scale)")
+        raise InputError(
+            _("{matrix} is no similarity (rotation, translation, one scale)").format(
+                matrix=matrix.tolist()
+            )
+        )
     return scale
 
 
@@ -79,7 +84,9 @@ def set_scale(browser: Any, scale: float) -> None:
         InputError: no positive number.
     """
     if not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"one unit is {scale} mm, a positive number was expected")
+        raise InputError(
+            _("one unit is {scale} mm, a positive number was expected").format(scale=scale)
+        )
     node = place_of(browser)
     matrix = matrix_from_transform(node)
     matrix[:3, :3] *= scale / similarity_scale(matrix)

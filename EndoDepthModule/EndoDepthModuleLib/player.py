@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import textures, video
 from meddl.core.errors import FileError, MedDLError, one_line
@@ -146,5 +147,7 @@ def _state(folder: Path) -> int:
         return folder.stat().st_mtime_ns
     except OSError as error:
         raise FileError(
-            f"the frames are not in {folder} ({error.strerror}); say where they are with Relocate"
+            _("the frames are not in {folder} ({reason}); say where they are with Relocate").format(
+                folder=folder, reason=error.strerror
+            )
         ) from error

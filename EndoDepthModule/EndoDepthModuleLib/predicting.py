@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.depth_maps import DepthCamera
 from meddl.core.errors import InputError, MedDLError
@@ -20,6 +21,10 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.core.weights import Card, find_weights, list_weights, read_card
 from meddl.endodepth.networks import ARCHITECTURES
 from meddl.endodepth.sequence import EndoscopicSequence
+
+# Translated here: a worker must not (see tasks).
+LOADING_THE_NETWORK = _("loading the network")
+NO_DEPTH = _("the weights {name} are for {task!r}; weights that predict depth were expected")
 
 DEFAULT = "endodepth-light"  # of the shipped weights
 MONODEPTH = "monodepth"  # how the architectures of the other kind are called
@@ -49,10 +54,7 @@ def card_of(weights: str) -> Card:
     """
     card = read_card(find_weights(weights))
     if not is_depth_card(card):
-        raise InputError(
-            f"the weights {card.name} are for {card.task!r}; weights that predict depth were "
-            "expected"
-        )
+        raise InputError(NO_DEPTH.format(name=card.name, task=card.task))
     return card
 
 
@@ -117,7 +119,7 @@ def predict_frame(
     Raises:
         MedDLError: see :func:`load_predictor`, or the network gave no finite depth.
     """
-    progress(0.0, "loading the network")
+    progress(0.0, LOADING_THE_NETWORK)
     predictor, unit = load_predictor(request.weights, request.device)
     if cancel is not None:
         cancel.check()
@@ -179,6 +181,9 @@ def require_weights(weights: str) -> str:
     installed = depth_weights()
     if not installed:
         raise MedDLError(
-            "no weights that predict depth are installed; train some, or import them in MedDL Home"
+            _(
+                "no weights that predict depth are installed; train some, or import them in "
+                "MedDL Home"
+            )
         )
     return installed[0].name

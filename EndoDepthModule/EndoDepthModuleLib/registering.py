@@ -66,7 +66,7 @@ def prepare(
 
     scale = placing.mm_per_unit(browser) if keep_scale else 1.0
     if scale is None:
-        raise InputError("the scale to be kept is not known; enter it, or let it be found")
+        raise InputError(_("the scale to be kept is not known; enter it, or let it be found"))
     landmarks = landmark_pairs(browser, mesh_points, surface_points)
     if landmarks is not None:
         landmarks = landmarks[0] * scale, landmarks[1]
@@ -107,7 +107,9 @@ def mesh_in_units(browser: Any, scale: float = 1.0) -> Mesh:
     """
     node = video.part(browser, clouds.MESH)
     if node is None:
-        raise InputError(f"{describe(browser)} has no surface; press Fuse to a surface first")
+        raise InputError(
+            _("{node} has no surface; press Fuse to a surface first").format(node=describe(browser))
+        )
     mesh = mesh_from_model(node)
     local_from_world = np.linalg.inv(world_from_node(node))
     return Mesh(apply(local_from_world, mesh.vertices) * scale, mesh.faces)
@@ -127,10 +129,18 @@ def landmark_pairs(
     on_surface = points_from_markups(surface_points)[1]
     if len(on_mesh) != len(on_surface) or len(on_mesh) < FEWEST_PAIRS:
         raise InputError(
-            f"{describe(mesh_points)} has {len(on_mesh)} points, {describe(surface_points)} "
-            f"{len(on_surface)}; {FEWEST_PAIRS} or more pairs in the same order were expected"
+            _(
+                "{node} has {count} points, {other} {others}; {fewest} or more "
+                "pairs in the same order were expected"
+            ).format(
+                node=describe(mesh_points),
+                count=len(on_mesh),
+                other=describe(surface_points),
+                others=len(on_surface),
+                fewest=FEWEST_PAIRS,
+            )
         )
-    mesh = require_node(video.part(browser, clouds.MESH), "vtkMRMLModelNode", "fused surface")
+    mesh = require_node(video.part(browser, clouds.MESH), "vtkMRMLModelNode", _("fused surface"))
     return apply(np.linalg.inv(world_from_node(mesh)), on_mesh), on_surface
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from meddl.core.errors import InputError
@@ -57,7 +58,11 @@ def paint(
     """
     count = node.GetPolyData().GetNumberOfPoints() if node.GetPolyData() is not None else 0
     if len(values) != count:
-        raise InputError(f"{describe(node)} has {count} points, {len(values)} values were given")
+        raise InputError(
+            _("{node} has {count} points, {others} values were given").format(
+                node=describe(node), count=count, others=len(values)
+            )
+        )
     array = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float32), deep=True)
     array.SetName(name)
     node.GetPolyData().GetPointData().AddArray(array)

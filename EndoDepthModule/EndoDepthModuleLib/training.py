@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from meddl.core.errors import FileError, InputError
 from SlicerMedDLLib.runs import CONFIG, set_value, train_arguments
 
@@ -32,7 +34,11 @@ def config_text(kind: str, sequence: str | Path = "", weights: str = "", data: s
     if kind == PAIRS:
         return _pairs_text(data)
     if kind not in _PRESETS:
-        raise InputError(f"there is no training {kind!r}; there are: {', '.join(TRAININGS)}")
+        raise InputError(
+            _("there is no training {kind!r}; there are: {trainings}").format(
+                kind=kind, trainings=", ".join(TRAININGS)
+            )
+        )
     from meddl.endodepth.training_config import print_config
 
     text = set_value(print_config(_PRESETS[kind]), "sequence", str(sequence))
@@ -41,7 +47,7 @@ def config_text(kind: str, sequence: str | Path = "", weights: str = "", data: s
 
 def _pairs_text(data: str) -> str:
     if not data.strip():
-        raise InputError("choose the pairs: a folder with color and depth in it, or NYU's .mat")
+        raise InputError(_("choose the pairs: a folder with color and depth in it, or NYU's .mat"))
     from meddl.monodepth.training_config import print_config
 
     text, path = print_config(), Path(data).absolute()
@@ -68,6 +74,10 @@ def arguments(folder: str | Path) -> list[str]:
     try:
         text = (folder / CONFIG).read_text(encoding="utf-8")
     except OSError as error:
-        raise FileError(f"{folder / CONFIG} cannot be read: {error.strerror}") from error
+        raise FileError(
+            _("{value} cannot be read: {reason}").format(
+                value=folder / CONFIG, reason=error.strerror
+            )
+        ) from error
     system = "monodepth" if re.search(r"^data:", text, re.MULTILINE) else "endodepth"
     return train_arguments(system, folder)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
@@ -70,9 +71,13 @@ def require_video(browser: Any) -> Any:
     Raises:
         InputError: none is selected, or one of something else.
     """
-    require_node(browser, BROWSER, "video")
+    require_node(browser, BROWSER, _("video"))
     if not browser.GetAttribute(FOLDER):
-        raise InputError(f"{describe(browser)} shows no video of this module; load one in step 1")
+        raise InputError(
+            _("{node} shows no video of this module; load one in step 1").format(
+                node=describe(browser)
+            )
+        )
     return browser
 
 
@@ -91,7 +96,9 @@ def select_frame(browser: Any, number: int) -> None:
     listing = browser.GetMasterSequenceNode()
     item = listing.GetItemNumberFromIndexValue(str(number))
     if item < 0:
-        raise InputError(f"{describe(browser)} has no frame {number}")
+        raise InputError(
+            _("{node} has no frame {number}").format(node=describe(browser), number=number)
+        )
     browser.SetSelectedItemNumber(item)
 
 
@@ -117,7 +124,9 @@ def relocate(browser: Any, folder: str | Path) -> None:
         number, name = listing.GetNthIndexValue(item), listing.GetNthDataNode(item).GetText()
         if names.get(number) != name:
             raise InputError(
-                f"{folder} has no {name}, which the video shows; choose its own folder"
+                _("{folder} has no {name}, which the video shows; choose its own folder").format(
+                    folder=folder, name=name
+                )
             )
     browser.SetAttribute(FOLDER, str(sequence.folder.resolve()))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from SlicerMedDLLib.nodes import describe
@@ -18,10 +19,14 @@ def set_window(node: Any, low: float, high: float) -> None:
         InputError: ``low`` is not below ``high``, or the volume has no window.
     """
     if not low < high:
-        raise InputError(f"a display window from {low} to {high}: the first must be smaller")
+        raise InputError(
+            _("a display window from {low} to {high}: the first must be smaller").format(
+                low=low, high=high
+            )
+        )
     display = node.GetDisplayNode()
     if display is None or not display.IsA("vtkMRMLScalarVolumeDisplayNode"):
-        raise InputError(f"{describe(node)} has no grey-value window")
+        raise InputError(_("{node} has no grey-value window").format(node=describe(node)))
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(low, high)
 

@@ -119,7 +119,7 @@ def install(feature: Feature) -> None:
         return
     question = _("Download and install?") + "\n\n" + explain(feature)
     if not slicer.util.confirmOkCancelDisplay(question, windowTitle="MedDL"):
-        raise Cancelled("nothing was installed")
+        raise Cancelled(_("nothing was installed"))
     if _lacks_torch(feature):
         _install_torch()
     requirements = missing(feature)
@@ -129,7 +129,9 @@ def install(feature: Feature) -> None:
     still_missing = missing(feature)
     if still_missing:
         raise DependencyError(
-            f"{', '.join(still_missing)} did not install; see the log, or restart Slicer and retry"
+            _("{missing} did not install; see the log, or restart Slicer and retry").format(
+                missing=", ".join(still_missing)
+            )
         )
 
 
@@ -138,15 +140,17 @@ def _install_torch() -> None:
         import PyTorchUtils
     except ImportError as error:
         raise DependencyError(
-            "PyTorch is installed by Slicer's extension PyTorch, which is not here; add it in the "
-            "Extensions Manager, restart Slicer and press Install again"
+            _(
+                "PyTorch is installed by Slicer's extension PyTorch, which is not here; add it "
+                "in the Extensions Manager, restart Slicer and press Install again"
+            )
         ) from error
     torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
         askConfirmation=False, torchVersionRequirement=TORCH_VERSION
     )
     invalidate_caches()
     if torch is None:
-        raise Cancelled("PyTorch was not installed")
+        raise Cancelled(_("PyTorch was not installed"))
 
 
 def _pip_ensure(requirements: list[str]) -> None:
@@ -163,10 +167,14 @@ def _pip_ensure(requirements: list[str]) -> None:
             )
         except CalledProcessError as error:
             raise DependencyError(
-                f"pip could not install {', '.join(requirements)} (exit code {error.returncode}); "
-                "the log has its output; is there an internet connection?"
+                _(
+                    "pip could not install {requirements} (exit code {code}); the log "
+                    "has its output; is there an internet connection?"
+                ).format(requirements=", ".join(requirements), code=error.returncode)
             ) from error
         except RuntimeError as error:  # for example, another installation is in progress
             raise DependencyError(
-                f"{', '.join(requirements)} not installed: {one_line(error)}; try again"
+                _("{requirements} not installed: {error}; try again").format(
+                    requirements=", ".join(requirements), error=one_line(error)
+                )
             ) from error

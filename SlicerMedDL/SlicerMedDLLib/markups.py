@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import ArrayLike
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from meddl.core.geometry import Matrix
@@ -29,14 +30,16 @@ def points_from_markups(node: Any) -> tuple[list[str], Matrix]:
     Raises:
         InputError: no markups node, or no point has been placed.
     """
-    require_node(node, "vtkMRMLMarkupsNode", "markups node")
+    require_node(node, "vtkMRMLMarkupsNode", _("markups node"))
     placed = [
         n
         for n in range(node.GetNumberOfControlPoints())
         if node.GetNthControlPointPositionStatus(n) == slicer.vtkMRMLMarkupsNode.PositionDefined
     ]
     if not placed:
-        raise InputError(f"{describe(node)} has no points; place one in a view first")
+        raise InputError(
+            _("{node} has no points; place one in a view first").format(node=describe(node))
+        )
     labels = [node.GetNthControlPointLabel(n) for n in placed]
     return labels, np.array([node.GetNthControlPointPositionWorld(n) for n in placed])
 
@@ -47,12 +50,16 @@ def curve_from_markups(node: Any) -> Matrix:
     Raises:
         InputError: no line or curve, or fewer than two points.
     """
-    require_node(node, "vtkMRMLMarkupsNode", "line or curve")
+    require_node(node, "vtkMRMLMarkupsNode", _("line or curve"))
     if not (node.IsA(CURVE) or node.IsA(LINE)):
-        raise InputError(f"{describe(node)} was given, a line or curve was expected")
+        raise InputError(
+            _("{node} was given, a line or curve was expected").format(node=describe(node))
+        )
     points = node.GetCurvePointsWorld()
     if points is None or points.GetNumberOfPoints() < 2:
-        raise InputError(f"{describe(node)} has fewer than two points; place them first")
+        raise InputError(
+            _("{node} has fewer than two points; place them first").format(node=describe(node))
+        )
     return np.array([points.GetPoint(n) for n in range(points.GetNumberOfPoints())])
 
 
@@ -62,10 +69,12 @@ def corners_of_roi(node: Any) -> Matrix:
     Raises:
         InputError: no ROI node, or one without extent.
     """
-    require_node(node, ROI, "ROI")
+    require_node(node, ROI, _("ROI"))
     size = np.array(node.GetSize())
     if not (size > 0).all():
-        raise InputError(f"{describe(node)} has no extent; draw it about the target")
+        raise InputError(
+            _("{node} has no extent; draw it about the target").format(node=describe(node))
+        )
     world_from_box = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
     ends = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
     corners: Matrix = (ends * size) @ world_from_box[:3, :3].T + world_from_box[:3, 3]
@@ -94,13 +103,21 @@ def markups_from_points(
     """
     ras = np.asarray(ras, dtype=np.float64)
     if ras.ndim != 2 or ras.shape[1] != 3 or not np.isfinite(ras).all():
-        raise InputError(f"points of shape {ras.shape}: finite numbers (N, 3) were expected")
+        raise InputError(
+            _("points of shape {shape}: finite numbers (N, 3) were expected").format(
+                shape=ras.shape
+            )
+        )
     if labels is not None and len(labels) != len(ras):
-        raise InputError(f"{len(labels)} labels were given for {len(ras)} points")
+        raise InputError(
+            _("{count} labels were given for {others} points").format(
+                count=len(labels), others=len(ras)
+            )
+        )
     if node is not None:
-        class_name = require_node(node, "vtkMRMLMarkupsNode", "markups node").GetClassName()
+        class_name = require_node(node, "vtkMRMLMarkupsNode", _("markups node")).GetClassName()
     if class_name == LINE and len(ras) > 2:
-        raise InputError(f"a line has 2 points, {len(ras)} were given")
+        raise InputError(_("a line has 2 points, {count} were given").format(count=len(ras)))
     if node is None:
         node = new_node(class_name, name)
     with slicer.util.NodeModify(node):

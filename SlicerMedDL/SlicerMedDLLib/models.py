@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
 from meddl.core.errors import InputError
@@ -23,10 +24,12 @@ def mesh_from_model(node: Any) -> Mesh:
     Raises:
         InputError: no model, no surface, or lines and points only.
     """
-    require_node(node, "vtkMRMLModelNode", "model")
+    require_node(node, "vtkMRMLModelNode", _("model"))
     surface = node.GetPolyData()
     if surface is None or surface.GetNumberOfPoints() == 0:
-        raise InputError(f"{describe(node)} holds no surface; load or create its mesh first")
+        raise InputError(
+            _("{node} holds no surface; load or create its mesh first").format(node=describe(node))
+        )
     triangulate = vtk.vtkTriangleFilter()
     triangulate.SetInputData(surface)
     triangulate.PassLinesOff()
@@ -34,7 +37,9 @@ def mesh_from_model(node: Any) -> Mesh:
     triangulate.Update()
     triangles = triangulate.GetOutput().GetPolys()
     if triangles.GetNumberOfCells() == 0:
-        raise InputError(f"{describe(node)} has no polygons, a surface was expected")
+        raise InputError(
+            _("{node} has no polygons, a surface was expected").format(node=describe(node))
+        )
     faces = vtk_to_numpy(triangles.GetConnectivityArray()).reshape(-1, 3)
     vertices = vtk_to_numpy(triangulate.GetOutput().GetPoints().GetData())
     return Mesh(transform_points(node, vertices), faces.astype(np.int64))
@@ -75,7 +80,7 @@ def model_from_mesh(
     if node is None:
         node = new_node("vtkMRMLModelNode", name)
     else:
-        local_from_world = node_from_world(require_node(node, "vtkMRMLModelNode", "model"))
+        local_from_world = node_from_world(require_node(node, "vtkMRMLModelNode", _("model")))
         mesh = Mesh(apply(local_from_world, mesh.vertices), mesh.faces)
     node.SetAndObserveMesh(surface_from_mesh(mesh))
     node.CreateDefaultDisplayNodes()

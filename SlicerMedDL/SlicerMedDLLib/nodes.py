@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 
@@ -27,9 +28,11 @@ def require_node(node: Any, class_name: str, what: str) -> Any:
         InputError: no node, or one of another class.
     """
     if node is None:
-        raise InputError(f"no {what} is selected; load or select one")
+        raise InputError(_("no {what} is selected; load or select one").format(what=what))
     if not node.IsA(class_name):
-        raise InputError(f"{describe(node)} was given, a {what} was expected")
+        raise InputError(
+            _("{node} was given, a {what} was expected").format(node=describe(node), what=what)
+        )
     return node
 
 

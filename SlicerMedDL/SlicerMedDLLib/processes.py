@@ -43,7 +43,7 @@ class PanelProcess:
         if self.busy:
             return
         self._last = ""
-        self._widget.log("meddl " + " ".join(arguments))
+        self._widget.log(" ".join(["meddl", *arguments]))
         self._process = tasks.run_process(arguments, self._on_output, self._on_done)
         self._widget.showProgress(0.0, _("Starting…"))
 

@@ -18,6 +18,9 @@ from SlicerMedDLLib import curves
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
 
+# Translated here: a worker must not (see tasks).
+NO_WEIGHTS = _("{folder} holds no trained weights (best/{file}); train first")
+
 CONFIG, WEIGHTS = "config.yaml", "*.safetensors"
 LOOK_MILLISECONDS = 2000
 CURVE_HEIGHT = 120
@@ -33,7 +36,11 @@ def set_value(text: str, key: str, value: Any) -> str:
         rf"^( *{key}: )\S+", lambda match: match[1] + json.dumps(value), text, flags=re.MULTILINE
     )
     if count != 1:
-        raise InputError(f"the configuration has {count} keys {key}, one was expected to be set")
+        raise InputError(
+            _("the configuration has {count} keys {key}, one was expected to be set").format(
+                count=count, key=key
+            )
+        )
     return text
 
 
@@ -51,7 +58,9 @@ def write_config(folder: str | Path, text: str) -> Path:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+        raise FileError(
+            _("{path} cannot be written: {reason}").format(path=path, reason=error.strerror)
+        ) from error
     return path
 
 
@@ -70,7 +79,7 @@ def weights_of_run(folder: str | Path) -> list[Path]:
     """
     found = visible(Path(folder) / "best", WEIGHTS)
     if not found:
-        raise FileError(f"{folder} holds no trained weights (best/{WEIGHTS}); train first")
+        raise FileError(NO_WEIGHTS.format(folder=folder, file=WEIGHTS))
     return found
 
 

@@ -132,10 +132,16 @@ def _fetch_file(name: str, digest: str) -> Path:
             )
         except (OSError, RuntimeError, ValueError) as error:
             raise FileError(
-                f"{name} cannot be downloaded from {URL} ({one_line(error)}); check the connection"
+                _(
+                    "{name} cannot be downloaded from {address} ({error}); check the connection"
+                ).format(name=name, address=URL, error=one_line(error))
             ) from error
     if not path.is_file() or sha256(path) != digest:
-        raise FileError(f"{name} is damaged or not the file expected; delete {path} and load again")
+        raise FileError(
+            _("{name} is damaged or not the file expected; delete {path} and load again").format(
+                name=name, path=path
+            )
+        )
     return path
 
 
@@ -150,7 +156,11 @@ def load_sample(name: str) -> list[Any]:
 
     sample = next((one for one in samples() if one.name == name), None)
     if sample is None:
-        raise FileError(f"no sample {name!r}; there is: {', '.join(s.name for s in samples())}")
+        raise FileError(
+            _("no sample {name!r}; there is: {value}").format(
+                name=name, value=", ".join(s.name for s in samples())
+            )
+        )
     nodes = sample.load(fetch(sample), sample.name)
     if nodes[0].IsA("vtkMRMLVolumeNode"):
         show_volume(nodes[0])

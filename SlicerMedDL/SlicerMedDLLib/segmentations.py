@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import read_json
@@ -19,6 +20,10 @@ from meddl.core.image import Image
 from SlicerMedDLLib.labelmaps import Box, grid_of, sampled
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 from SlicerMedDLLib.volumes import vtk_image
+
+# Translated here: a worker must not (see tasks).
+NO_LABEL = _("segment {name!r} has label {label}, 1 or more is expected")
+NO_COLOR = _("segment {name!r} has colour {color}; red, green and blue of 0..1 are expected")
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,9 @@ class Segment:
 
     def __post_init__(self) -> None:
         if self.label < 1:
-            raise InputError(f"segment {self.name!r} has label {self.label}, 1 or more is expected")
+            raise InputError(NO_LABEL.format(name=self.name, label=self.label))
         if len(self.color) != 3 or not all(0 <= c <= 1 for c in self.color):
-            raise InputError(
-                f"segment {self.name!r} has colour {self.color}; red, green and blue of 0..1 are "
-                "expected"
-            )
+            raise InputError(NO_COLOR.format(name=self.name, color=self.color))
 
 
 def terminology_entry(
@@ -79,7 +81,7 @@ def read_segments(path: str | Path) -> list[Segment]:
     Raises:
         FileError: missing, no JSON, or an entry that is no segment; the message names it.
     """
-    table = read_json(path, "label table")
+    table = read_json(path, _("label table"))
     try:
         return [
             Segment(
@@ -92,7 +94,9 @@ def read_segments(path: str | Path) -> list[Segment]:
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileError(
-            f"{path} is no label table (label -> name, color, terminology): {error!r}"
+            _("{path} is no label table (label -> name, color, terminology): {error!r}").format(
+                path=path, error=error
+            )
         ) from error
 
 
@@ -129,17 +133,27 @@ def segmentation_from_labels(
     """
     if not np.issubdtype(image.array.dtype, np.integer) or image.components != 1:
         raise InputError(
-            f"a label image holds one whole number per voxel, got {image.array.dtype} with "
-            f"{image.components} values per voxel"
+            _(
+                "a label image holds one whole number per voxel, got {dtype} with {components} "
+                "values per voxel"
+            ).format(dtype=image.array.dtype, components=image.components)
         )
     labels = [int(n) for n in np.unique(image.array)]
     if labels[0] < 0:
-        raise InputError(f"the label image has the value {labels[0]}; labels are 0 or positive")
+        raise InputError(
+            _("the label image has the value {labels}; labels are 0 or positive").format(
+                labels=labels[0]
+            )
+        )
     table: dict[int, Segment] = {}
     for entry in segments:
         if entry.label in table:
             first = table[entry.label].name
-            raise InputError(f"{first!r} and {entry.name!r} both have label {entry.label}")
+            raise InputError(
+                _("{first!r} and {name!r} both have label {label}").format(
+                    first=first, name=entry.name, label=entry.label
+                )
+            )
         table[entry.label] = entry
     oriented = _oriented_image(image)  # shared by all segments: one layer, as Slicer stores it
     node = new_node("vtkMRMLSegmentationNode", name)
@@ -191,7 +205,11 @@ def _with_binary_labelmaps(node: Any, reference: Image) -> Any:
         slicer.vtkSegmentationConverter.SerializeImageGeometry(grid_of(reference)),
     )
     if not copy.CreateRepresentation(_binary()):
-        raise InputError(f"{describe(node)} cannot be converted to voxels; show it as label map")
+        raise InputError(
+            _("{node} cannot be converted to voxels; show it as label map").format(
+                node=describe(node)
+            )
+        )
     return copy
 
 
@@ -227,13 +245,19 @@ def layers_of_segmentation(
     Raises:
         InputError: no segmentation, no segments, or an unknown id.
     """
-    own = require_node(node, "vtkMRMLSegmentationNode", "segmentation").GetSegmentation()
+    own = require_node(node, "vtkMRMLSegmentationNode", _("segmentation")).GetSegmentation()
     known = list(own.GetSegmentIDs())
     if not known:
-        raise InputError(f"{describe(node)} has no segments; draw or import one first")
+        raise InputError(
+            _("{node} has no segments; draw or import one first").format(node=describe(node))
+        )
     unknown = [one for one in segment_ids or () if one not in known]
     if unknown:
-        raise InputError(f"{describe(node)} has no segment {unknown[0]!r}; there is: {known}")
+        raise InputError(
+            _("{node} has no segment {segment!r}; there is: {known}").format(
+                node=describe(node), segment=unknown[0], known=known
+            )
+        )
     ids = known if segment_ids is None else list(segment_ids)
     labels = _labels([own.GetSegment(one).GetLabelValue() for one in ids])
     segmentation = _with_binary_labelmaps(node, reference)
@@ -242,10 +266,10 @@ def layers_of_segmentation(
         one = segmentation.GetSegment(segment_id)
         entry = Segment(label, one.GetName(), one.GetColor(), one.GetTerminology(), segment_id)
         found.append((one.GetRepresentation(_binary()), one.GetLabelValue(), entry))
-    for _, group in groupby(found, key=lambda item: id(item[0])):
+    for _image, group in groupby(found, key=lambda item: id(item[0])):
         members = list(group)
         box, values = sampled(members[0][0], node, reference)
-        yield Layer(box, values, [(value, entry) for _, value, entry in members])
+        yield Layer(box, values, [(value, entry) for _image, value, entry in members])
 
 
 def painted(
@@ -319,9 +343,11 @@ def labelmap_from_segmentation(
         if overlap.any():
             names = [entries[int(some[overlap][0])].name for some in (before, part)]
             raise InputError(
-                f"the segments {names[0]!r} and {names[1]!r} overlap in "
-                f"{np.count_nonzero(overlap)} voxels; a label image holds one value per voxel, "
-                "select segments that do not overlap"
+                _(
+                    "the segments {first!r} and {second!r} overlap in {voxels} voxels; "
+                    "a label image holds one value per voxel, select segments that do not "
+                    "overlap"
+                ).format(first=names[0], second=names[1], voxels=np.count_nonzero(overlap))
             )
         before += part
     return Image(labels, reference.ras_from_ijk, {"name": node.GetName()}), list(entries.values())

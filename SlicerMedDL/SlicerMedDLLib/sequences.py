@@ -14,16 +14,24 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
 from meddl.core.image import Image
 from SlicerMedDLLib.nodes import describe, new_node, part, require_node, set_part
 from SlicerMedDLLib.volumes import SCALAR, VECTOR, deferred_view, image_from_volume, vtk_image
 
+# Translated here: a worker must not (see tasks).
+FRAME = _("frame")
+NO_FRAME = _(
+    "the {what} has {size} voxels of {components} values, {dtype}; a video frame is one slice of "
+    "uint8 RGB or grey"
+)
+
 RAS_FROM_FRAME = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def require_frame(image: Image, what: str = "frame") -> Image:
+def require_frame(image: Image, what: str = FRAME) -> Image:
     """Return ``image`` if it is a video frame.
 
     Raises:
@@ -31,13 +39,17 @@ def require_frame(image: Image, what: str = "frame") -> Image:
     """
     if image.size[2] != 1 or image.array.dtype != np.uint8 or image.components not in (1, 3, 4):
         raise InputError(
-            f"the {what} has {'x'.join(map(str, image.size))} voxels of {image.components} values, "
-            f"{image.array.dtype}; a video frame is one slice of uint8 RGB or grey"
+            NO_FRAME.format(
+                what=what,
+                size="x".join(map(str, image.size)),
+                components=image.components,
+                dtype=image.array.dtype,
+            )
         )
     return image
 
 
-def upright(image: Image, what: str = "frame") -> Image:
+def upright(image: Image, what: str = FRAME) -> Image:
     """A one-slice image as the axial slice view shows it, with the matrix that keeps its place.
 
     Grey pictures get three equal channels; an alpha channel is dropped.
@@ -61,7 +73,7 @@ def upright(image: Image, what: str = "frame") -> Image:
     return Image(np.ascontiguousarray(picture), image.ras_from_ijk @ old_from_new)
 
 
-def frame_from_image(image: Image, what: str = "frame") -> NDArray[np.uint8]:
+def frame_from_image(image: Image, what: str = FRAME) -> NDArray[np.uint8]:
     """The picture (H, W, 3) of :func:`upright`.
 
     Raises:
@@ -82,8 +94,10 @@ def image_from_frame(frame: NDArray[np.uint8]) -> Image:
         frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
     ):
         raise InputError(
-            f"a frame has shape {frame.shape} and dtype {frame.dtype}; "
-            "(H, W, 3) RGB or (H, W) grey of uint8 was expected"
+            _(
+                "a frame has shape {shape} and dtype {dtype}; (H, W, 3) RGB or (H, W) grey of "
+                "uint8 was expected"
+            ).format(shape=frame.shape, dtype=frame.dtype)
         )
     return Image(frame[np.newaxis], RAS_FROM_FRAME)
 
@@ -108,8 +122,13 @@ def frames_from_sequence(
     for number in range(*slice(start, stop, step).indices(count)):
         data = node.GetNthDataNode(number)
         if data is None:
-            raise InputError(f"{describe(node)} lost frame {number} of {count} while it was read")
-        yield frame_from_image(image_from_volume(data), f"item {number} of {describe(node)}")
+            raise InputError(
+                _("{node} lost frame {number} of {count} while it was read").format(
+                    node=describe(node), number=number, count=count
+                )
+            )
+        what = _("item {number} of {node}").format(number=number, node=describe(node))
+        yield frame_from_image(image_from_volume(data), what)
 
 
 class FrameViews(Sequence[Image]):
@@ -165,21 +184,26 @@ def gathering_frames(
         InputError: as there.
     """
     numbers = range(_require_items(node))[:stop]
+    text = _("frame {number}/{total}")
     for number in numbers:
         volume = node.GetNthDataNode(number)
         if volume is None or not volume.IsA("vtkMRMLVolumeNode"):
             raise InputError(
-                f"{describe(node)} is no sequence of colour frames; choose another one"
+                _("{node} is no sequence of colour frames; choose another one").format(
+                    node=describe(node)
+                )
             )
         views.append(volume)
-        yield (number + 1) / len(numbers), f"frame {number + 1}/{len(numbers)}"
+        yield (number + 1) / len(numbers), text.format(number=number + 1, total=len(numbers))
 
 
 def _require_items(node: Any) -> int:
-    require_node(node, "vtkMRMLSequenceNode", "sequence")
+    require_node(node, "vtkMRMLSequenceNode", _("sequence"))
     count = int(node.GetNumberOfDataNodes())
     if count == 0:
-        raise InputError(f"{describe(node)} has no frames; load or record a video first")
+        raise InputError(
+            _("{node} has no frames; load or record a video first").format(node=describe(node))
+        )
     return count
 
 
@@ -208,7 +232,7 @@ def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
         browser.SetPlaybackRateFps(rate)
         browser.SetSelectedItemNumber(0)
     else:
-        require_node(browser, "vtkMRMLSequenceBrowserNode", "sequence browser")
+        require_node(browser, "vtkMRMLSequenceBrowserNode", _("sequence browser"))
         browser.AddSynchronizedSequenceNodeID(sequence.GetID())
     slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
     return browser
@@ -256,7 +280,9 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
             size than the first.
     """
     if not rate > 0:
-        raise InputError(f"the frame rate is {rate} per second, a positive one was expected")
+        raise InputError(
+            _("the frame rate is {rate} per second, a positive one was expected").format(rate=rate)
+        )
     sequence = new_node("vtkMRMLSequenceNode", name)
     sequence.SetIndexName("time")
     sequence.SetIndexUnit("s")
@@ -275,7 +301,9 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
             first_shape = image.array.shape
         elif image.array.shape != first_shape:
             raise InputError(
-                f"a frame has shape {np.shape(frame)}, the first had {first_shape[1:]}"
+                _("a frame has shape {shape}, the first had {first_shape}").format(
+                    shape=np.shape(frame), first_shape=first_shape[1:]
+                )
             )
         frame_node.SetAndObserveImageData(vtk_image(image.array))
         time = sequence.GetNumberOfDataNodes() / rate if seconds is None else seconds
@@ -285,7 +313,7 @@ def recording(name: str, rate: float = 25.0, browser: Any = None) -> Iterator[Ca
     try:
         yield append
         if frame_node is None:
-            raise InputError(f"no frame was recorded into {name!r}")
+            raise InputError(_("no frame was recorded into {name!r}").format(name=name))
         browse(sequence, browser, rate)
     except BaseException:
         slicer.mrmlScene.RemoveNode(sequence)

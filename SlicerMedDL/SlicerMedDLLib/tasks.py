@@ -1,9 +1,10 @@
 """Long work beside the window: a worker thread polled by a timer, or a process of its own.
 
 The function that runs takes ``progress`` and ``cancel`` keyword arguments, as everything long in
-``meddl`` does, works on arrays and touches neither MRML nor Qt. All callbacks arrive in the
-main thread. A logic gets its runner as an argument: :class:`TaskRunner` from a widget,
-:class:`SynchronousRunner` in scripts and tests.
+``meddl`` does, works on arrays and touches neither MRML nor Qt. Nor does it translate, which asks
+Qt's application: its texts are translated when its file is imported, in the language that Slicer
+has until it is started again. All callbacks arrive in the main thread. A logic gets its runner as
+an argument: :class:`TaskRunner` from a widget, :class:`SynchronousRunner` in scripts and tests.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class TaskRunner(VTKObservationMixin):
             InputError: a task is running.
         """
         if self.busy:
-            raise InputError("a task is running already; cancel it or wait until it is done")
+            raise InputError(_("a task is running already; cancel it or wait until it is done"))
         self._task = _Task(function, args, kwargs)
         self._callbacks = (on_done, on_progress, on_log, on_error, on_cancelled)
         self._watched = {node.GetID() for node in watch}

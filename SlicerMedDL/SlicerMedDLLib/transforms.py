@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from meddl.core.errors import InputError
@@ -17,12 +18,15 @@ from SlicerMedDLLib.nodes import describe, new_node, require_node
 def _matrix_to_world(transform_node: Any, owner: Any) -> Matrix:
     if not transform_node.IsTransformToWorldLinear():
         raise InputError(
-            f"{describe(owner)} is under a non-linear transform, a linear one was expected; "
-            "harden the transform first (Data module, Harden transform)"
+            _(
+                "{node} is under a non-linear transform, a linear one was expected; harden "
+                "the transform first (Data module, Harden transform)"
+            ).format(node=describe(owner))
         )
     matrix = vtk.vtkMatrix4x4()
     transform_node.GetMatrixTransformToWorld(matrix)
-    return affine(slicer.util.arrayFromVTKMatrix(matrix), f"the transform of {describe(owner)}")
+    what = _("the transform of {node}").format(node=describe(owner))
+    return affine(slicer.util.arrayFromVTKMatrix(matrix), what)
 
 
 def world_from_node(node: Any) -> Matrix:
@@ -47,7 +51,7 @@ def matrix_from_transform(node: Any) -> Matrix:
     Raises:
         InputError: no transform node, or one that is not linear.
     """
-    return _matrix_to_world(require_node(node, "vtkMRMLTransformNode", "transform"), node)
+    return _matrix_to_world(require_node(node, "vtkMRMLTransformNode", _("transform")), node)
 
 
 def transform_from_matrix(matrix: Matrix, name: str = "Transform", node: Any = None) -> Any:
@@ -66,7 +70,7 @@ def transform_from_matrix(matrix: Matrix, name: str = "Transform", node: Any = N
     if node is None:
         node = new_node("vtkMRMLLinearTransformNode", name)
     else:
-        require_node(node, "vtkMRMLLinearTransformNode", "linear transform")
+        require_node(node, "vtkMRMLLinearTransformNode", _("linear transform"))
     local = node_from_world(node) @ matrix
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(local))
     return node

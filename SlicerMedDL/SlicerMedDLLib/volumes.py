@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from meddl.core.errors import InputError
@@ -30,13 +31,19 @@ def deferred_view(node: Any) -> Callable[[], Image]:
     Raises:
         InputError: as :func:`view_of_volume`.
     """
-    require_node(node, "vtkMRMLVolumeNode", "volume")
+    require_node(node, "vtkMRMLVolumeNode", _("volume"))
     if node.GetClassName() not in _READABLE:
-        raise InputError(f"{describe(node)} was given, a scalar or colour volume was expected")
+        raise InputError(
+            _("{node} was given, a scalar or colour volume was expected").format(
+                node=describe(node)
+            )
+        )
     data = node.GetImageData()
     scalars = data.GetPointData().GetScalars() if data is not None else None
     if scalars is None or scalars.GetNumberOfTuples() == 0:
-        raise InputError(f"{describe(node)} holds no voxels; load or create its image first")
+        raise InputError(
+            _("{node} holds no voxels; load or create its image first").format(node=describe(node))
+        )
     shape, name = data.GetDimensions()[::-1], node.GetName()
     local_from_ijk = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(local_from_ijk)
@@ -84,8 +91,10 @@ def _storable(array: NDArray[Any]) -> NDArray[Any]:
             if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
                 return array.astype(dtype)
         raise InputError(
-            f"the image has integers from {low} to {high}, Slicer shows 32 bits at most; "
-            "convert it to floating point"
+            _(
+                "the image has integers from {low} to {high}, Slicer shows 32 bits at most; "
+                "convert it to floating point"
+            ).format(low=low, high=high)
         )
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -127,16 +136,22 @@ def volume_from_image(
     if image.components == 1 and image.array.ndim == 4:
         image = image.with_array(image.array[..., 0])
     if node is not None:
-        class_name = require_node(node, "vtkMRMLVolumeNode", "volume").GetClassName()
+        class_name = require_node(node, "vtkMRMLVolumeNode", _("volume")).GetClassName()
     elif class_name is None:
         class_name = SCALAR if image.components == 1 else VECTOR
     if (image.components > 1) != (class_name == VECTOR):
         raise InputError(
-            f"the image has {image.components} values per voxel, which does not fit the class "
-            f"{class_name}; select another output"
+            _(
+                "the image has {components} values per voxel, which does not fit the class "
+                "{class_name}; select another output"
+            ).format(components=image.components, class_name=class_name)
         )
     if class_name == LABELS and not np.issubdtype(image.array.dtype, np.integer):
-        raise InputError(f"a label map holds whole numbers, the image has {image.array.dtype}")
+        raise InputError(
+            _("a label map holds whole numbers, the image has {dtype}").format(
+                dtype=image.array.dtype
+            )
+        )
     data = vtk_image(image.array)
     local_from_world = np.eye(4) if node is None else node_from_world(node)
     local_from_ijk = slicer.util.vtkMatrixFromArray(local_from_world @ image.ras_from_ijk)

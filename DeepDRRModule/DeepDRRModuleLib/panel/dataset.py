@@ -74,8 +74,10 @@ class DatasetSection(Section):
         segmentation = self.widget.materials.segmentation()
         if self.widget.materials.models():
             raise InputError(
-                "a data set has no models of the scene in the beam; take their materials out, or "
-                "use the instruments of meddl drr dataset"
+                _(
+                    "a data set has no models of the scene in the beam; take their materials "
+                    "out, or use the instruments of meddl drr dataset"
+                )
             )
         labels, names = None, None
         if segmentation is not None:
@@ -97,7 +99,7 @@ class DatasetSection(Section):
         Raises:
             MedDLError: as :meth:`plan`, Dask is missing, or a task is running.
         """
-        require_installed("distributed", "a data set")
+        require_installed("distributed", _("a data set"))
         self.widget.start(
             datasets.write_plan,
             self._folder(),

@@ -162,8 +162,14 @@ class RadiographSection(Section):
         middle = tuple((n - 1) / 2 for n in carm.detector_size)
         if carm.principal_point not in (None, middle):
             raise InputError(
-                f"{describe(radiograph)} was taken with the principal point "
-                f"{carm.principal_point}, the panel has the middle {middle}; use the Python console"
+                _(
+                    "{node} was taken with the principal point {principal_point}, the "
+                    "panel has the middle {middle}; use the Python console"
+                ).format(
+                    node=describe(radiograph),
+                    principal_point=carm.principal_point,
+                    middle=middle,
+                )
             )
         ct = radiographs.ct_of(radiograph)
         segmentation = radiograph.GetNodeReference(radiographs.SEGMENTATION)

@@ -65,6 +65,7 @@ class CompareSection(Section):
             ):
                 table.setItem(row, column, qt.QTableWidgetItem(text))
             self.widget.log(
-                f"{one.name}: Dice {one.dice:.3f}, NSD {one.nsd:.3f}, HD95 {one.hd95:.2f} mm, "
-                f"{volumes} ml"
+                _(
+                    "{name}: Dice {dice:.3f}, NSD {nsd:.3f}, HD95 {hd95:.2f} mm, {volumes} ml"
+                ).format(name=one.name, dice=one.dice, nsd=one.nsd, hd95=one.hd95, volumes=volumes)
             )
