@@ -132,7 +132,7 @@ def test_seeds_of_files_lie_where_they_were_drawn(tmp_path_factory, image, seed,
     np.testing.assert_array_equal(read_seeds(path, image), seeds)
     beyond = apply(image.ras_from_ijk, [np.array(image.size) + 0.5])
     write_points(path.with_name("beyond.csv"), Points(("x",), beyond))
-    with pytest.raises(InputError, match="point 1 'x'.*outside of the image"):
+    with pytest.raises(InputError, match=r"point 1 'x'.*outside of the image"):
         read_seeds(path.with_name("beyond.csv"), image)
 
 
