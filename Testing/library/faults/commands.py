@@ -99,19 +99,19 @@ JOBS = {
     " --pixel-spacing 6",
     "desmoke image": "desmoke image IN/frames --output OUT --method classical",
 }
-SMALL = "--device cpu --epochs 2 --checkpoint-steps 1"
+SMALL = "--device cpu --checkpoint-steps 1 --epochs"
 # What is killed, too. Their output, not their memory or disk, differs from that of the others.
 KILLED = {
     "endodepth frames": "endodepth frames IN/videos/a.avi --output OUT/frames --overwrite",
     "endodepth render": "endodepth render --output OUT/sinus --frames 2 --size 24,32 --points 20",
     "monodepth render-rooms": "monodepth render-rooms --output OUT/rooms --pairs 2 --size 24,32",
     "drr materials train": "drr materials train --output OUT --patches 4 --side 16 --width 4"
-    f" --batch-size 2 {SMALL}",
+    f" --batch-size 2 {SMALL} 2",
     "drr scatter train": "drr scatter train --model network --output OUT --examples 8"
-    f" --photons 1000 --width 4 --batch-size 2 {SMALL}",
-    "deepigeos generalist": f"deepigeos generalist --output OUT --images 4 --together 2 {SMALL}",
+    f" --photons 1000 --width 4 --batch-size 2 {SMALL} 2",
+    "deepigeos generalist": f"deepigeos generalist --output OUT --images 8 --together 2 {SMALL} 1",
     "endodepth train-rendered": "endodepth train-rendered --output OUT --architecture light"
-    f" --scenes 3 --views 2 --batch-size 2 {SMALL}",
+    f" --scenes 3 --views 2 --batch-size 2 {SMALL} 2",
 }
 TRAININGS = [
     *(job for job in (*JOBS, *KILLED) if job.endswith("train")),

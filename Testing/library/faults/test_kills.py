@@ -41,10 +41,16 @@ def shown(folder: Path) -> list[Path]:
     return [name for name in names if not any(part[0] == "." for part in name.parts)]
 
 
+def run_of(job: str, folder: Path) -> Path:
+    """The folder of a training's run."""
+    return folder / "run" if job == "drr scatter train" else folder  # beside its examples
+
+
 def results(job: str, folder: Path) -> dict[str, Any]:
     """What two runs of a job must have in common."""
     if job not in TRAININGS:
         return {str(name): digest(folder / name) for name in shown(folder)}
+    folder = run_of(job, folder)
     checkpoint = latest_checkpoint(folder)
     assert checkpoint is not None
     history = (folder / "history.jsonl").read_text().splitlines()
@@ -61,6 +67,7 @@ def check_whole(job: str, folder: Path, expected: dict[str, Any]) -> None:
         if name.suffix == ".json":
             read_json(folder / name)
     if job in TRAININGS:
+        folder = run_of(job, folder)
         checkpoint = latest_checkpoint(folder)
         if checkpoint is not None:
             load_checkpoint(checkpoint)
