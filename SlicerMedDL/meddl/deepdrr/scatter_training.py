@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_path
+from meddl.core.files import atomic_path, claimed_folder, remove_leftovers
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
 from meddl.core.weights import Card
@@ -116,13 +116,15 @@ def train_network(
     if parameters.examples <= held_out:
         raise InputError(f"{parameters.examples} examples are too few")
     folder = make_folder(Path(folder))
-    table = load_examples(
-        folder / "examples.npz",
-        parameters.examples,
-        parameters.photons,
-        subprogress(progress, 0, 0.8),
-        cancel,
-    )
+    with claimed_folder(folder):
+        remove_leftovers(folder)
+        table = load_examples(
+            folder / "examples.npz",
+            parameters.examples,
+            parameters.photons,
+            subprogress(progress, 0, 0.8),
+            cancel,
+        )
     seed_everything(parameters.seed)
     network = ScatterNet(parameters.width)
     optimizer = torch.optim.AdamW(

@@ -23,10 +23,10 @@ def remove_table(ct: Image) -> Image:
     thicker than 12 mm that touches the skin stays.
 
     Args:
-        ct: scalar volume in HU.
+        ct: scalar volume in HU; of a type that cannot hold -1000 a wider one is returned.
     """
     inside = body_mask(ct)
-    values = ct.array.copy()
+    values = ct.array.astype(np.result_type(ct.array.dtype, np.int16))
     values[~inside] = AIR
     return ct.with_array(values)
 

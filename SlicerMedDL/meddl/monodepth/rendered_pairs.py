@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import read_json, write_json
+from meddl.core.files import (
+    claimed_folder,
+    read_json,
+    remove_leftovers,
+    visible,
+    write_json,
+)
 from meddl.core.image import Image
 from meddl.core.parameters import parameter, to_dict, validate
 from meddl.core.pictures import RAS_FROM_PICTURE, write_picture
@@ -44,39 +50,48 @@ def render_pairs(
 ) -> Path:
     """Write ``color/000000.png`` (RGB) and ``depth/000000.png`` (16 bit, mm) and so on.
 
-    A folder that was left half done goes on where it stopped. ``rooms.json`` holds the parameters,
-    ``pairs.yaml`` the data section of a training configuration.
+    A folder that was left half done goes on where it stopped. ``rooms.json`` holds the parameters.
 
     Raises:
-        FileError: the folder holds something else, or cannot be written.
+        FileError: the folder holds something else, cannot be written, or another run is at work
+            there.
         InputError: a bad parameter, or a folder that was begun with others (other than ``pairs``).
         Cancelled: between two pictures.
     """
     folder, parameters = Path(folder), validate(parameters)
-    record = {**to_dict(parameters), "depth_scale": MM_PER_M}
+    if folder.exists() and not folder.is_dir():
+        raise FileError(f"{folder} is a file; choose another output")
+    with claimed_folder(make_folder(folder)):
+        _begin(folder, {**to_dict(parameters), "depth_scale": MM_PER_M})
+        numbers = range(parameters.pairs)
+        for number in steps(numbers, parameters.pairs, "rendering room", progress, cancel):
+            if not (folder / COLOUR.format(number)).exists():  # written after its depth
+                _render_pair(folder, parameters, number)
+    return folder
+
+
+def _render_pair(folder: Path, parameters: RoomPairs, number: int) -> None:
+    height, width = parameters.size
+    rng = np.random.default_rng([parameters.seed, number])
+    room = random_room(rng)
+    pose = random_pose(room, rng)
+    intrinsics = intrinsics_of(height, width, parameters.focal)
+    light, depth = render_room(room, intrinsics, (height, width), pose, number)
+    millimetres = np.round(np.minimum(depth, 65.535) * MM_PER_M).astype(np.uint16)
+    write_picture(folder / DEPTH.format(number), Image(millimetres[None], RAS_FROM_PICTURE))
+    picture = Image(develop(light, rng)[None], RAS_FROM_PICTURE)
+    write_picture(folder / COLOUR.format(number), picture)
+
+
+def _begin(folder: Path, record: dict[str, object]) -> None:
     if (folder / RECORD).exists():
         _check_same(folder, record)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif visible(folder):
         raise FileError(f"{folder} exists and holds no rendered rooms; choose another folder")
+    remove_leftovers(folder)
+    write_json(folder / RECORD, record)  # first: a folder without it is taken for another's
     for name in ("color", "depth"):
         make_folder(folder / name)
-    write_json(folder / RECORD, record)
-    height, width = parameters.size
-    intrinsics = intrinsics_of(height, width, parameters.focal)
-    numbers = range(parameters.pairs)
-    for number in steps(numbers, parameters.pairs, "rendering room", progress, cancel):
-        colour_file = folder / COLOUR.format(number)
-        if colour_file.exists():  # written after its depth
-            continue
-        rng = np.random.default_rng([parameters.seed, number])
-        room = random_room(rng)
-        pose = random_pose(room, rng)
-        light, depth = render_room(room, intrinsics, (height, width), pose, number)
-        millimetres = np.round(np.minimum(depth, 65.535) * MM_PER_M).astype(np.uint16)
-        picture = Image(millimetres[None], RAS_FROM_PICTURE)
-        write_picture(folder / DEPTH.format(number), picture)
-        write_picture(colour_file, Image(develop(light, rng)[None], RAS_FROM_PICTURE))
-    return folder
 
 
 def _check_same(folder: Path, record: dict[str, object]) -> None:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from meddl.core import (
     CancelToken,
+    DeviceError,
     Mesh,
     atomic_folder,
     atomic_path,
     choose_device,
     explain_writer,
+    list_devices,
     list_series,
     probe_video,
     read_dicom,
@@ -170,3 +172,17 @@ def test_a_device_that_is_chosen_has_what_was_asked_for(needed):
     fits = needed <= device.free_bytes // 2
     if fits:
         assert replace(choose_device("auto", needed), reason="").free_bytes >= needed
+
+
+@few
+@given(st.integers(0, 2**62))
+def test_every_device_that_is_listed_is_chosen_by_its_name_if_it_has_the_room(needed):
+    devices = list_devices()
+    assert devices[-1].name == "cpu" and len({device.name for device in devices}) == len(devices)
+    for device in devices:
+        assert 0 < device.free_bytes <= device.total_bytes
+        if needed > device.total_bytes:
+            with pytest.raises(DeviceError, match=device.name):
+                choose_device(device.name, needed)
+        elif needed < device.free_bytes // 2:
+            assert choose_device(device.name, needed).name == device.name

@@ -261,7 +261,10 @@ def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):
     from meddl.deepdrr.scatter_training import train_network
 
     small = ScatterTraining(examples=8, photons=1000, width=4, epochs=1, batch_size=2, device="cpu")
+    left = tmp_path / ".part-examples.npz"  # of a run that was killed
+    left.touch()
     history = train_network(tmp_path, small)
+    assert not left.exists()
     assert np.isfinite(history[-1]["validation/loss"])
     weights = tmp_path / "run" / "best" / "scatter-network.safetensors"
     inputs, kernel = features(truth[0])

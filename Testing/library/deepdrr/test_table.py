@@ -45,6 +45,14 @@ def test_a_volume_without_a_body_is_left_alone():
     np.testing.assert_array_equal(remove_table(air).array, air.array)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16])
+def test_types_without_negative_hundreds_are_widened(dtype):
+    ct, _ = phantom(3.0)
+    signed = remove_table(ct.with_array(np.clip(ct.array, 0, 100).astype(np.int16)))
+    found = remove_table(ct.with_array(np.clip(ct.array, 0, 100).astype(dtype)))
+    np.testing.assert_array_equal(found.array, signed.array)
+
+
 def test_the_option_of_the_decomposition():
     ct, body = phantom(3.0)
     with_table = decompose(ct).density

@@ -42,7 +42,7 @@ RENDERING = ("meddl.cli.drr", "meddl.deepdrr.radiograph", "meddl.deepdrr.project
 
 def imports_of(arguments: Sequence[str]) -> tuple[str, ...]:
     """The modules that a command is going to import."""
-    training = TRAINING_IMPORTS if arguments[1] == "train" else ()
+    training = TRAINING_IMPORTS if "--epochs" in arguments or arguments[1] == "train" else ()
     system = {"deepigeos": MONAI, "drr": RENDERING, "endodepth": ENDO}.get(arguments[0], ())
     return (*IMPORTS, *training, *system)
 
@@ -99,6 +99,25 @@ JOBS = {
     " --pixel-spacing 6",
     "desmoke image": "desmoke image IN/frames --output OUT --method classical",
 }
+SMALL = "--device cpu --checkpoint-steps 1 --epochs"
+# What is killed, too. Their output, not their memory or disk, differs from that of the others.
+KILLED = {
+    "endodepth frames": "endodepth frames IN/videos/a.avi --output OUT/frames --overwrite",
+    "endodepth render": "endodepth render --output OUT/sinus --frames 2 --size 24,32 --points 20",
+    "monodepth render-rooms": "monodepth render-rooms --output OUT/rooms --pairs 2 --size 24,32",
+    "drr materials train": "drr materials train --output OUT --patches 4 --side 16 --width 4"
+    f" --batch-size 2 {SMALL} 2",
+    "drr scatter train": "drr scatter train --model network --output OUT --examples 8"
+    f" --photons 1000 --width 4 --batch-size 2 {SMALL} 2",
+    "deepigeos generalist": f"deepigeos generalist --output OUT --images 8 --together 2 {SMALL} 1",
+    "endodepth train-rendered": "endodepth train-rendered --output OUT --architecture light"
+    f" --scenes 3 --views 2 --batch-size 2 {SMALL} 2",
+}
+TRAININGS = [
+    *(job for job in (*JOBS, *KILLED) if job.endswith("train")),
+    "deepigeos generalist",
+    "endodepth train-rendered",
+]
 
 
 class CommandServer:
@@ -169,7 +188,7 @@ def write_input(folder: Path) -> Path:
 def arguments(job: str, source: Path, output: Path) -> list[str]:
     """The command of a job."""
     places = {"IN": str(source), "OUT": str(output)}
-    words = JOBS[job].split()
+    words = {**JOBS, **KILLED}[job].split()
     return [
         places.get(head, head) + slash + rest
         for head, slash, rest in (word.partition("/") for word in words)

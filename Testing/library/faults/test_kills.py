@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from library.faults.commands import JOBS, CommandServer, arguments
+from library.faults.commands import JOBS, KILLED, TRAININGS, CommandServer, arguments
 from meddl.core.errors import FileError
 from meddl.core.files import read_json, visible
 from meddl.core.optional import is_installed
@@ -27,7 +27,8 @@ from meddl.core.checkpoint import latest_checkpoint, load_checkpoint
 
 Run = Callable[..., dict[str, Any]]
 SINGLE = ("desmoke video", "desmoke video mp4", "desmoke image", "drr render")
-RESUMABLE = [job for job in JOBS if job not in SINGLE]
+RESUMABLE = [job for job in JOBS if job not in SINGLE] + [job for job in KILLED if job in TRAININGS]
+SLOW = [job for job in KILLED if job in TRAININGS]  # half a minute to minutes each time
 
 
 def digest(path: Path) -> str:
@@ -40,10 +41,16 @@ def shown(folder: Path) -> list[Path]:
     return [name for name in names if not any(part[0] == "." for part in name.parts)]
 
 
+def run_of(job: str, folder: Path) -> Path:
+    """The folder of a training's run."""
+    return folder / "run" if job == "drr scatter train" else folder  # beside its examples
+
+
 def results(job: str, folder: Path) -> dict[str, Any]:
     """What two runs of a job must have in common."""
-    if not job.endswith("train"):
+    if job not in TRAININGS:
         return {str(name): digest(folder / name) for name in shown(folder)}
+    folder = run_of(job, folder)
     checkpoint = latest_checkpoint(folder)
     assert checkpoint is not None
     history = (folder / "history.jsonl").read_text().splitlines()
@@ -59,7 +66,8 @@ def check_whole(job: str, folder: Path, expected: dict[str, Any]) -> None:
     for name in shown(folder):
         if name.suffix == ".json":
             read_json(folder / name)
-    if job.endswith("train"):
+    if job in TRAININGS:
+        folder = run_of(job, folder)
         checkpoint = latest_checkpoint(folder)
         if checkpoint is not None:
             load_checkpoint(checkpoint)
@@ -106,7 +114,9 @@ def crash(server: CommandServer, job: str, source: Path, folder: Path, expected,
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("job", ["desmoke synthesize", "desmoke video"])
+@pytest.mark.parametrize(
+    "job", ["desmoke synthesize", "desmoke video", "endodepth frames", "monodepth render-rooms"]
+)
 def test_killed_at_a_change_of_files(server, source, whole, tmp_path, job):
     expected, answer = whole(job)
     moment = int(np.random.default_rng(len(job)).integers(answer["changes"]))
@@ -114,11 +124,12 @@ def test_killed_at_a_change_of_files(server, source, whole, tmp_path, job):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", [*JOBS, *KILLED])
 def test_killed_at_many_changes_and_moments(server, source, whole, tmp_path, job):
     expected, answer = whole(job)
     rng = np.random.default_rng(len(job))
     several = 4 if job == "drr dataset" else 12  # that one starts processes of its own
+    several = 1 if job in SLOW else several
     for number in rng.permutation(answer["changes"])[: 2 * several]:
         crash(server, job, source, tmp_path / "out", expected, kill_at=int(number))
     for seconds in rng.uniform(0, answer["seconds"], several):

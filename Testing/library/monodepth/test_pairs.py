@@ -9,7 +9,9 @@ import pytest
 import scipy.io
 
 from meddl.core import FileError, Image, InputError, write_image
+from meddl.core.files import PART
 from meddl.core.pictures import write_picture
+from meddl.monodepth import RoomPairs, render_pairs, rendered_pairs
 from meddl.monodepth.nyu import NyuPairs, read_split
 from meddl.monodepth.pairs import (
     FilePairs,
@@ -129,6 +131,22 @@ def test_shrinking_averages_colours_and_picks_depths():
     small, picked = shrink(colour, depth, (2, 2))
     np.testing.assert_array_equal(small[..., 0], [[200, 0], [200, 0]])
     np.testing.assert_array_equal(picked, depth[np.ix_([1, 3], [3, 5])])
+
+
+def test_rooms_that_ended_before_their_record_go_on(tmp_path, monkeypatch):
+    folder, rooms = tmp_path / "rooms", RoomPairs(pairs=1, size=(24, 32))
+
+    def killed(path, data):
+        (path.parent / f"{PART}x").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rendered_pairs, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            render_pairs(folder, rooms)
+    render_pairs(folder, rooms)
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert names == {"rooms.json", "color/000000.png", "depth/000000.png"}
 
 
 def test_prepared_pairs_are_cached_and_augmented_as_published(tmp_path):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from meddl.core import Image
+from meddl.core import Image, InputError
 from meddl.core.geometry import compose
 from meddl.core.pinhole import pixel_centres
 from meddl.rendering import (
@@ -16,6 +17,7 @@ from meddl.rendering import (
     DistanceField,
     Light,
     Scene,
+    Sensor,
     abdomen,
     camera_path,
     colon,
@@ -31,6 +33,7 @@ from meddl.rendering import (
     surface,
 )
 from meddl.rendering.distance_field import sample
+from meddl.rendering.sensor import BRIGHTEST, GAMMA, PERCENTILE, SHOULDER
 from properties import examples
 
 from .analytic_fields import ball, scene_of
@@ -113,3 +116,22 @@ def test_a_lumen_of_labels_is_where_the_labels_are(spacing, radius, origin):
 def test_an_appearance_is_that_of_its_generator(seed, size):
     one, other = (random_appearance(np.random.default_rng(seed), size) for _ in range(2))
     assert one == other and all(0 <= c <= 1 for c in one.colour)
+
+
+@few
+@given(sizes, seeds, st.floats(-0.5, 1), st.tuples(*[st.floats(0.5, 2)] * 3), st.floats(0.01, 100))
+def test_a_sharp_sensor_gives_each_pixel_its_gain_and_gamma(size, seed, exposure, balance, unit):
+    if exposure <= 0:
+        with pytest.raises(InputError, match="a positive number was expected"):
+            Sensor(exposure)
+        return
+    sensor = Sensor(exposure, balance, vignetting=0, blur=0, electrons=np.inf, read_noise=0)
+    light = np.random.default_rng(seed).uniform(0.01, 2, (*size, 3))
+    gain = exposure / np.percentile(light.mean(-1), PERCENTILE)
+    linear = np.minimum(gain * light, BRIGHTEST) * balance
+    rest = 1 - SHOULDER
+    shoulder = 1 - rest * np.exp((SHOULDER - linear) / rest)
+    expected = 255 * np.where(linear > SHOULDER, shoulder, linear) ** (1 / GAMMA)
+    # The unit of the radiance does not matter.
+    found = expose((unit * light).astype(np.float32), sensor, np.random.default_rng(seed))
+    np.testing.assert_allclose(found, expected, atol=0.52)
