@@ -19,7 +19,9 @@ from .pages import PAGES, blocks
 
 TESTS = Path(__file__).resolve().parents[1]
 LIBRARY = TESTS.parent / "SlicerMedDL" / "meddl"
-ROOMS = ("core", "deepdrr", "deepigeos", "desmoke", "endodepth", "geodesic", "rendering")
+ROOMS = (
+    "core", "deepdrr", "deepigeos", "desmoke", "endodepth", "geodesic", "monodepth", "rendering",
+)  # fmt: skip
 
 # What no property is drawn for, and why.
 EXEMPT = {
@@ -43,11 +45,16 @@ EXEMPT = {
         [
             "desmoke.training.train_desmoker",
             "endodepth.training.train_network",
+            "monodepth.training.train_monodepth",
         ],
         "trains for longer than an example may take; its Trainer is drawn",
     ),
     **dict.fromkeys(
-        ["desmoke.training_config.read_plan", "endodepth.training_config.make_plan"],
+        [
+            "desmoke.training_config.read_plan",
+            "endodepth.training_config.make_plan",
+            "monodepth.training_config.read_plan",
+        ],
         "reads settings and folders, no arrays; records of settings are drawn",
     ),
     "endodepth.sfm.run_sfm": "needs pictures of one scene, made by hand, and half a minute",
