@@ -238,7 +238,10 @@ def _encode(
     height, width = first.shape[:2]
     with av.open(str(path.absolute()), "w", format="mp4") as output:
         fraction = Fraction(rate).limit_denominator(1001)
-        stream = output.add_stream("libx264", rate=fraction, options={"crf": "18"})
+        # x264's macroblock tree reads memory that nothing was written to beside small pictures: of
+        # 60 encodings of the same frames, 10 different ones (80 x 64), 3 of 30 (320 x 240).
+        options = {"crf": "18", "mbtree": "0"}
+        stream = output.add_stream("libx264", rate=fraction, options=options)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
         stream.codec_context.colorspace = _BT601

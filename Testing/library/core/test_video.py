@@ -9,6 +9,7 @@ from importlib import metadata
 import av
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from meddl.core import (
     Cancelled,
@@ -272,3 +273,17 @@ def test_an_avi_of_odd_size_keeps_its_colours_to_the_rim(tmp_path, size):
     write_frames(tmp_path / "x.avi", frames, 25)
     found = np.stack(list(read_frames(tmp_path / "x.avi"))).astype(int)
     assert found.shape == frames.shape and np.abs(found - frames).max() < 16
+
+
+def test_the_same_frames_make_the_same_mp4(tmp_path):
+    """Whatever lies in the memory that the encoder gets: reading between leaves other remains."""
+    rng = np.random.default_rng(0)
+    frames = [gaussian_filter(rng.normal(128, 200, (64, 80, 3)), (3, 3, 0)) for _ in range(10)]
+    pictures = [np.clip(frame, 0, 255).astype(np.uint8) for frame in frames]
+    files = set()
+    for number in range(25):
+        path = tmp_path / f"{number}.mp4"
+        write_frames(path, pictures, 10)
+        list(read_frames(path))
+        files.add(path.read_bytes())
+    assert len(files) == 1
