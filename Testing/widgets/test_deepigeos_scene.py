@@ -270,11 +270,20 @@ def test_a_session_goes_on_when_the_volume_is_renamed_and_not_when_it_changes(wo
     assert (work.preview() == work.truth[::-1]).all()
 
 
-def test_a_saved_scene_resumes_the_session(scene: Any, tmp_path: Any) -> None:
+@pytest.mark.parametrize("begun_by", ["strokes", "a box"])
+def test_a_saved_scene_resumes_the_session(scene: Any, tmp_path: Any, begun_by: str) -> None:
     path = tmp_path / "session.mrb"
     with editing() as work:
-        work.stroke(*IN_BALL)
-        work.stroke(*AROUND, button="right")
+        if begun_by == "a box":
+            work.session.method = "crf"
+            work.session.box = box_about_the_target(work)
+            until(lambda: work.ui.initialiseButton.enabled)
+            work.ui.initialiseButton.click()
+            work.wait()
+            assert dice(work.preview(), work.truth) > 0.93
+        else:
+            work.stroke(*IN_BALL)
+            work.stroke(*AROUND, button="right")
         work.wait()
         shown, strokes = work.preview(), work.drawn()
         assert slicer.util.saveScene(str(path))
@@ -383,7 +392,7 @@ def test_a_box_initialises(work: Any) -> None:
     assert (work.mask() == first).all()
 
 
-def test_a_box_is_saved_and_initialises_again(work: Any, tmp_path: Any) -> None:
+def test_a_box_initialises_again_for_another_method(work: Any) -> None:
     work.session.method = "crf"
     work.session.box = box_about_the_target(work)
     until(lambda: work.ui.initialiseButton.enabled)
