@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from meddl import __version__
 from meddl.cli import console
-from meddl.core.devices import require_memory
+from meddl.core.devices import address_space, require_memory
 from meddl.core.errors import Cancelled, InputError, MedDLError, one_line, out_of_memory
 from meddl.core.progress import CancelToken
 
@@ -84,6 +84,9 @@ environment variables:
 # With less, libraries in C++ end the process before anything can be said: LLVM, compiling, did so
 # with up to 116 MB, the loader with 2; Dask's threads hung with 10.
 LEAST_MEMORY = 256_000_000
+# What loading PyTorch, the largest library, takes of the address space besides; where a limit of it
+# (ulimit -v) is met on the way, it ends the process at times, too.
+LIBRARIES = 640_000_000
 
 # Of the disk and its rights, which are nobody's defect.
 STORAGE = {
@@ -186,7 +189,8 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit as done:  # --help
         return int(done.code or 0)
     if arguments[0] in SYSTEMS:
-        require_memory(LEAST_MEMORY, "a command")
+        unloaded = address_space() is not None and "torch" not in sys.modules
+        require_memory(LEAST_MEMORY + unloaded * LIBRARIES, "a command")
     token = CancelToken()
     with _signals_cancel(token), console.session(args) as progress:
         args.cancel, args.progress = token, progress

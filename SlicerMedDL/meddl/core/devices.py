@@ -36,8 +36,8 @@ class Device:
     reason: str = ""
 
 
-def _address_space() -> int | None:
-    """RLIMIT_AS in bytes, None without one."""
+def address_space() -> int | None:
+    """The limit of this process's address space (``ulimit -v``) in bytes, None without one."""
     try:
         import resource
     except ImportError:  # Windows has no resource module
@@ -65,7 +65,7 @@ def _cpu() -> Device:
     used = psutil.Process().memory_info()
     total = min([memory.total, *_limits()])
     free = min(memory.available, total - used.rss)
-    space = _address_space()
+    space = address_space()
     if space is not None:  # it counts what is mapped, gigabytes with torch, not what is in use
         total, free = min(total, space), min(free, space - used.vms)
     free = max(free, 0)
