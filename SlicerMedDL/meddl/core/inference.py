@@ -287,9 +287,9 @@ def load_engine(
     for name in wanted:
         try:
             run = runners[name]()
-        except DependencyError:
-            raise
         except Exception as error:  # a converter's own types; only torch takes every network
+            if engine != "auto" and isinstance(error, DependencyError):
+                raise
             if engine != "auto":
                 raise InputError(f"{name} cannot run this network ({one_line(error)})") from error
             logger.warning("engine %s skipped: %s", name, one_line(error))

@@ -8,6 +8,7 @@ the R-Net corrects the one before.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import expit, logit
 
 from meddl.core.devices import choose_device
+from meddl.core.errors import DependencyError, InputError, one_line
 from meddl.core.optional import is_installed, require_installed
 from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepigeos.crf import refine
@@ -28,6 +30,8 @@ from meddl.deepigeos.methods import P_NET, R_NET, with_hints
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 GRID = 64  # voxels along the longest side of the coarse grid
 MULTIPLE = 8  # its sides are multiples of it
@@ -214,6 +218,10 @@ def _network(weights: str, device: str) -> Any:
     from meddl.deepigeos.generalist_network import load_p_net
 
     network = load_p_net(weights)
-    engine = "openvino" if device == "cpu" and is_installed("openvino") else "torch"
     example = np.zeros((1, network.channels, 32, 32, 32), np.float32)
-    return load_engine(network, example, engine=engine, device=device)
+    if device == "cpu" and is_installed("openvino"):
+        try:
+            return load_engine(network, example, engine="openvino", device=device)
+        except (DependencyError, InputError) as error:  # a broken installation, another processor
+            logger.warning("PyTorch takes the place of OpenVINO: %s", one_line(error))
+    return load_engine(network, example, engine="torch", device=device)

@@ -102,6 +102,18 @@ def test_an_engine_out_of_tolerance_or_that_fails_is_skipped(network, monkeypatc
         load_engine(network, images(1, 3, 16, 16), "onnxruntime")
 
 
+def test_an_engine_that_is_there_and_does_not_import_is_skipped(network, monkeypatch, caplog):
+    def damaged():
+        raise DependencyError("openvino does not import here")
+
+    monkeypatch.setattr(inference, "installed_engines", lambda: ["torch", "openvino"])
+    monkeypatch.setattr(inference, "_openvino", damaged)
+    assert load_engine(network, images(1, 3, 16, 16)).name == "torch"
+    assert "openvino skipped: openvino does not import here" in caplog.text
+    with pytest.raises(DependencyError, match="does not import here"):
+        load_engine(network, images(1, 3, 16, 16), "openvino")
+
+
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_frozen_size_is_noticed_and_left_to_torch(name, caplog):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from meddl.core import read_image
-from meddl.core.errors import Cancelled, InputError
+from meddl.core import inference, read_image
+from meddl.core.errors import Cancelled, DependencyError, InputError
 from meddl.core.metrics import dice
 from meddl.core.progress import CancelToken
 from meddl.core.weights import find_weights, read_card
 from meddl.deepigeos.encoding import CHANNELS
-from meddl.deepigeos.generalist import CoarseGrid, one_channel
+from meddl.deepigeos.generalist import CoarseGrid, _network, one_channel
 from meddl.deepigeos.generalist_network import ScribbleNet, load_p_net, widened_p_net
 from meddl.deepigeos.generalist_training import (
     GeneralistTraining,
@@ -160,3 +160,14 @@ def test_a_cancelled_method_can_be_called_again() -> None:
     with pytest.raises(Cancelled):
         method(seeds, cancel=token)
     np.testing.assert_array_equal(method(seeds), method(seeds))
+
+
+def test_a_damaged_openvino_leaves_the_work_to_pytorch(monkeypatch, caplog) -> None:
+    def damaged() -> None:
+        raise DependencyError("openvino does not import here")
+
+    monkeypatch.setattr("meddl.deepigeos.generalist.is_installed", lambda name: True)
+    monkeypatch.setattr(inference, "_openvino", damaged)
+    engine = _network.__wrapped__(P_NET, "cpu")
+    assert engine.name == "torch"
+    assert "PyTorch takes the place of OpenVINO: openvino does not import here" in caplog.text
