@@ -14,19 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import Cancelled, InputError
-from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepigeos import roi as regions
-from meddl.deepigeos.anchors import anchored_seeds
-from meddl.deepigeos.box_hints import box_hints, with_room
-from meddl.deepigeos.composition import INSIDE, compose, label_boxes, seeds_against_the_rest
+from meddl.deepigeos.composition import INSIDE, compose, label_boxes
+from meddl.deepigeos.estimation import Estimator
 from meddl.deepigeos.history import Action, Bytes, Estimate, History, difference, estimate_change
 from meddl.deepigeos.marks import Indices, label_map, voxels
-from meddl.deepigeos.methods import BACKGROUND, FOREGROUND, Maker, Method, make_method
+from meddl.deepigeos.methods import BACKGROUND, Maker
 from meddl.deepigeos.roi import Box
 
-CORNER = Box((0, 0, 0), (1, 1, 1))
 MOST_SEGMENTS = 254  # a label map of seeds has 1 for background and segment + 1
 
 
@@ -71,15 +68,13 @@ class InteractiveSession:
         self.roi = regions.parse_roi(roi, image.array.shape)
         self.weights, self.device, self.method = weights, device, method
         self._shape = image.array.shape[:3]
-        self._spacing = tuple(float(step) for step in image.spacing[::-1])
         self._seeds: Bytes = np.zeros(self._shape, np.uint8)
         self._frozen: Bytes = np.zeros(self._shape, np.uint8)
         self._initial = None if initial is None else label_map(initial, image, "initial labels")
         self._labels = np.zeros_like(self._seeds) if initial is None else self._initial.copy()  # type: ignore[union-attr]
         self._initial_boxes = label_boxes(self._initial)
         self._estimates: dict[int, Estimate] = {}
-        self._methods: dict[int, tuple[Box, Method]] = {}
-        self._example: Method | None = None
+        self._estimator = Estimator(self.image, self.roi, method, weights, device)
         self._history = History()
         self.interrupted = False  # whether the last call was cancelled
         self.changed: Box | None = None  # where the last call may have changed labels
@@ -177,11 +172,11 @@ class InteractiveSession:
         box = self._box_of_target(roi)
         self.changed = None
         try:
-            if self._classes:
+            if self._estimator.classes:
                 box = box or regions.whole(self._shape)
-                self._commit({segment: self._segmented(segment, box, progress, cancel)}, box, {})
+                self._commit({segment: self._estimated(segment, box, progress, cancel)}, box, {})
             elif box is not None:
-                estimate = self._started(segment, box, progress, cancel)
+                estimate = self._estimator.started(segment, box, self._seeds, progress, cancel)
                 changed = self._set_initial(segment, estimate)
                 self._commit({segment: estimate}, changed["initial"].box, changed)
             self.interrupted = False
@@ -252,7 +247,7 @@ class InteractiveSession:
     @property
     def can_start_in_box(self) -> bool:
         """Whether :meth:`predict` can start without seeds, if it gets a box about the target."""
-        return bool(self._classes) or bool(getattr(self._asked, "takes_hints", False))
+        return self._estimator.can_start_in_box
 
     @property
     def predictable(self) -> range:
@@ -261,22 +256,9 @@ class InteractiveSession:
         Those that trained weights have a class for; with a region of interest of the session's
         own the first, for other methods that can start from a box; else none.
         """
-        if not self._classes and self.roi is not None and self.can_start_in_box:
+        if not self._estimator.classes and self.roi is not None and self.can_start_in_box:
             return range(1, 2)
-        return self._classes
-
-    @property
-    def _classes(self) -> range:
-        """The segments that trained weights have a class for."""
-        seeded = getattr(self._asked, "needs_seeds", True)
-        return range(1, 1 + (0 if seeded else getattr(self._asked, "classes", 1)))
-
-    @property
-    def _asked(self) -> Method:
-        """The method for one voxel, which is made at once, to ask what it can."""
-        if self._example is None:
-            self._example = self._made(1, CORNER)
-        return self._example
+        return self._estimator.classes
 
     @property
     def can_undo(self) -> bool:
@@ -330,7 +312,7 @@ class InteractiveSession:
             estimates = {}
             for count, (segment, region) in enumerate(concerned.items()):
                 part = subprogress(progress, count / len(concerned), (count + 1) / len(concerned))
-                estimates[segment] = self._segmented(segment, region, part, cancel)
+                estimates[segment] = self._estimated(segment, region, part, cancel)
         except BaseException:
             seeds[indices] = old
             raise
@@ -356,64 +338,17 @@ class InteractiveSession:
         return concerned
 
     def _around(self, box: Box) -> Box:
-        return regions.around(box, self._spacing, self._shape)
+        return regions.around(box, self._estimator.spacing, self._shape)
 
-    def _method(self, segment: int, box: Box) -> Method:
-        """The method prepared for a segment's region; the one of the last call if it is that."""
-        made = self._methods.get(segment)
-        if made is None or made[0] != box:
-            made = self._methods[segment] = box, self._made(segment, box)
-        return made[1]
-
-    def _made(self, segment: int, box: Box) -> Method:
-        crop = self.image.array[box.slices]
-        volume = np.ascontiguousarray(crop.reshape(*box.shape, -1), dtype=np.float32)
-        ras_from_ijk = self.image.ras_from_ijk.copy()
-        ras_from_ijk[:3, 3] = apply(ras_from_ijk, box.start[::-1])
-        options = self.device, self.weights, ras_from_ijk, segment
-        return make_method(self.method, volume, self._spacing, *options)
-
-    def _segmented(
+    def _estimated(
         self, segment: int, box: Box, progress: Progress, cancel: CancelToken | None
     ) -> Estimate:
-        """A segment's new estimate; ``box`` grows while the result touches it."""
-        while True:
-            if cancel is not None:
-                cancel.check()
-            seeds = seeds_against_the_rest(self._seeds[box.slices], segment)
-            values = _with_seeds(self._quantised(segment, box, seeds, progress, cancel), seeds)
-            sides = regions.touched_sides(values >= INSIDE, box, self._shape)
-            if self.roi is not None or not sides:
-                return Estimate(box, values)
-            box = regions.grown(box, sides, self._shape)
-
-    def _quantised(
-        self,
-        segment: int,
-        box: Box,
-        seeds: Bytes,
-        progress: Progress,
-        cancel: CancelToken | None,
-    ) -> Bytes:
-        method = self._method(segment, box)
-        initial = None
-        if segment in self._initial_boxes and self._initial is not None:
-            initial = self._initial[box.slices] == segment
-            if not getattr(method, "uses_previous", True):
-                seeds = anchored_seeds(seeds, initial, self._spacing)
-        if getattr(method, "needs_seeds", True) and not (seeds == FOREGROUND).any():
-            return np.zeros(box.shape, np.uint8)
-        previous = self._previous(segment, box, initial)
-        return self._in_steps(method(seeds, previous, progress=progress, cancel=cancel), box)
-
-    def _in_steps(self, found: Any, box: Box) -> Bytes:
-        """What a method returned for a box, in steps of 1/255."""
-        probability = np.asarray(found)
-        if probability.shape != box.shape:
-            raise InputError(
-                f"method {self.method!r} returned shape {probability.shape}, {box.shape} expected"
-            )
-        return np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8)
+        """A segment's new estimate from all seeds, and from what it is corrected from."""
+        initial = self._initial if segment in self._initial_boxes else None
+        former = self._estimates.get(segment)
+        return self._estimator.estimated(
+            segment, box, self._seeds, initial, former, progress, cancel
+        )
 
     def _box_of_target(self, roi: Any) -> Box | None:
         """The box that :meth:`predict` works in; refused where the method cannot do without."""
@@ -428,29 +363,13 @@ class InteractiveSession:
                     f"of interest {self.roi.start}..{self.roi.stop}"
                 )
             box = inside
-        if not self._classes and (box is None or not self.can_start_in_box):
+        if not self._estimator.classes and (box is None or not self.can_start_in_box):
             remedy = "give a roi, a box about the target, " if self.can_start_in_box else ""
             raise InputError(
                 f"method {self.method!r} cannot predict without seeds; add some, {remedy}or give "
                 "the weights of a P-Net trained on the target"
             )
         return box
-
-    def _started(
-        self, segment: int, target: Box, progress: Progress, cancel: CancelToken | None
-    ) -> Estimate:
-        """A segment's first estimate from a box about it, which lies within the box."""
-        part = with_room(target, self._shape)
-        seeds = seeds_against_the_rest(self._seeds[part.slices], segment)
-        method: Any = self._made(segment, part)
-        found = method(seeds, None, progress=progress, cancel=cancel, hints=box_hints(target, part))
-        values = _with_seeds(self._in_steps(found, part), seeds)
-        if cancel is not None:
-            cancel.check()
-        kept = self.roi or part
-        estimate = Estimate(kept, np.zeros(kept.shape, np.uint8))
-        estimate.values[target.inside(kept)] = values[target.inside(part)]
-        return estimate
 
     def _set_initial(self, segment: int, estimate: Estimate) -> dict[str, Any]:
         """Let a segment's estimate be what it is corrected from; the change, for undo."""
@@ -465,19 +384,6 @@ class InteractiveSession:
         part[estimate.box.inside(region)][estimate.values >= INSIDE] = segment
         self._initial_boxes = label_boxes(self._initial)
         return {"initial": difference(before, part, region)}
-
-    def _previous(
-        self, segment: int, box: Box, initial: NDArray[np.bool_] | None
-    ) -> NDArray[np.float32] | None:
-        estimate = self._estimates.get(segment)
-        if estimate is None:
-            return None if initial is None else initial.astype(np.float32)
-        previous = np.zeros(box.shape, np.float32)
-        both = box.intersection(estimate.box)
-        if both is not None:
-            values = estimate.values[both.inside(estimate.box)]
-            previous[both.inside(box)] = values / np.float32(255)
-        return previous
 
     def _commit(
         self, estimates: Mapping[int, Estimate], seeded: Box, arrays: Mapping[str, Any]
@@ -521,13 +427,6 @@ def _segment_number(segment: int) -> int:
     if isinstance(segment, bool) or not 1 <= segment <= MOST_SEGMENTS or segment != int(segment):
         raise InputError(f"segment {segment!r}, a whole number 1..{MOST_SEGMENTS} was expected")
     return int(segment)
-
-
-def _with_seeds(values: Bytes, seeds: Bytes) -> Bytes:
-    """Quantised probabilities that hold their seeds, in place."""
-    values[seeds == FOREGROUND] = 255
-    values[seeds == BACKGROUND] = 0
-    return values
 
 
 def _all_seeds(seeds: Bytes) -> tuple[Indices, Bytes]:

@@ -254,7 +254,7 @@ def test_trained_weights_predict_without_seeds_and_see_their_previous_answer():
     mask = s.predict()
     assert np.array_equal(mask, s.image.array > 0.5) and s.can_undo
     s.add(background=BACKGROUND)
-    method = s._methods[1][1]
+    method = s._estimator._prepared[1][1]
     assert method.calls[0][1] is None and np.array_equal(method.calls[-1][1], mask)
     assert np.array_equal(method.calls[-1][0] == 1, BACKGROUND)
     with pytest.raises(InputError, match="seeds"):
