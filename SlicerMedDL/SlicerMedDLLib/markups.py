@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from slicer.i18n import tr as _
 
 from meddl.core.errors import InputError
-from meddl.core.geometry import Matrix
+from meddl.core.geometry import Matrix, corners_of_box
 from SlicerMedDLLib.nodes import describe, new_node, require_node
 
 POINTS = "vtkMRMLMarkupsFiducialNode"
@@ -75,10 +75,7 @@ def corners_of_roi(node: Any) -> Matrix:
         raise InputError(
             _("{node} has no extent; draw it about the target").format(node=describe(node))
         )
-    world_from_box = slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix())
-    ends = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
-    corners: Matrix = (ends * size) @ world_from_box[:3, :3].T + world_from_box[:3, 3]
-    return corners
+    return corners_of_box(slicer.util.arrayFromVTKMatrix(node.GetObjectToWorldMatrix()), size)
 
 
 def markups_from_points(

@@ -190,7 +190,8 @@ def _run(arguments: Sequence[str]) -> int:
         return int(done.code or 0)
     if arguments[0] in SYSTEMS:
         unloaded = address_space() is not None and "torch" not in sys.modules
-        require_memory(LEAST_MEMORY + unloaded * LIBRARIES, "a command")
+        remedy = "close other programs or raise the limit (ulimit -v)"
+        require_memory(LEAST_MEMORY + unloaded * LIBRARIES, "a command", remedy)
     token = CancelToken()
     with _signals_cancel(token), console.session(args) as progress:
         args.cancel, args.progress = token, progress

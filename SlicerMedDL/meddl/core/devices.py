@@ -102,8 +102,13 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
-def require_memory(needed_bytes: int, what: str) -> None:
+def require_memory(
+    needed_bytes: int, what: str, remedy: str = "use a smaller one or close other programs"
+) -> None:
     """Refuse work that needs more main memory than is free, before anything is allocated.
+
+    Args:
+        remedy: what the user can do.
 
     Raises:
         DeviceError: names ``what``, the bytes needed and the bytes free.
@@ -112,7 +117,7 @@ def require_memory(needed_bytes: int, what: str) -> None:
     if needed_bytes > free:
         raise DeviceError(
             f"{what} needs about {megabytes(needed_bytes)} of memory, there are "
-            f"{megabytes(free)} free; use a smaller one or close other programs"
+            f"{megabytes(free)} free; {remedy}"
         )
 
 

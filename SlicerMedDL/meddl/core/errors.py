@@ -59,7 +59,7 @@ def out_of_memory(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, MemoryError) or _OUT_OF_MEMORY.search(str(cause)):
             return True
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return False
 
 

@@ -75,6 +75,12 @@ def compose(
     return affine(matrix, "image geometry")
 
 
+def corners_of_box(target_from_box: Matrix, size: ArrayLike) -> Matrix:
+    """The corners (8, 3) of a box of ``size`` (3,) about its origin, in the target frame."""
+    ends = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
+    return apply(target_from_box, ends * np.asarray(size))
+
+
 def rotation(axis: ArrayLike, degrees: float) -> Matrix:
     """4x4 rotation about ``axis`` (3,) by ``degrees``, right-handed (Rodrigues' formula).
 

@@ -288,9 +288,9 @@ def load_engine(
         try:
             run = runners[name]()
         except Exception as error:  # a converter's own types; only torch takes every network
-            if engine != "auto" and isinstance(error, DependencyError):
-                raise
             if engine != "auto":
+                if isinstance(error, DependencyError):
+                    raise
                 raise InputError(f"{name} cannot run this network ({one_line(error)})") from error
             logger.warning("engine %s skipped: %s", name, one_line(error))
             continue

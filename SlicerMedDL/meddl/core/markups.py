@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import atomic_path, existing_file, read_json, write_json
+from meddl.core.geometry import corners_of_box
 
 KINDS = ("Fiducial", "Line", "Angle", "Curve", "ClosedCurve", "Plane", "ROI")
 _SCHEMA = (
@@ -103,9 +104,10 @@ def read_roi(path: str | Path) -> NDArray[np.float64]:
     if not isinstance(rows, list) or len(rows) != 9:
         raise FileError(f"{path}, orientation: nine numbers were expected")
     axes = np.array([_position(rows[n : n + 3], f"{path}, orientation") for n in (0, 3, 6)])
-    half = np.array([[i, j, k] for k in (-1, 1) for j in (-1, 1) for i in (-1, 1)]) / 2
-    center = np.array(_position(roi.get("center"), f"{path}, center"))
-    corners: NDArray[np.float64] = (center + (half * size) @ axes.T) * signs
+    world_from_box = np.eye(4)
+    world_from_box[:3, :3] = axes
+    world_from_box[:3, 3] = _position(roi.get("center"), f"{path}, center")
+    corners: NDArray[np.float64] = corners_of_box(world_from_box, size) * signs
     return corners
 
 

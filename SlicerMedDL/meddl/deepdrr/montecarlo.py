@@ -136,7 +136,7 @@ def simulate(
         Cancelled: between blocks.
     """
     from meddl.deepdrr.projector import run_blocks
-    from meddl.deepdrr.transport import BLOCK, run_histories
+    from meddl.deepdrr.transport import BLOCK, SPECTRUM, run_histories
 
     if histories < BLOCKS:
         raise InputError(f"{histories} photons for scatter, at least {BLOCKS} were expected")
@@ -157,7 +157,7 @@ def simulate(
     cumulative[-1] = 1.0
     per_block = -(-histories // BLOCKS)
     groups = math.ceil(spectrum.energies.max()) + 1 if with_spectrum else 0
-    pictures = np.zeros((BLOCKS, 4 + groups, *grid))
+    pictures = np.zeros((BLOCKS, SPECTRUM + groups, *grid))
     tallies = np.zeros((BLOCKS, 4))
     doses = np.zeros((BLOCKS if with_dose else 0, *densities.shape[:3]))
     no_dose = np.zeros((0, 0, 0))
@@ -200,7 +200,7 @@ def simulate(
     sums = np.concatenate([pictures, pictures[:, :3].sum(axis=1, keepdims=True)], axis=1)
     mean = sums.mean(axis=0)
     error = sums.std(axis=0, ddof=1) / np.sqrt(BLOCKS)
-    photons = mean[4:-1]
+    photons = mean[SPECTRUM:-1]
     if with_spectrum:
         found = np.tensordot(np.arange(groups) + 0.5, photons, 1)
         photons *= mean[-1] / np.maximum(found, np.finfo(float).tiny)

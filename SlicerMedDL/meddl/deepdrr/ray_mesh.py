@@ -75,7 +75,7 @@ def _cross(a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def draw_crossings(corners, bounds, bodies, rays, row_start, rows, width, fill):  # type: ignore[no-untyped-def]
+def _draw(corners, bounds, bodies, rays, row_start, rows, width, fill):  # type: ignore[no-untyped-def]
     """Find the crossings of a block of rows.
 
     fill: (rows * width + 1,) where each pixel's crossings begin; an empty array counts them.
@@ -106,7 +106,7 @@ def draw_crossings(corners, bounds, bodies, rays, row_start, rows, width, fill):
 
 
 @_jit
-def draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-def]
+def _draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-def]
     """The crossings of one ray with all triangles."""
     distance, body = np.empty(len(corners)), np.empty(len(corners), np.int32)
     count = 0
@@ -122,6 +122,17 @@ def draw_one(corners, bodies, rays, column, row):  # type: ignore[no-untyped-def
 
 
 @_jit
+def crossings(corners, bounds, bodies, rays, row_start, rows, width):  # type: ignore[no-untyped-def]
+    """The crossings of a block of rows: where each pixel's begin (rows * width + 1,), t, bodies."""
+    none = np.empty(0, np.int64)
+    counts, _, _ = _draw(corners, bounds, bodies, rays, row_start, rows, width, none)
+    fill = np.zeros(rows * width + 1, np.int64)
+    fill[1:] = np.cumsum(counts)
+    _, distance, body = _draw(corners, bounds, bodies, rays, row_start, rows, width, fill)
+    return fill, distance, body
+
+
+@_jit
 def sort_crossings(distance, body):  # type: ignore[no-untyped-def]
     """Sort both by distance, in place; a ray has few crossings."""
     for n in range(1, len(distance)):
@@ -133,7 +144,7 @@ def sort_crossings(distance, body):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def closes(body, start):  # type: ignore[no-untyped-def]
+def _closes(body, start):  # type: ignore[no-untyped-def]
     """Whether entries and exits of every body cancel, with the source inside start[n] times."""
     for number in range(len(start)):
         balance = start[number]
@@ -143,6 +154,21 @@ def closes(body, start):  # type: ignore[no-untyped-def]
         if balance != 0:
             return False
     return True
+
+
+@_jit
+def closed(distance, body, start, corners, bodies, rays, column, row):  # type: ignore[no-untyped-def]
+    """The crossings of a ray if they close, or else those of a ray close by that do.
+
+    The last value says whether any did.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        if _closes(body, start):
+            return distance, body, True
+        # An irrational direction, so that a second attempt does not follow the same edge.
+        aside, down = attempt * NUDGE, attempt * NUDGE * 0.6180339887
+        distance, body = _draw_one(corners, bodies, rays, column + aside, row + down)
+    return distance, body, _closes(body, start)
 
 
 @_jit
@@ -197,15 +223,7 @@ def _rows(  # type: ignore[no-untyped-def]
     ijk: :meth:`Camera.ray_table` of the volume. Returns how many rays never closed.
     """
     rows, width = lengths.shape[:2]
-    counts, _, _ = draw_crossings(
-        corners, bounds, bodies, rays, row_start, rows, width, np.empty(0, np.int64)
-    )
-    fill = np.zeros(rows * width + 1, np.int64)
-    for pixel in range(rows * width):
-        fill[pixel + 1] = fill[pixel] + counts[pixel]
-    _, all_distance, all_body = draw_crossings(
-        corners, bounds, bodies, rays, row_start, rows, width, fill
-    )
+    fill, all_distance, all_body = crossings(corners, bounds, bodies, rays, row_start, rows, width)
     owners = np.empty_like(start)
     direction = np.empty(3)
     inside_source = False
@@ -213,23 +231,14 @@ def _rows(  # type: ignore[no-untyped-def]
         inside_source = inside_source or number != 0
     failed = 0
     for pixel in range(rows * width):
-        if counts[pixel] == 0 and not inside_source:
+        if fill[pixel + 1] == fill[pixel] and not inside_source:
             continue
         row, column = pixel // width, pixel % width
-        distance = all_distance[fill[pixel] : fill[pixel + 1]]
-        body = all_body[fill[pixel] : fill[pixel + 1]]
-        for attempt in range(1, ATTEMPTS + 1):
-            if closes(body, start):
-                break
-            # An irrational direction, so that a second attempt does not follow the same edge.
-            distance, body = draw_one(
-                corners,
-                bodies,
-                rays,
-                column + attempt * NUDGE,
-                row_start + row + attempt * NUDGE * 0.6180339887,
-            )
-        if not closes(body, start):
+        some, line = slice(fill[pixel], fill[pixel + 1]), row_start + row
+        distance, body, found = closed(
+            all_distance[some], all_body[some], start, corners, bodies, rays, column, line
+        )
+        if not found:
             failed += 1
             continue
         intervals = _trace(distance, body, start, owners, lengths[row, column])

@@ -21,14 +21,7 @@ from meddl.core.devices import require_memory
 from meddl.core.geometry import Matrix, apply
 from meddl.core.progress import CancelToken, no_progress
 from meddl.deepdrr.projector import run_blocks
-from meddl.deepdrr.ray_mesh import (
-    ATTEMPTS,
-    NUDGE,
-    closes,
-    draw_crossings,
-    draw_one,
-    sort_crossings,
-)
+from meddl.deepdrr.ray_mesh import closed, crossings, sort_crossings
 
 if TYPE_CHECKING:
     from meddl.core.mesh import Mesh
@@ -52,25 +45,18 @@ def _fill(corners, bounds, bodies, rays, layer, across, beyond, shares):  # type
     """
     first, width = layer * across, shares.shape[0] * across
     last, weight, failed = shares.shape[1] - 0.5, 1.0 / across**2, 0
-    counts, _, _ = draw_crossings(
-        corners, bounds, bodies, rays, first, across, width, np.empty(0, np.int64)
-    )
-    fill = np.zeros(counts.size + 1, np.int64)
-    fill[1:] = np.cumsum(counts)
-    _, distances, owners = draw_crossings(corners, bounds, bodies, rays, first, across, width, fill)
+    fill, distances, owners = crossings(corners, bounds, bodies, rays, first, across, width)
     outside = np.zeros(shares.shape[2], np.int64)
     inside = np.empty_like(outside)
-    for line in range(counts.size):
-        if counts[line] == 0:
+    for line in range(across * width):
+        some = slice(fill[line], fill[line + 1])
+        if some.start == some.stop:
             continue
-        distance, body = distances[fill[line] : fill[line + 1]], owners[fill[line] : fill[line + 1]]
-        for attempt in range(1, ATTEMPTS + 1):
-            if closes(body, outside):
-                break
-            column = line % width + attempt * NUDGE
-            row = first + line // width + attempt * NUDGE * 0.6180339887
-            distance, body = draw_one(corners, bodies, rays, column, row)
-        if not closes(body, outside):
+        column, row = line % width, first + line // width
+        distance, body, found = closed(
+            distances[some], owners[some], outside, corners, bodies, rays, column, row
+        )
+        if not found:
             failed += 1
             continue
         sort_crossings(distance, body)
@@ -85,7 +71,7 @@ def _fill(corners, bounds, bodies, rays, layer, across, beyond, shares):  # type
             i = math.floor(begin + 0.5)
             while owner >= 0 and begin < end:
                 stop = min(end, i + 0.5)
-                shares[line % width // across, i, owner] += weight * (stop - begin)
+                shares[column // across, i, owner] += weight * (stop - begin)
                 begin, i = stop, i + 1
     return failed
 
