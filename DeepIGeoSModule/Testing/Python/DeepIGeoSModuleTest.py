@@ -171,7 +171,7 @@ class DeepIGeoSModuleTest(unittest.TestCase):
             def __call__(self, seeds, previous=None, progress=None, cancel=None):
                 return self.found
 
-        with mock.patch("meddl.deepigeos.session.make_method", Level):
+        with mock.patch("meddl.deepigeos.estimation.make_method", Level):
             [labels] = predict_all([image], "bright")
         volume = volume_from_image(image)
         node = self.logic.result(image, labels, volume, ["one", "two", "three"])
