@@ -19,7 +19,7 @@ from DeepDRRModuleLib.panel.projections import ProjectionsSection
 from DeepDRRModuleLib.panel.radiograph import RadiographSection
 from DeepDRRModuleLib.panel.registration import RegistrationSection
 from DeepDRRModuleLib.panel.tube import TubeSection
-from DeepDRRModuleLib.parameternode import SEGMENTATION
+from DeepDRRModuleLib.parameternode import SEGMENTATION, choice_texts
 from DeepDRRModuleLib.records import reachable_carm_from, render_parameters_from
 from meddl.core.errors import InputError, MedDLError, one_line
 from meddl.core.image import Image
@@ -99,6 +99,10 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
             self.registration,
             self.dataset,
         )
+
+    def choiceTexts(self) -> dict[str, str]:
+        """Of the parameter node."""
+        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first CT."""

@@ -16,6 +16,7 @@ from DeepIGeoSModuleLib.panel.editor import EditorSection
 from DeepIGeoSModuleLib.panel.inputs import InputsSection
 from DeepIGeoSModuleLib.panel.strokes import StrokesSection
 from DeepIGeoSModuleLib.panel.training import TrainingSection
+from DeepIGeoSModuleLib.parameternode import choice_texts
 from DeepIGeoSModuleLib.writing import segment_masks
 from meddl.core.image import Image
 from SlicerMedDLLib.volumes import volume_from_image
@@ -83,6 +84,10 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
             self.batch,
             self.training,
         )
+
+    def choiceTexts(self) -> dict[str, str]:
+        """Of the parameter node."""
+        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first volume."""

@@ -19,6 +19,7 @@ from DesmokeModuleLib.panel.method import MethodSection
 from DesmokeModuleLib.panel.training import TrainingSection
 from DesmokeModuleLib.panel.video import VideoSection
 from DesmokeModuleLib.panel.views import ViewsSection
+from DesmokeModuleLib.parameternode import choice_texts
 from DesmokeModuleLib.showing import showing
 from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.nodes import part
@@ -91,6 +92,10 @@ class DesmokeModuleWidget(MedDLModuleWidget):
             self.batch,
             self.training,
         )
+
+    def choiceTexts(self) -> dict[str, str]:
+        """Of the parameter node."""
+        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first desmoked video."""

@@ -17,6 +17,7 @@ from EndoDepthModuleLib.panel.motion import MotionSection
 from EndoDepthModuleLib.panel.network import NetworkSection
 from EndoDepthModuleLib.panel.surface import SurfaceSection
 from EndoDepthModuleLib.panel.video import VideoSection
+from EndoDepthModuleLib.parameternode import choice_texts
 from EndoDepthModuleLib.player import player
 from meddl.core.errors import MedDLError, one_line
 from SlicerMedDLLib.widgets import MedDLModuleWidget
@@ -77,6 +78,10 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         self.network = NetworkSection(self)
         self.surface = SurfaceSection(self)
         self.sections = (self.video, self.motion, self.network, self.surface)
+
+    def choiceTexts(self) -> dict[str, str]:
+        """Of the parameter node."""
+        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first video."""

@@ -214,3 +214,31 @@ class DeepDRRParameterNode:
     rotationRange: Annotated[FloatRange, Turn, Decimals(0), Default(FloatRange(*VIEWS.rotation))]
     jitter: Annotated[float, WithinRange(0, 500), Decimals(1)] = max(VIEWS.isocenter_jitter)
     datasetSeed: Seed = OUTPUT.seed
+
+
+def choice_texts() -> dict[str, str]:
+    """What the selectors show of the choices that are words."""
+    return {
+        "none": _("none"),
+        "mobile": _("mobile"),
+        "biplane-frontal": _("biplane-frontal"),
+        "biplane-lateral": _("biplane-lateral"),
+        "chest-stand": _("chest-stand"),
+        "threshold": _("threshold"),
+        "network": _("network"),
+        "water": _("water"),
+        "segmentation": _("segmentation"),
+        "water-bone": _("water-bone"),
+        "computed": _("computed"),
+        "energy": _("energy"),
+        "counting": _("counting"),
+        "bins": _("bins"),
+        "left": _("left"),
+        "right": _("right"),
+        "top": _("top"),
+        "bottom": _("bottom"),
+        "kernel": _("kernel"),
+        "montecarlo": _("montecarlo"),
+        "neglog": _("neglog"),
+        "intensity": _("intensity"),
+    }

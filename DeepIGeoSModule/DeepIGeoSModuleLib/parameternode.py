@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 
 TRAININGS = ("pnet", "rnet", "end-to-end")
@@ -22,3 +23,12 @@ class DeepIGeoSParameterNode:
     editor: slicer.vtkMRMLSegmentEditorNode
     reference: slicer.vtkMRMLSegmentationNode
     training: Annotated[str, Choice(list(TRAININGS))] = TRAININGS[0]
+
+
+def choice_texts() -> dict[str, str]:
+    """What the selectors show of the choices that are words."""
+    return {
+        "pnet": _("pnet"),
+        "rnet": _("rnet"),
+        "end-to-end": _("end-to-end"),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, Default, WithinRange, parameterNodeWrapper
 
 from DesmokeModuleLib.layouts import VIEWS
@@ -26,3 +27,18 @@ class DesmokeParameterNode:
     view: Annotated[str, Choice(list(VIEWS))] = VIEWS[0]
     divider: Annotated[float, WithinRange(0, 1), Default(0.5)]
     training: Annotated[str, Choice(list(TRAININGS))] = TRAININGS[0]
+
+
+def choice_texts() -> dict[str, str]:
+    """What the selectors show of the choices that are words."""
+    return {
+        "auto": _("auto"),
+        "classical": _("classical"),
+        "network": _("network"),
+        "unchanged": _("unchanged"),
+        "side by side": _("side by side"),
+        "divider": _("divider"),
+        "dark channel": _("dark channel"),
+        "light network": _("light network"),
+        "published": _("published"),
+    }

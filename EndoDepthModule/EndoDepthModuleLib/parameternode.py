@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import slicer
+from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 
 from EndoDepthModuleLib.training import TRAININGS
@@ -23,3 +24,13 @@ class EndoDepthParameterNode:
     surfacePoints: slicer.vtkMRMLMarkupsFiducialNode
     meshPoints: slicer.vtkMRMLMarkupsFiducialNode
     keepScale: bool = False
+
+
+def choice_texts() -> dict[str, str]:
+    """What the selectors show of the choices that are words."""
+    return {
+        "fine-tune": _("fine-tune"),
+        "light network": _("light network"),
+        "published": _("published"),
+        "pairs": _("pairs"),
+    }

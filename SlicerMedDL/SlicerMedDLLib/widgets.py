@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     A subclass names its ``logicClass`` (whose ``getParameterNode()`` returns the wrapped parameter
     node), has a panel in ``Resources/UI/<Module>.ui`` and defines :meth:`obstacle` and
-    :meth:`apply`; :meth:`connectPanel`, :meth:`selectFirst` and :meth:`parametersChanged` if it
-    needs them.
+    :meth:`apply`; :meth:`connectPanel`, :meth:`selectFirst`, :meth:`parametersChanged` and
+    :meth:`choiceTexts` if it needs them.
 
     Attributes:
         ui: the named widgets of the module's panel.
@@ -61,6 +61,10 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def selectFirst(self) -> None:
         """Select what the scene has to work on, where ``self.parameterNode`` selects nothing."""
+
+    def choiceTexts(self) -> Mapping[str, str]:
+        """Translated texts of the parameter node's choices; others are shown as they are."""
+        return {}
 
     def obstacle(self) -> str:
         """Why Apply cannot run now, for its tooltip; empty if it can."""
@@ -142,10 +146,20 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for section in self.sections:
             section.bind()
         self._guiTag = self.parameterNode.connectGui(self.ui)
+        self._translateChoices()
         self.addObserver(
             self.parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersModified
         )
         self._onParametersModified()
+
+    def _translateChoices(self) -> None:
+        """Slicer fills selectors with the values, but finds the chosen one by its place."""
+        texts = self.choiceTexts()
+        for widget in vars(self.ui).values():
+            if type(widget) is qt.QComboBox and widget.property("SlicerParameterName"):
+                for place in range(widget.count):
+                    value = widget.itemText(place)
+                    widget.setItemText(place, texts.get(value, value))
 
     def _unbind(self) -> None:
         if self._guiTag is not None:

@@ -274,21 +274,22 @@ def bars(result: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def write(report: Report, results: list[dict[str, Any]]) -> None:
-    """A table of the runs on each grid, one of all bars, and the errors against Dijkstra."""
+    """A table of the runs on each grid, of all bars by threads, and the errors against Dijkstra."""
     report.figures = results
-    names = []
     for result in results:
         size = "x".join(map(str, result["shape"][::-1]))
-        names.append(f"{size}, {result['threads']} threads" if result["threads"] > 1 else size)
         seconds = {"cpu": "CPU s", "wall": "wall s"}[clock(result)]
         head = ("cost, lambda", "program", seconds, "mean error", "largest error", "within the bar")
         report.table(f"geodesic_speed/{size}_{result['threads']}", head, run_rows(result))
-    columns = [list(bars(result)) for result in results]
-    rows = [
-        (*each[0][:2], *(measured for _, _, measured in each))
-        for each in zip(*columns, strict=True)
-    ]
-    report.table("geodesic_speed/bars", ("bar", "required", *names), rows)
+    for threads in sorted({result["threads"] for result in results}):
+        alike = [result for result in results if result["threads"] == threads]
+        columns = [list(bars(result)) for result in alike]
+        rows = [
+            (*each[0][:2], *(measured for _, _, measured in each))
+            for each in zip(*columns, strict=True)
+        ]
+        names = ["x".join(map(str, result["shape"][::-1])) for result in alike]
+        report.table(f"geodesic_speed/bars_{threads}", ("bar", "required", *names), rows)
     for result in results:
         if "dijkstra" in result:
             head = ("cost", "largest error", "scipy's Dijkstra, CPU s", "meddl, exact, CPU s")
@@ -312,8 +313,8 @@ def main() -> None:
     args.grids = [QUICK] if args.quick else [SIZES[int(n)] for n in args.sizes.split(",")]
     results = [
         measure(shape, args, threads)
-        for shape in args.grids
         for threads in map(int, args.threads.split(","))
+        for shape in args.grids
     ]
     with Report(args.output) as report:
         write(report, results)

@@ -53,7 +53,7 @@ def clip_loss(
         model: the network.
         clips: ``smoky`` and ``clear`` (B, T, 3, H, W), ``transmission`` (B, T, 1, H, W),
             ``airlight`` (B, T, 3, H, W), all float32 0..1.
-        parameters: ``opacity_floor``, ``ssim_weight`` and ``temporal_weight``.
+        parameters: ``opacity_floor``, ``ssim_weight``, ``ssim_range`` and ``temporal_weight``.
         cut: see :func:`unrolled`.
 
     Returns:
@@ -74,7 +74,7 @@ def clip_loss(
     opacity = 1 - truth
     parts = {
         "l1": mean((found - clear).abs()),
-        "ssim": mean(1 - _ssim(found.clamp(0, 1), clear)),
+        "ssim": mean(1 - _ssim(found.clamp(0, 1), clear, parameters.ssim_range)),
         "smoke": mean((smoke[:, :, :1] - truth).abs())
         + mean(opacity * (smoke[:, :, 1:4] - clips["airlight"]).abs()),
         "residual": mean(smoke[:, :, 4:].abs()),
@@ -94,6 +94,6 @@ def clip_loss(
     return {"loss": loss, **parts, "psnr": -10 * torch.log10(error + 1e-8).mean()}
 
 
-def _ssim(a: Tensor, b: Tensor) -> Tensor:
+def _ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
     """(B, T, 3, h, w) pictures -> (B, -1) similarities."""
-    return ssim_map(a.flatten(0, 1), b.flatten(0, 1), 1.0).unflatten(0, a.shape[:2])
+    return ssim_map(a.flatten(0, 1), b.flatten(0, 1), data_range).unflatten(0, a.shape[:2])

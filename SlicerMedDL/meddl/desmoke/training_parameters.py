@@ -82,6 +82,9 @@ class DesmokeTraining(TrainingParameters):
         0.15, "a clip counts by 1 / (this + its mean opacity)", minimum=0.01, maximum=10
     )
     ssim_weight: float = parameter(0.3, "of 1 - SSIM beside L1", minimum=0)
+    ssim_range: float = parameter(
+        1.0, "span of values in SSIM: with less, weaker contrasts count", minimum=0.01, maximum=1
+    )
     temporal_weight: float = parameter(1.0, "of the change from frame to frame", minimum=0)
     # Learning
     learning_rate: float = parameter(
