@@ -228,11 +228,6 @@ def show_range(volume: Any, low: float, high: float) -> None:
     display.SetApplyThreshold(True)
 
 
-def shown_unit(browser: Any) -> str:
-    """``"mm"`` or ``"relative"``, of the values that a video's depths have in the scene."""
-    return str(video.part(browser, DEPTHS).GetAttribute(UNIT))
-
-
 def depth_volume(browser: Any) -> Any:
     """The volume that plays the depths of a video; None without depths."""
     node = video.part(browser, DEPTHS)

@@ -87,21 +87,6 @@ def frame_number(browser: Any) -> int:
     return int(listing.GetNthIndexValue(max(browser.GetSelectedItemNumber(), 0)))
 
 
-def select_frame(browser: Any, number: int) -> None:
-    """Select a frame by its number.
-
-    Raises:
-        InputError: the video has no such frame.
-    """
-    listing = browser.GetMasterSequenceNode()
-    item = listing.GetItemNumberFromIndexValue(str(number))
-    if item < 0:
-        raise InputError(
-            _("{node} has no frame {number}").format(node=describe(browser), number=number)
-        )
-    browser.SetSelectedItemNumber(item)
-
-
 def folder_of(browser: Any) -> Path:
     """The folder that holds the frames."""
     return Path(require_video(browser).GetAttribute(FOLDER))

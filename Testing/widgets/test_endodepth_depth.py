@@ -56,6 +56,11 @@ def truth(item: int) -> np.ndarray:
     return phantom.depth_of(phantom.poses()[item]) * mask
 
 
+def unit(browser: Any) -> str:
+    """Of the depths in the scene."""
+    return str(part(browser, depths.DEPTHS).GetAttribute(depths.UNIT))
+
+
 def values(browser: Any) -> np.ndarray:
     return slicer.util.arrayFromVolume(depths.depth_volume(browser))[0]
 
@@ -79,14 +84,14 @@ def test_depths_follow_the_browser_and_the_scale(module: Any, browser: Any) -> N
         browser.SetSelectedItemNumber(item)
         np.testing.assert_allclose(values(browser) * UNIT_MM, truth(item), atol=1e-4)
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == window
-    assert depths.shown_unit(browser) == "relative"
+    assert unit(browser) == "relative"
     assert "relative" in module.widget.ui.unitLabel.text
     module.widget.ui.scaleSpinBox.value = UNIT_MM
     module.widget.ui.scaleButton.click()
     for item in (3, 5):
         browser.SetSelectedItemNumber(item)
         np.testing.assert_allclose(values(browser), truth(item), atol=1e-4)
-    assert depths.shown_unit(browser) == "mm" and "5 mm" in module.widget.ui.unitLabel.text
+    assert unit(browser) == "mm" and "5 mm" in module.widget.ui.unitLabel.text
     assert volume.GetVoxelValueUnits().GetCodeValue() == "mm"
     assert depths.depth_folder(browser).mm_per_unit == UNIT_MM
     assert display.GetWindowLevelMax() == pytest.approx(UNIT_MM * window[1], rel=1e-5)
@@ -336,7 +341,7 @@ def test_registration_places_everything_and_the_scene_keeps_it(
     np.testing.assert_allclose(points, after[numbers], atol=1e-3)
     fused.SetSelectedItemNumber(4)
     np.testing.assert_allclose(values(fused), truth(4), rtol=0.01)
-    assert depths.shown_unit(fused) == "mm"
+    assert unit(fused) == "mm"
     distances = vtk_to_numpy(mesh_node.GetPolyData().GetPointData().GetArray(registering.DISTANCE))
     back = apply(np.linalg.inv(patient()), after)
     np.testing.assert_allclose(np.median(distances), np.median(outside(back)), atol=0.05)
@@ -385,7 +390,8 @@ def test_what_is_missing_is_named(module: Any, browser: Any, folder: Path) -> No
         module.logic.setScale(browser, -1.0)
     (folder / "depth" / "00000020.tiff").unlink()
     module.logic.loadDepths(browser)
-    video.select_frame(browser, 20)
+    number = browser.GetMasterSequenceNode().GetItemNumberFromIndexValue("20")
+    browser.SetSelectedItemNumber(number)
     module.widget.ui.cloudButton.click()
     [message] = host.messages("error")
     assert "no depth of frame 20" in str(message)

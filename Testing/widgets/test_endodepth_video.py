@@ -36,7 +36,7 @@ def test_whatever_selects_a_frame_shows_it(module: Any, browser: Any, folder: Pa
     assert (shown(browser) == truth(sequence, 6)).all()
     ui.playWidget.onVcrFirst()
     assert (shown(browser) == truth(sequence, 0)).all()
-    video.select_frame(browser, 25)
+    browser.SetSelectedItemNumber(browser.GetMasterSequenceNode().GetItemNumberFromIndexValue("25"))
     assert (shown(browser) == truth(sequence, 3)).all() and video.frame_number(browser) == 25
     assert "8 frames of 128x96" in ui.videoLabel.text and "8 poses" in ui.videoLabel.text
 

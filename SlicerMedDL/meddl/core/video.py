@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,12 +40,6 @@ _SIGNATURES = [
     (0, (b"\x1aE\xdf\xa3", b"0&\xb2u", b"\0\0\1\xba", b"\0\0\1\xb3", b"OggS", b"FLV\1")),
     (0, (b"G",)),  # MPEG transport stream, every 188 bytes
 ]
-_OPENCV = (
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-)
 
 
 @dataclass(frozen=True)
@@ -80,22 +73,6 @@ class Seeker(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
-
-
-def opencv_distributions() -> list[str]:
-    """The installed distributions that bring ``cv2``; more than one is logged as a warning.
-
-    They overwrite each other's files, so exactly one should be installed; any of them will do.
-    """
-    found = []
-    for name in _OPENCV:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    if len(found) > 1:
-        logger.warning("several OpenCV distributions share cv2, keep one: %s", ", ".join(found))
-    return found
 
 
 def _backend() -> ModuleType:

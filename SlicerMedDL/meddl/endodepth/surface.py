@@ -155,16 +155,3 @@ def _unit(vectors: Floats) -> Floats:
 def face_normals(vertices: Floats, faces: Faces) -> Floats:
     """(M, 3) unit normals of the faces; zero where a face has no area."""
     return _unit(_areas(vertices, faces))
-
-
-def vertex_normals(vertices: Floats, faces: Faces) -> Floats:
-    """(N, 3) unit normals, the mean of the faces' weighted by area; zero at lone vertices."""
-    normal = _areas(vertices, faces)
-    total: Floats = np.stack(
-        [
-            np.bincount(faces.ravel(), np.repeat(normal[:, axis], 3), len(vertices))
-            for axis in range(3)
-        ],
-        axis=1,
-    )
-    return _unit(total)

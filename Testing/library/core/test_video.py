@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import struct
-from importlib import metadata
 
 import av
 import numpy as np
@@ -251,18 +250,6 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path, reader, name, content
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(FileError, match="no pictures"):
         probe_video(tmp_path)
-
-
-def test_several_opencv_distributions_are_warned_of(monkeypatch, caplog):
-    def version(name):
-        if name in ("opencv-python", "opencv-contrib-python"):
-            return "5.0"
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(video.metadata, "version", version)
-    with caplog.at_level(logging.WARNING):
-        assert video.opencv_distributions() == ["opencv-python 5.0", "opencv-contrib-python 5.0"]
-    assert "keep one" in caplog.text
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (17, 17), (33, 48), (120, 161)])

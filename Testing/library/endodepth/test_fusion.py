@@ -16,7 +16,7 @@ from meddl.core.pinhole import backproject
 from meddl.endodepth.fusion import fuse, point_cloud
 from meddl.endodepth.fusion_files import write_point_clouds
 from meddl.endodepth.fusion_parameters import FusionParameters
-from meddl.endodepth.surface import boundary_loops, fill_holes, large_parts, vertex_normals
+from meddl.endodepth.surface import boundary_loops, fill_holes, large_parts
 from meddl.endodepth.tsdf import integrate, make_volume, view_maps
 from meddl.endodepth.views import posed_depths
 
@@ -59,8 +59,7 @@ def test_the_fused_surface_is_one_piece_that_faces_the_camera(fused):
     )
     inward = np.column_stack([centre * 20, np.zeros(len(centre))]) - fused.mesh.vertices
     inward /= np.linalg.norm(inward, axis=1, keepdims=True)
-    normals = vertex_normals(fused.mesh.vertices, fused.mesh.faces)
-    assert np.median((normals * inward).sum(axis=1)) > 0.999
+    assert np.median((mesh.vertex_normals * inward).sum(axis=1)) > 0.999
 
 
 def test_vertices_have_the_colours_of_their_places(fused):
