@@ -34,6 +34,7 @@ examples:
   meddl deepigeos segment ct.nii.gz --output liver.nii.gz --foreground clicks.mrk.json
   meddl deepigeos segment ct.nii.gz --output kidney.nii.gz --roi box.mrk.json
   meddl deepigeos segment ct.nii.gz --output kidney.nii.gz --roi 20,85,-60,10,40,150
+  meddl deepigeos segment photograph.png --output cell.png --seeds scribbles.png
   meddl deepigeos segment flair.nii.gz t1.nii.gz --output tumour.nii.gz --seeds scribbles.nii.gz
   meddl deepigeos segment ct.nii.gz --output new.nii.gz --initial old.nii.gz --background b.nrrd
   meddl deepigeos segment --list cases.csv --output segmentations --weights my-pnet
@@ -144,7 +145,7 @@ def run_segment(args: argparse.Namespace) -> int:
         return _run_list(args, parameters)
     if not args.image:
         raise InputError("no image: give IMAGE, or --list CASES.csv (see: meddl deepigeos --help)")
-    start, output = time.perf_counter(), check_output(args.output)
+    start, output = time.perf_counter(), check_output(args.output, args.image[0])
     case = SegmentCase(tuple(args.image), **files)
     labels = segment_case(case, parameters, progress=args.progress, cancel=args.cancel)
     write_image(output, labels)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import Cancelled, FileError, InputError, MedDLError, one_line
 from meddl.core.files import existing_file, parsing, writable_parent, write_json
 from meddl.core.image import Image
-from meddl.core.image_io import VOLUMES, file_suffix, read_image, write_image
+from meddl.core.image_io import PICTURES, file_suffix, read_image, write_image
 from meddl.core.markups import Points, read_points, read_roi
 from meddl.core.parameters import parameter, validate
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
@@ -24,6 +24,8 @@ from meddl.deepigeos.methods import BACKGROUND
 from meddl.deepigeos.roi import Box, box_of_corners
 from meddl.deepigeos.session import InteractiveSession
 
+SEGMENTATIONS = (".nii", ".nii.gz", ".nrrd", ".mha")
+LABEL_PICTURES = (".png", ".tif", ".tiff")
 POINT_FILES = (".json", ".fcsv", ".csv")
 SAME_GRID_MM = 1e-2  # NIfTI and NRRD round positions differently
 
@@ -203,15 +205,22 @@ def segment_case(
     return image.with_array(session.labels().copy())
 
 
-def check_output(path: str | Path) -> Path:
-    """``path`` if a label map can be written there.
+def check_output(path: str | Path, image: str | Path) -> Path:
+    """``path`` if the label map of an image file can be written there: that of a picture also as
+    a picture without loss.
 
     Raises:
         FileError: another suffix, or a folder that is missing or takes no file.
     """
     path = writable_parent(path)
-    if file_suffix(path) not in VOLUMES or file_suffix(path) in (".nhdr", ".mhd"):
-        raise FileError(f"{path}: a segmentation is written as .nii, .nii.gz, .nrrd or .mha")
+    if file_suffix(path) not in SEGMENTATIONS:
+        if file_suffix(image) not in PICTURES:
+            raise FileError(f"{path}: a segmentation is written as {', '.join(SEGMENTATIONS)}")
+        if file_suffix(path) not in LABEL_PICTURES:
+            raise FileError(
+                f"{path}: the segmentation of a picture is written as {', '.join(LABEL_PICTURES)}, "
+                f"or as {', '.join(SEGMENTATIONS)}"
+            )
     return path
 
 
@@ -308,7 +317,7 @@ def segment_cases(
     outcomes: list[Outcome] = []
     for count, case in enumerate(cases):
         part = subprogress(progress, count / len(cases), (count + 1) / len(cases))
-        start, output = time.perf_counter(), check_output(folder / f"{case.name}.nii.gz")
+        start, output = time.perf_counter(), writable_parent(folder / f"{case.name}.nii.gz")
         try:
             labels = segment_case(case, parameters, part, cancel)
             write_image(output, labels)

@@ -88,6 +88,24 @@ def test_segment_from_an_initial_segmentation_with_frozen_voxels(files):
     assert overlap("seg.nii.gz", truth) == 1  # the background lay outside already
 
 
+@pytest.mark.parametrize("output", ["labels.png", "labels.tif"])
+def test_a_picture_becomes_a_picture_of_labels(tmp_path, monkeypatch, capsys, output):
+    monkeypatch.chdir(tmp_path)
+    j, i = np.indices((60, 80))
+    disc = (j - 30) ** 2 + (i - 40) ** 2 < 200
+    picture = np.where(disc[..., None], (180, 60, 60), (60, 120, 60)).astype(np.uint8)
+    seeds = np.zeros(disc.shape, np.uint8)
+    seeds[30, 35:45], seeds[5, 5:75], seeds[55, 5:75] = 2, 1, 1
+    write_image("photograph.png", Image(picture[None], np.diag([-1.0, -1, 1, 1])))
+    write_image("seeds.png", Image(seeds[None], np.diag([-1.0, -1, 1, 1])))
+    given = ["deepigeos", "segment", "photograph.png", "--seeds", "seeds.png", "--method"]
+    assert main([*given, "geodesic", "--output", output]) == 0
+    np.testing.assert_array_equal(read_image(output).array[0], disc)
+    capsys.readouterr()
+    assert main([*given, "geodesic", "--output", "labels.jpg"]) == 2
+    assert "picture is written as .png, .tif, .tiff" in error_line(capsys)
+
+
 def test_only_segments_that_are_there_are_reported(files, capsys):
     write_image("old.nii.gz", Image(files[1].astype(np.uint8) * 9, GEOMETRY))
     marks = ["--initial", "old.nii.gz", "--background", "out.nii.gz", "--method", "geodesic"]
