@@ -12,7 +12,6 @@ from meddl.desmoke.light_network import first_state, next_state, recovered
 from meddl.desmoke.scattering import LEAST_TRANSMISSION
 from meddl.desmoke.training_parameters import DesmokeTraining
 
-SMOKE_WEIGHT = 0.2  # of transmission and airlight
 RESIDUAL_WEIGHT = 0.05
 
 
@@ -53,7 +52,8 @@ def clip_loss(
         model: the network.
         clips: ``smoky`` and ``clear`` (B, T, 3, H, W), ``transmission`` (B, T, 1, H, W),
             ``airlight`` (B, T, 3, H, W), all float32 0..1.
-        parameters: ``opacity_floor``, ``ssim_weight``, ``ssim_range`` and ``temporal_weight``.
+        parameters: ``opacity_floor``, ``smoke_weight``, ``ssim_weight``, ``ssim_range`` and
+            ``temporal_weight``.
         cut: see :func:`unrolled`.
 
     Returns:
@@ -82,7 +82,7 @@ def clip_loss(
     loss = (
         parts["l1"]
         + parameters.ssim_weight * parts["ssim"]
-        + SMOKE_WEIGHT * parts["smoke"]
+        + parameters.smoke_weight * parts["smoke"]
         + RESIDUAL_WEIGHT * parts["residual"]
     )
     if clear.shape[1] > 1:

@@ -81,6 +81,9 @@ class DesmokeTraining(TrainingParameters):
     opacity_floor: float = parameter(
         0.15, "a clip counts by 1 / (this + its mean opacity)", minimum=0.01, maximum=10
     )
+    smoke_weight: float = parameter(
+        0.2, "of the error of transmission and airlight beside L1 of the picture", minimum=0
+    )
     ssim_weight: float = parameter(0.3, "of 1 - SSIM beside L1", minimum=0)
     ssim_range: float = parameter(
         1.0, "span of values in SSIM: with less, weaker contrasts count", minimum=0.01, maximum=1
