@@ -234,7 +234,8 @@ def run_rows(result: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def ratios(result: dict[str, Any], peer: str, seconds: dict[float, float], bars: Any) -> str:
-    """A peer's two iterations over our seconds by lambda; bold where it is less than the bar."""
+    """A peer's two iterations over our seconds by lambda; bold where it is less than the bar, which
+    is of one thread."""
     cells = []
     for (weight, ours), bar in zip(seconds.items(), bars, strict=True):
         theirs = [
@@ -244,7 +245,8 @@ def ratios(result: dict[str, Any], peer: str, seconds: dict[float, float], bars:
         ]
         ratio = theirs[0] / ours if theirs else 0.0
         found = f"{ratio:.{1 if ratio < 10 else 0}f}" if theirs else "-"
-        cells.append(f"**{found}**" if theirs and theirs[0] / ours < bar else found)
+        missed = theirs and ratio < bar and result["threads"] == 1
+        cells.append(f"**{found}**" if missed else found)
     return ", ".join(cells)
 
 
