@@ -42,8 +42,12 @@ class Grid:
 
     def __post_init__(self) -> None:
         channels, padded_shape = len(self.image), self.padded_shape
-        self.padded = np.full(channels * math.prod(padded_shape) + SLACK, np.nan, np.float32)
-        inside = self.padded[:-SLACK].reshape(channels, *padded_shape)[:, 1:-1, 1:-1, 1:-1]
+        self.padded = np.empty(channels * math.prod(padded_shape) + SLACK, np.float32)
+        whole = self.padded[:-SLACK].reshape(channels, *padded_shape)
+        for axis in (1, 2, 3):
+            np.moveaxis(whole, axis, 0)[[0, -1]] = np.nan
+        self.padded[-SLACK:] = np.nan
+        inside = whole[:, 1:-1, 1:-1, 1:-1]
         np.multiply(self.image, np.float32(self.cost.image_scale), out=inside)
         steps = np.array(list(itertools.product((-1, 0, 1), repeat=2)))
         rows = steps @ [padded_shape[1] * padded_shape[2], padded_shape[2]] - 1

@@ -212,13 +212,12 @@ class _Incremental:
         # A path without cost may lead here from another seed, which stays nearest by its label.
         mine, there = (self._label_of[n[seeds]] for n in (self._seed, self._owner))
         seeds = seeds[(self._distance[seeds] > 0) | (mine < there)]
-        return self._propagate(start, seeds, False, progress, cancel)
+        return self._propagate(start, seeds, progress, cancel)
 
     def _propagate(
         self,
         start: NDArray[np.uint64],
         seeds: NDArray[np.uint64],
-        fresh: bool,
         progress: Progress,
         cancel: CancelToken | None,
     ) -> int:
@@ -226,7 +225,6 @@ class _Incremental:
         self._owner[seeds] = self._seed[seeds]
         return propagate(
             *(self._grid, self._distance, start, self._cap),
-            fresh=fresh,
             owner=self._owner,
             rank=self._rank,
             progress=progress,
@@ -239,7 +237,7 @@ class _Incremental:
         self._distance[...] = np.inf
         self._owner[...] = 0
         seeds = np.flatnonzero(self._seed).astype(np.uint64)
-        visited = self._propagate(seeds, seeds, True, progress, cancel)
+        visited = self._propagate(seeds, seeds, progress, cancel)
         self._outdated = False
         return visited
 

@@ -38,11 +38,10 @@ def distance_map(
 
     iterations: of sweeps; None for the exact distance.
     """
-    distance = grid.unreached()
-    grid.inside(distance)[seeds != 0] = 0
-    start = grid.places(seeds)
+    distance, start = grid.unreached(), grid.places(seeds)
+    distance[start] = 0
     if iterations is None:
-        propagate(grid, distance, start, cap, fresh=True, progress=progress, cancel=cancel)
+        propagate(grid, distance, start, cap, progress=progress, cancel=cancel)
     else:
         sweep(grid, distance, iterations, progress, cancel)
     return compact(grid, distance, cap)
@@ -62,7 +61,6 @@ def nearest_map(
     start = grid.places(labels)
     propagate(
         *(grid, distance, start, cap),
-        fresh=True,
         owner=owner,
         rank=np.arange(256, dtype=np.uint8),
         progress=progress,

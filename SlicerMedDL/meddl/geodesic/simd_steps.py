@@ -29,9 +29,8 @@ ROWS, LANES = 9, 4  # of a neighbourhood: rows of three voxels along i, and one 
 NEIGHBOURS = sum((0b111 if row != 4 else 0b101) << (LANES * row) for row in range(ROWS))
 
 # Arrays are passed to compiled functions at a cost, references being counted: a bucket queue of
-# several functions was eight times slower. Those that are called often are inlined.
+# several functions was eight times slower.
 jit = numba.njit(nogil=True, cache=True, error_model="numpy")
-inlined = numba.njit(nogil=True, inline="always", error_model="numpy")
 
 _BYTE, _INT, _WORD, _NUMBER = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _EIGHT, _FOUR = ir.VectorType(_NUMBER, 8), ir.VectorType(_NUMBER, 4)

@@ -40,11 +40,11 @@ def test_is_exact_over_several_tiles_of_the_queue(shape):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
 
 
-@pytest.mark.parametrize("side", [1, 2, 3])
-def test_the_size_of_the_tiles_changes_no_bit(monkeypatch, side):
-    image, seeds, spacing = random_case(6)
+@pytest.mark.parametrize("width", [0.0, 0.01, 10.0, 1e6])
+def test_the_width_of_the_buckets_changes_no_bit(monkeypatch, width):
+    image, seeds, spacing = random_case(6, (40, 35, 70))
     expected = geodesic_distance(image, seeds, spacing)
-    monkeypatch.setattr(bucket_queue, "SIDE", np.uint64(side))
+    monkeypatch.setattr(bucket_queue, "WIDTH", width)
     assert np.array_equal(geodesic_distance(image, seeds, spacing), expected)
 
 
