@@ -65,7 +65,7 @@ class Queue:
         self.strides = np.array([shape[1] * shape[2], shape[2]], np.uint64)
         tiles = -(-shape // SIDE)
         self.tile_strides = np.array([tiles[1] * tiles[2], tiles[2]])
-        corners = SIDE * np.indices(tiles).reshape(3, -1)
+        corners = SIDE * np.indices(tuple(tiles)).reshape(3, -1)
         # The first voxel of each tile.
         self.corners = (corners.T @ [shape[1] * shape[2], shape[2], 1]).astype(np.uint64)
         # A bit for each voxel of a tile, a word for 32 along i; the last words stay empty.
