@@ -14,22 +14,25 @@ from SlicerMedDLLib.display import set_window, show_picture, show_volume
 from SlicerMedDLLib.sequences import image_from_frame
 from SlicerMedDLLib.volumes import LABELS, VECTOR, volume_from_image
 
+# Not those of a layout: where the host has a window, Red and Green are its own, and stay.
+UPPER, LOWER = "Upper", "Lower"
+
 
 @pytest.fixture
 def views(scene):
-    """The slice logics of a Red and a Green view of 64 x 48 pixels, without widgets."""
+    """The slice logics of two views of 64 x 48 pixels, without widgets."""
     application = slicer.app.applicationLogic()
     before = application.GetSliceLogics()
     collection = vtk.vtkCollection()
     logics = {}
-    for name in ("Red", "Green"):
+    for name in (UPPER, LOWER):
         logics[name] = slicer.vtkMRMLSliceLogic()
         logics[name].SetMRMLScene(scene)
         logics[name].SetMRMLApplicationLogic(application)
         node = logics[name].AddSliceNode(name)
         node.SetDimensions(64, 48, 1)
         collection.AddItem(logics[name])
-    logics["Green"].GetSliceNode().SetOrientationToCoronal()
+    logics[LOWER].GetSliceNode().SetOrientationToCoronal()
     application.SetSliceLogics(collection)
     yield logics
     application.SetSliceLogics(before)
@@ -58,8 +61,8 @@ def test_a_picture_stands_upright_and_is_not_mirrored(views):
     frame[24:, :32] = (0, 0, 255)  # bottom left
     node = volume_from_image(image_from_frame(frame))
     assert node.GetClassName() == VECTOR
-    show_picture(node)
-    drawn = screen(views["Red"])
+    show_picture(node, UPPER)
+    drawn = screen(views[UPPER])
     height, width = drawn.shape[:2]
     assert np.argmax(drawn[height // 4, width // 4, :3]) == 0
     assert np.argmax(drawn[height // 4, 3 * width // 4, :3]) == 1
@@ -71,8 +74,8 @@ def test_an_oblique_volume_is_shown_in_its_own_planes(views):
     pose = compose((1, 1, 2), (10, 20, 30), rotation((1, 0, 0), 20)[:3, :3] @ np.diag([-1, -1, 1]))
     node = volume_from_image(Image(np.arange(24000, dtype=np.int16).reshape(20, 30, 40), pose))
     show_volume(node)
-    red = views["Red"].GetSliceNode()
-    assert views["Red"].GetSliceCompositeNode().GetBackgroundVolumeID() == node.GetID()
+    red = views[UPPER].GetSliceNode()
+    assert views[UPPER].GetSliceCompositeNode().GetBackgroundVolumeID() == node.GetID()
     normal = np.array([red.GetSliceToRAS().GetElement(row, 2) for row in range(3)])
     assert abs(normal @ pose[:3, 2]) / np.linalg.norm(pose[:3, 2]) == pytest.approx(1, abs=1e-6)
 
@@ -81,10 +84,10 @@ def test_layers_and_chosen_views(views):
     image = Image(np.zeros((4, 4, 4), np.uint8))
     back, front = volume_from_image(image), volume_from_image(image)
     labels = volume_from_image(image, class_name=LABELS)
-    show_volume(back, ["Red"])
-    show_volume(front, ["Red"], foreground=True, opacity=0.25)
-    show_volume(labels, ["Red"])
-    red, green = (views[name].GetSliceCompositeNode() for name in ("Red", "Green"))
+    show_volume(back, [UPPER])
+    show_volume(front, [UPPER], foreground=True, opacity=0.25)
+    show_volume(labels, [UPPER])
+    red, green = (views[name].GetSliceCompositeNode() for name in (UPPER, LOWER))
     assert red.GetBackgroundVolumeID() == back.GetID()
     assert red.GetForegroundVolumeID() == front.GetID()
     assert red.GetForegroundOpacity() == 0.25
