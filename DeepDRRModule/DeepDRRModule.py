@@ -76,6 +76,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
     """The panel: its sections, and Apply for the radiograph."""
 
     logicClass = DeepDRRModuleLogic
+    choiceTexts = staticmethod(choice_texts)
     usesDevice = False  # the projector runs on the processor
 
     def connectPanel(self) -> None:
@@ -99,10 +100,6 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
             self.registration,
             self.dataset,
         )
-
-    def choiceTexts(self) -> dict[str, str]:
-        """Of the parameter node."""
-        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first CT."""

@@ -66,6 +66,7 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
     """The panel: its sections, and Apply for the preview."""
 
     logicClass = DeepIGeoSModuleLogic
+    choiceTexts = staticmethod(choice_texts)
 
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
@@ -84,10 +85,6 @@ class DeepIGeoSModuleWidget(MedDLModuleWidget):
             self.batch,
             self.training,
         )
-
-    def choiceTexts(self) -> dict[str, str]:
-        """Of the parameter node."""
-        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first volume."""

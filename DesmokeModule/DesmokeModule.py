@@ -75,6 +75,7 @@ class DesmokeModuleWidget(MedDLModuleWidget):
     """The panel: its sections, and Apply for all frames of the video."""
 
     logicClass = DesmokeModuleLogic
+    choiceTexts = staticmethod(choice_texts)
 
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
@@ -92,10 +93,6 @@ class DesmokeModuleWidget(MedDLModuleWidget):
             self.batch,
             self.training,
         )
-
-    def choiceTexts(self) -> dict[str, str]:
-        """Of the parameter node."""
-        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first desmoked video."""

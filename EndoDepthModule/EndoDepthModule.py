@@ -70,6 +70,7 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
     """The panel: its steps, and Apply for the depth of the whole video."""
 
     logicClass = EndoDepthModuleLogic
+    choiceTexts = staticmethod(choice_texts)
 
     def connectPanel(self) -> None:
         """Make the sections; each connects itself."""
@@ -78,10 +79,6 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
         self.network = NetworkSection(self)
         self.surface = SurfaceSection(self)
         self.sections = (self.video, self.motion, self.network, self.surface)
-
-    def choiceTexts(self) -> dict[str, str]:
-        """Of the parameter node."""
-        return choice_texts()
 
     def selectFirst(self) -> None:
         """The scene's first video."""

@@ -27,9 +27,10 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Base of the modules' widgets.
 
     A subclass names its ``logicClass`` (whose ``getParameterNode()`` returns the wrapped parameter
-    node), has a panel in ``Resources/UI/<Module>.ui`` and defines :meth:`obstacle` and
-    :meth:`apply`; :meth:`connectPanel`, :meth:`selectFirst`, :meth:`parametersChanged` and
-    :meth:`choiceTexts` if it needs them.
+    node) and ``choiceTexts`` (of the parameter node's choices, translated; others are shown as they
+    are), has a panel in ``Resources/UI/<Module>.ui`` and defines :meth:`obstacle` and
+    :meth:`apply`; :meth:`connectPanel`, :meth:`selectFirst` and :meth:`parametersChanged` if it
+    needs them.
 
     Attributes:
         ui: the named widgets of the module's panel.
@@ -42,6 +43,7 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """
 
     logicClass: Callable[[], Any]
+    choiceTexts: Callable[[], Mapping[str, str]] = staticmethod(dict)
     usesDevice = True
 
     def __init__(self, parent: Any = None) -> None:
@@ -61,10 +63,6 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def selectFirst(self) -> None:
         """Select what the scene has to work on, where ``self.parameterNode`` selects nothing."""
-
-    def choiceTexts(self) -> Mapping[str, str]:
-        """Translated texts of the parameter node's choices; others are shown as they are."""
-        return {}
 
     def obstacle(self) -> str:
         """Why Apply cannot run now, for its tooltip; empty if it can."""

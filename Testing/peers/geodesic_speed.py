@@ -220,6 +220,11 @@ def title(peer: str, method: str) -> str:
     return f"FastGeodis, {method}"
 
 
+def size_of(result: dict[str, Any]) -> str:
+    """The grid's voxels along i, j, k."""
+    return "x".join(map(str, result["shape"][::-1]))
+
+
 def clock(result: dict[str, Any]) -> str:
     """Whose seconds count: the processor's, or with several threads those on the wall."""
     return "cpu" if result["threads"] == 1 else "wall"
@@ -280,7 +285,7 @@ def write(report: Report, results: list[dict[str, Any]]) -> None:
     """A table of the runs on each grid, of all bars by threads, and the errors against Dijkstra."""
     report.figures = results
     for result in results:
-        size = "x".join(map(str, result["shape"][::-1]))
+        size = size_of(result)
         seconds = {"cpu": "CPU s", "wall": "wall s"}[clock(result)]
         head = ("cost, lambda", "program", seconds, "mean error", "largest error", "within the bar")
         report.table(f"geodesic_speed/{size}_{result['threads']}", head, run_rows(result))
@@ -291,14 +296,10 @@ def write(report: Report, results: list[dict[str, Any]]) -> None:
             (*each[0][:2], *(measured for _, _, measured in each))
             for each in zip(*columns, strict=True)
         ]
-        names = ["x".join(map(str, result["shape"][::-1])) for result in alike]
+        names = [size_of(result) for result in alike]
         report.table(f"geodesic_speed/bars_{threads}", ("bar", "required", *names), rows)
     head = ("voxels", "cost", "largest error", "scipy's Dijkstra, CPU s", "meddl, exact, CPU s")
-    rows = [
-        ("x".join(map(str, result["shape"][::-1])), *line)
-        for result in results
-        for line in result.get("dijkstra", [])
-    ]
+    rows = [(size_of(result), *line) for result in results for line in result.get("dijkstra", [])]
     report.table("geodesic_speed/dijkstra", head, rows)
 
 
