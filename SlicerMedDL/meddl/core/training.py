@@ -48,6 +48,18 @@ class TrainingParameters:
         "32-true", "number format", choices=("32-true", "16-mixed", "bf16-mixed")
     )
     clip_norm: float = parameter(0.0, "largest norm of the gradient; 0: no clipping", minimum=0)
+    weight_average: float = parameter(
+        0.0,
+        "share that stays at each step of a running mean of the weights, which is then what is "
+        "judged and kept (0.99: about 100 steps); 0: the weights themselves",
+        minimum=0,
+        maximum=0.99999,
+    )
+    weight_bits: int = parameter(
+        32,
+        "per number of the convolutions in the kept weights; 16 halve the file",
+        choices=(32, 16),
+    )
     seed: int = parameter(0, "of order, augmentation and network", minimum=0)
     device: str = parameter("auto", "auto, cpu, cuda, cuda:N or mps")
     workers: int = parameter(0, "processes that load data; 0: none besides this one", minimum=0)

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ from meddl.core.parameters import to_dict, validate
 from meddl.core.progress import CancelToken, Progress
 from meddl.core.seeding import random_state, seed_everything, set_random_state
 from meddl.core.training_data import SampleLoader, training_batches, validation_batches
-from meddl.core.weights import check_name, save_weights
+from meddl.core.weight_average import WeightAverage
+from meddl.core.weights import check_name, save_weights, with_half_kernels
 
 if TYPE_CHECKING:
     from meddl.core.training import Trainer, TrainingParameters
@@ -98,6 +100,8 @@ class Run:
             self.validation_data = self._loader(trainer.validation_data, None)
         self.network, self.optimizer = trainer.model, trainer.optimizer
         self.model, self.stepper = self.fabric.setup(self.network, self.optimizer)
+        decay = self.parameters.weight_average
+        self.average = WeightAverage(self.network, decay) if decay else None
         self.position = Position()
         seed_everything(self.parameters.seed + self.rank)
         checkpoint = latest_checkpoint(self.folder) if resume else None
@@ -227,6 +231,8 @@ class Run:
             self.stepper.step()
         if finite and self.trainer.scheduler is not None:
             self.trainer.scheduler.step()
+        if finite and self.average is not None:
+            self.average.update()
         return finite
 
     def _count_skipped(self) -> None:
@@ -252,7 +258,8 @@ class Run:
     def _finish_epoch(self) -> None:
         here = self.position
         if self.processes > 1:  # each process's batch norm has seen its own share of the last batch
-            for buffer in self.network.buffers():
+            averaged = () if self.average is None else self.average.buffers()
+            for buffer in (*self.network.buffers(), *averaged):
                 torch.distributed.broadcast(buffer, 0)
         row: dict[str, Any] = {"epoch": here.epoch + 1, "step": here.step}
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
@@ -277,6 +284,10 @@ class Run:
             self.curves.write(row, self._pictures())
         here.epoch, here.batch, here.seconds = here.epoch + 1, 0, 0.0
         here.sums, here.counts = {}, {}
+
+    def _kept_weights(self) -> AbstractContextManager[None]:
+        """The network is what is judged and kept: the running mean of its weights, if any."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def _validation_due(self) -> bool:
         done = self.position.epoch + 1
@@ -303,7 +314,7 @@ class Run:
         counts: dict[str, int] = {}
         assert self.trainer.validation_step is not None
         self.network.eval()
-        with torch.no_grad(), self.fabric.autocast():
+        with self._kept_weights(), torch.no_grad(), self.fabric.autocast():
             loaded = self.validation_data.load(batches)
             for keys, batch in zip(batches, loaded, strict=True):
                 # The bare network: the processes' numbers of batches may differ.
@@ -317,7 +328,7 @@ class Run:
         if self.trainer.pictures is None:
             return {}
         self.network.eval()
-        with torch.no_grad():
+        with self._kept_weights(), torch.no_grad():
             return self.trainer.pictures(self.network)
 
     def _save_best(self, row: Mapping[str, Any]) -> None:
@@ -332,7 +343,12 @@ class Run:
         if scores:
             card = replace(card, metrics={**card.metrics, "validation": scores})
         folder = run_record.make_folder(self.folder / "best")
-        save_weights(self.trainer.result or self.network, folder / f"{card.name}.safetensors", card)
+        path = folder / f"{card.name}.safetensors"
+        with self._kept_weights():
+            state = (self.trainer.result or self.network).state_dict()
+            if self.parameters.weight_bits == 16:
+                state = with_half_kernels(state)
+            save_weights(state, path, card)
 
     # Checkpoints
 
@@ -353,6 +369,7 @@ class Run:
                 "position": asdict(self.position),
                 "optimizer": self.optimizer.state_dict(),
                 "scheduler": self.trainer.scheduler and self.trainer.scheduler.state_dict(),
+                "average": self.average and self.average.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
                 "random": [chance for chance, _, _ in each],
                 "figures": [[sums, counts] for _, sums, counts in each],
@@ -369,6 +386,8 @@ class Run:
             self.optimizer.load_state_dict(state["optimizer"])
             if self.trainer.scheduler is not None:
                 self.trainer.scheduler.load_state_dict(state["scheduler"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
             self.fabric.strategy.precision.load_state_dict(state["precision"])
             self.position = Position(**state["position"])
             set_random_state(state["random"][self.rank])

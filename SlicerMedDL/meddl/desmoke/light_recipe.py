@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from meddl.core.weights import load_weights
-from meddl.desmoke.light_network import BLOCKS, RESIDUAL, WIDTHS, LightNetwork, recovered
+from meddl.desmoke.light_network import (
+    BLOCKS,
+    RESIDUAL,
+    SMOOTHING,
+    WIDTHS,
+    LightNetwork,
+    recovered,
+)
 from meddl.desmoke.light_training import clip_loss, unrolled
 from meddl.desmoke.scattering import LEAST_TRANSMISSION
 from meddl.desmoke.training_parameters import DesmokeTraining
@@ -38,7 +45,7 @@ def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
         FileError, InputError: initial weights that are missing or do not fit.
     """
     p = parameters
-    network = LightNetwork()
+    network = LightNetwork(smoothing=SMOOTHING)
     if p.initial:
         load_weights(network, p.initial)
     optimizer = torch.optim.AdamW(network.parameters(), p.rate)
@@ -60,6 +67,7 @@ def light_recipe(parameters: DesmokeTraining, steps: int) -> Recipe:
                 "widths": list(WIDTHS),
                 "blocks": list(BLOCKS),
                 "residual": RESIDUAL,
+                "smoothing": SMOOTHING,
             }
         },
     )

@@ -17,6 +17,11 @@ class RenderedTraining(TrainingParameters):
     batch_size: int = parameter(8, "pictures per step", minimum=2)
     learning_rate: float = parameter(2e-3, "of the optimiser, at its highest", minimum=0)
     clip_norm: float = parameter(5.0, "largest norm of the gradient; 0: no clipping", minimum=0)
+    weight_bits: int = parameter(
+        16,
+        "per number of the convolutions in the kept weights; 16 halve the file",
+        choices=(32, 16),
+    )
     scenes: int = parameter(150, "rendered scenes", minimum=1)
     views: int = parameter(20, "pictures per scene", minimum=1)
     architecture: str = parameter("light", "the network", choices=ARCHITECTURES)

@@ -12,7 +12,7 @@ from meddl.core.metrics import depth_metrics
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.seeding import seed_everything
 from meddl.core.training import Trainer
-from meddl.core.weights import Card, load_weights, save_weights, verify_weights
+from meddl.core.weights import Card, load_weights
 from meddl.endodepth.networks import make_network
 from meddl.endodepth.rendered_parameters import RenderedTraining
 from meddl.endodepth.rendered_pictures import HELD_OUT, RenderedPictures, render_scenes
@@ -152,19 +152,4 @@ def train_on_rendered(
             licence="Apache-2.0",
         ),
     )
-    history = trainer.fit(resume, subprogress(progress, 0.5, 1.0), cancel)
-    store_in_half(Path(folder) / "best" / f"{trainer.card.name}.safetensors")
-    return history
-
-
-def store_in_half(weights: str | Path) -> Card:
-    """Write the convolutions of a weights file anew with 16 bits per number: half the size.
-
-    Networks compute in 32 bits all the same.
-    """
-    from safetensors.torch import load_file
-
-    card = verify_weights(weights)
-    state = load_file(weights)
-    halved = {name: t.half() if t.ndim == 4 else t for name, t in state.items()}
-    return save_weights(halved, weights, card)
+    return trainer.fit(resume, subprogress(progress, 0.5, 1.0), cancel)

@@ -129,6 +129,64 @@ def test_a_part_of_the_model_can_be_the_result(tmp_path):
     assert "3.weight" in load_file(latest_checkpoint(tmp_path) / "model.safetensors")
 
 
+def test_what_is_judged_and_kept_can_be_the_running_mean(tmp_path):
+    """Against the mean of the states after each step, by hand; training itself does not change."""
+    settings = {"epochs": 2, "weight_average": 0.8, "device": "cpu"}
+    run, states = trainer(tmp_path / "mean", settings), []
+
+    def remember(fraction, message):
+        states.append({name: t.double().clone() for name, t in run.model.state_dict().items()})
+
+    run.mode = "max"  # a loss that falls: the first epoch's weights are kept
+    rows = run.fit(progress=remember)
+    assert len(states) == 10 and rows[0]["validation/loss"] > rows[1]["validation/loss"]
+    mean = states[0]
+    for state in states[1:5]:
+        mean = {name: 0.8 * value + 0.2 * state[name] for name, value in mean.items()}
+    kept = network()
+    load_weights(kept, tmp_path / "mean" / "best" / "tiny.safetensors")
+    for name, value in kept.state_dict().items():
+        if value.is_floating_point():  # batch norm's running means among them
+            torch.testing.assert_close(value.double(), mean[name], rtol=1e-5, atol=1e-6)
+    x, y = (torch.from_numpy(array) for array in (Line(7).x, Line(7).y))
+    with torch.no_grad():
+        own = torch.nn.functional.mse_loss(kept.eval()(x), y).item()
+    assert rows[0]["validation/loss"] == pytest.approx(own, rel=1e-5)
+    plain = trainer(tmp_path / "plain", {**settings, "weight_average": 0})
+    plain.fit()
+    assert digest(run.model) == digest(plain.model)
+
+
+def test_a_cancelled_run_resumes_to_the_same_running_mean(tmp_path):
+    settings, token = {"weight_average": 0.9}, CancelToken()
+    with pytest.raises(Cancelled):
+        trainer(tmp_path / "parts", settings).fit(
+            progress=lambda fraction, message: fraction > 0.5 and token.cancel(), cancel=token
+        )
+    trainer(tmp_path / "parts", settings).fit(resume=True)
+    trainer(tmp_path / "whole", settings).fit()
+    assert history(tmp_path / "parts") == history(tmp_path / "whole")
+    kept = [load_file(tmp_path / name / "best" / "tiny.safetensors") for name in ("parts", "whole")]
+    torch.testing.assert_close(*kept, rtol=0, atol=0)
+
+
+def test_kernels_can_be_kept_with_16_bits(tmp_path):
+    layers = [torch.nn.Unflatten(1, (1, 1, 2)), torch.nn.Conv2d(1, 1, (1, 2)), torch.nn.Flatten()]
+    run = trainer(tmp_path, {"epochs": 1, "weight_bits": 16}, plain=True)
+    run.model = torch.nn.Sequential(*layers)
+    run.optimizer = torch.optim.SGD(run.model.parameters(), 0.1)
+    run.scheduler = None
+    run.fit()
+    path = tmp_path / "best" / "tiny.safetensors"
+    kept = load_file(path)
+    assert kept["1.weight"].dtype == torch.float16 and kept["1.bias"].dtype == torch.float32
+    exact = run.model[1].weight.detach().clone()
+    load_weights(run.model, path)
+    assert run.model[1].weight.dtype == torch.float32
+    torch.testing.assert_close(run.model[1].weight, exact, rtol=2**-11, atol=0)
+    assert not torch.equal(run.model[1].weight, exact)
+
+
 def test_figures_that_are_not_finite_are_recorded_as_none(tmp_path):
     def figures(model, batch):
         return {"loss": tiny_run.step(model, batch), "hd95": np.inf}
@@ -227,7 +285,8 @@ def test_the_loss_scale_of_16_bits_skips_adapts_and_resumes(tmp_path, monkeypatc
 
 
 def test_two_processes_train_like_one_and_only_the_first_writes(tmp_path):
-    settings = {"batch_size": 2, "device": "cpu", "checkpoint_steps": 2}
+    mean = {"weight_average": 0.7, "device": "cpu"}
+    settings = {"batch_size": 2, "checkpoint_steps": 2, **mean}
     result = script(str(tmp_path / "two"), json.dumps(settings), torchrun=2)
     assert result.returncode == 0, result.stderr[-3000:]
 
@@ -237,7 +296,7 @@ def test_two_processes_train_like_one_and_only_the_first_writes(tmp_path):
 
     first, second = reports("clean")
     assert first["digest"] == second["digest"]
-    one = trainer(tmp_path / "one", {"batch_size": 4}, plain=True)
+    one = trainer(tmp_path / "one", {"batch_size": 4, **mean}, plain=True)
     rows = one.fit()
     two = load_file(latest_checkpoint(tmp_path / "two" / "clean") / "model.safetensors")
     for name, tensor in one.model.state_dict().items():

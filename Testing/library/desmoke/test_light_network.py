@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from meddl.core.errors import InputError
 from meddl.core.video import read_frames
@@ -47,6 +48,19 @@ def test_maps_are_in_their_ranges_at_the_size_of_the_picture(shape):
     assert smoke.shape == (2, 7, *shape)
     assert smoke[:, :4].min() >= 0 and smoke[:, :4].max() <= 1
     assert smoke[:, 4:].abs().max() <= 0.1
+
+
+def test_maps_are_smoothed_by_means_within_the_picture():
+    """Inside as SciPy's box filter twice; at the rim a mean of what is there."""
+    rough, smooth = network(), network(smoothing=2)
+    seen = torch.rand(1, INPUTS, 64, 96)
+    with torch.no_grad():
+        before, after = rough.maps(seen)[0].numpy(), smooth.maps(seen)[0].numpy()
+        torch.nn.init.zeros_(smooth.last.weight)
+        level = smooth.maps(seen)[0].numpy()
+    expected = uniform_filter(uniform_filter(before, (1, 5, 5)), (1, 5, 5))
+    np.testing.assert_allclose(after[:, 4:-4, 4:-4], expected[:, 4:-4, 4:-4], rtol=1e-4, atol=1e-6)
+    assert np.ptp(level, axis=(1, 2)).max() < 1e-6
 
 
 def test_recovered_is_the_scattering_models():
