@@ -131,6 +131,7 @@ def run_segment(args: argparse.Namespace) -> int:
 
     from meddl.cli.console import print_json
     from meddl.core import InputError, write_image
+    from meddl.core.image_io import PICTURES, file_suffix
     from meddl.core.parameters import from_arguments
     from meddl.deepigeos.batch import SegmentCase, SegmentParameters, check_output, segment_case
 
@@ -155,9 +156,11 @@ def run_segment(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"output": str(output), "voxels": voxels, "seconds": seconds})
     else:
+        picture = file_suffix(args.image[0]) in PICTURES  # without a size in space
         volume = float(abs(labels.spacing.prod())) / 1000
         for segment, count in voxels.items():
-            print(f"segment {segment}: {count} voxels, {count * volume:.2f} ml")
+            size = f"{count} pixels" if picture else f"{count} voxels, {count * volume:.2f} ml"
+            print(f"segment {segment}: {size}")
     return 0
 
 

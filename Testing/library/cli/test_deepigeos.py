@@ -101,7 +101,7 @@ def test_a_picture_becomes_a_picture_of_labels(tmp_path, monkeypatch, capsys, ou
     given = ["deepigeos", "segment", "photograph.png", "--seeds", "seeds.png", "--method"]
     assert main([*given, "geodesic", "--output", output]) == 0
     np.testing.assert_array_equal(read_image(output).array[0], disc)
-    capsys.readouterr()
+    assert capsys.readouterr().out == f"segment 1: {disc.sum()} pixels\n"
     assert main([*given, "geodesic", "--output", "labels.jpg"]) == 2
     assert "picture is written as .png, .tif, .tiff" in error_line(capsys)
 
