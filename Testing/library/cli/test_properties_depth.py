@@ -24,7 +24,7 @@ from meddl.endodepth.lens import read_lens
 from meddl.endodepth.sequence import read_sequence, unposed, write_sequence
 from properties import examples
 
-from .drawn_files import command, few, picture, seeds
+from .drawn_files import command, few, picture, seeds, sides
 from .drawn_sequences import depth_maps, plane_sequence
 
 frame_sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -275,7 +275,7 @@ def test_monodepth_evaluate(folders, sizes, seed, alike, unknown, crop):
 
 
 @examples(2, deadline=None)
-@given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.integers(1, 2), st.integers(0, 9))
+@given(st.tuples(sides, sides), st.integers(1, 2), st.integers(0, 9))
 def test_monodepth_render_rooms(folders, size, pairs, seed):
     folder = folders()
     words = "monodepth", "render-rooms", "--size", f"{size[0]},{size[1]}", "--pairs", pairs
@@ -289,13 +289,13 @@ def test_monodepth_render_rooms(folders, size, pairs, seed):
             assert depth.min() > 100 and depth.max() < 20000  # mm, in a room
 
 
-@examples(2, deadline=None)
+@examples(3, deadline=None)
 @given(
-    st.tuples(st.integers(12, 40), st.integers(12, 40)),
+    st.tuples(sides, sides),
     st.integers(1, 2),
     st.floats(10, 150),
-    st.sampled_from(["sinus", "colon", "labels"]),
-    st.booleans(),
+    st.sampled_from(["sinus", "colon", "colon", "labels"]),
+    st.sampled_from([False, False, True]),
 )
 def test_endodepth_render(folders, size, frames, degrees, scene, taken):
     folder = folders()

@@ -30,7 +30,7 @@ from meddl.deepdrr import Camera, read_camera, read_radiograph
 from meddl.deepdrr.spectrum import read_spectrum
 from properties import affines, examples
 
-from .drawn_files import accepted, command, few, sizes, stored
+from .drawn_files import accepted, command, few, sides, sizes, stored
 
 
 def plain(folder: Path, name: str, size: tuple[int, int], grey: int) -> Path:
@@ -224,7 +224,7 @@ def test_drr_spectrum(folders, spectrum, layers):
 
 
 @examples(3, deadline=None)
-@given(boxes(9, least=2), st.tuples(*[st.integers(15, 40)] * 2), st.floats(-90, 90))
+@given(boxes(9, least=2), st.tuples(sides, sides), st.floats(-90, 90))
 def test_drr_register(folders, box, size, angle):
     pytest.importorskip("torch")
     folder, (ct, _) = folders(), box
