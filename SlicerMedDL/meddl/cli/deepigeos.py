@@ -189,7 +189,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core import InputError
     from meddl.core.parameters import convert, from_arguments
-    from meddl.core.run_record import make_folder
+    from meddl.core.run_record import new_folder
     from meddl.deepigeos.evaluation import check_methods, evaluate
     from meddl.deepigeos.evaluation_cases import case_of_files, read_evaluation_cases
     from meddl.deepigeos.evaluation_parameters import EvaluationParameters
@@ -206,9 +206,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
     else:
         value = 1 if args.label_value is None else convert(args.label_value, int, "--label-value")
         cases = [case_of_files([args.image], args.label, value)]
-    make_folder(Path(args.output))  # before what may take hours
-    runs = evaluate(cases, methods, parameters, progress=args.progress, cancel=args.cancel)
-    report = write_report(runs, parameters, args.output)
+    with new_folder(Path(args.output)) as folder:  # before what may take hours
+        runs = evaluate(cases, methods, parameters, progress=args.progress, cancel=args.cancel)
+        report = write_report(runs, parameters, folder)
     if args.json:
         print_json({"output": args.output, **report})
     else:

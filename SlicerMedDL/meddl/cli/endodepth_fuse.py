@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 HELP = """\
@@ -54,13 +53,19 @@ def run(args: argparse.Namespace) -> int:
     from meddl.cli.console import print_json
     from meddl.core.depth_maps import read_depth_folder
     from meddl.core.parameters import from_arguments
-    from meddl.endodepth.fusion_files import check_output, write_point_clouds, write_surface
+    from meddl.endodepth.fusion_files import (
+        check_output,
+        check_point_clouds,
+        write_point_clouds,
+        write_surface,
+    )
     from meddl.endodepth.fusion_parameters import FusionParameters
     from meddl.endodepth.sequence import read_sequence
 
     start = time.perf_counter()
     parameters = from_arguments(FusionParameters, args)
     output = check_output(args.output, parameters.texture)
+    clouds = check_point_clouds(args.point_clouds) if args.point_clouds else None
     sequence = read_sequence(args.sequence)
     depths = read_depth_folder(args.depth)
     from meddl.endodepth.fusion import fuse
@@ -68,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
     surface = fuse(sequence, depths, parameters, args.progress, args.cancel)
     write_surface(output, surface)
     report = {"output": str(output), **surface.record}
-    if args.point_clouds is not None:
-        clouds = Path(args.point_clouds)
+    if clouds is not None:
         write_point_clouds(clouds, sequence, depths, parameters, args.progress, args.cancel)
         report["point_clouds"] = str(clouds)
     report["seconds"] = round(time.perf_counter() - start, 3)

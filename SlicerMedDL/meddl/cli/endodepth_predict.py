@@ -24,7 +24,7 @@ long that unit is.
 EXAMPLES = """\
 examples:
   meddl endodepth predict sequence --output sequence/depth
-  meddl endodepth predict sequence --output depth --mm-per-unit 12.5 --preview
+  meddl endodepth predict sequence --output depth --mm-per-unit 12.5 --preview on
   meddl endodepth predict video.mp4 --output depth --mask field.png
   meddl endodepth predict video.mp4 --output depth --model monodepth
   meddl endodepth predict 0001.png 0002.png --output depth --weights my_run/best/my.safetensors

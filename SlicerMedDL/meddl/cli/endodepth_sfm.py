@@ -67,12 +67,22 @@ def run(args: argparse.Namespace) -> int:
     from meddl.core.errors import InputError
     from meddl.core.parameters import from_arguments
     from meddl.core.progress import subprogress
-    from meddl.endodepth.reprojection import light_correlation, statistics, write_overlays
+    from meddl.endodepth.colmap import check_model_folder
+    from meddl.endodepth.reprojection import (
+        check_overlays,
+        light_correlation,
+        statistics,
+        write_overlays,
+    )
     from meddl.endodepth.sequence import read_sequence, write_sequence
     from meddl.endodepth.sfm_parameters import SfmParameters
 
     start = time.perf_counter()
     parameters = from_arguments(SfmParameters, args)
+    if args.overlay:
+        check_overlays(args.overlay)
+    if args.export:
+        check_model_folder(args.export)
     work = subprogress(args.progress, 0, 0.9 if args.overlay else 1.0)
     if args.undistorted and not args.model:
         raise InputError("--undistorted goes with --import; it undistorts what a model was made of")

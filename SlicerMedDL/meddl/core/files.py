@@ -91,6 +91,26 @@ def writable_parent(path: str | Path) -> Path:
     return path
 
 
+def replaceable_folder(folder: str | Path, what: str, *patterns: str) -> Path:
+    """``folder`` as a Path, if it can be made, or replaced because it holds nothing else.
+
+    Args:
+        what: it holds, for the message.
+        patterns: of the names of its files, such as ``"*.ply"``.
+
+    Raises:
+        FileError: a file, a folder with other files, or one whose parent takes none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        if writable_parent(folder).exists():
+            raise FileError(f"the output {folder} is a file, a folder was expected")
+        return folder
+    if any(not any(path.match(p) for p in patterns) for path in visible(folder)):
+        raise FileError(f"{folder} holds other files than {what}; choose another folder")
+    return folder
+
+
 def report_path(path: str | Path) -> Path:
     """``path`` as a Path, if a report, which is JSON, can be written there.
 

@@ -6,7 +6,8 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -92,6 +93,25 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise FileError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
     return folder
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """``folder``, made if it was missing; if it stays empty it is taken away again.
+
+    For work that may take long: that the folder can be made is known before, and work that fails
+    leaves none behind.
+
+    Raises:
+        FileError: it cannot be made.
+    """
+    missing = not folder.exists()
+    try:
+        yield make_folder(folder)
+    finally:
+        if missing:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
 
 def write_record(folder: Path, parameters: Mapping[str, Any], device: str, step: int) -> None:

@@ -181,8 +181,10 @@ def _render(
 
 @contextmanager
 def _forwarded_warnings(client: Any) -> Iterator[None]:
-    """What the workers log as warnings is logged here."""
-    client.forward_logging("meddl", level=logging.WARNING)
+    """What the workers log as warnings is logged here, where warnings are."""
+    # Dask hands a record to the handlers of the logger here whatever the logger's level.
+    level = max(logging.WARNING, logging.getLogger("meddl").getEffectiveLevel())
+    client.forward_logging("meddl", level=level)
     try:
         yield
     finally:

@@ -247,7 +247,11 @@ def _level(
     """The radiograph averaged over factor^2 pixels, the CT over about as many millimetres."""
     picture = avg_pool2d(target[None], factor)[0]
     shrink = np.array([[1, 0, (1 - factor) / 2], [0, 1, (1 - factor) / 2], [0, 0, factor]]) / factor
-    pools = [max(1, int(pixel / spacing)) for spacing in attenuation.spacing]
+    # Two voxels stay along each axis, which the renderer needs as the CT does.
+    pools = [
+        min(max(1, int(pixel / spacing)), (side + 1) // 2)
+        for spacing, side in zip(attenuation.spacing, attenuation.size, strict=True)
+    ]
     values = torch.from_numpy(attenuation.array)[None]
     volume = avg_pool3d(values, pools[::-1], ceil_mode=True, count_include_pad=False)[0].numpy()
     fine_from_coarse = np.diag([*pools, 1.0])

@@ -11,7 +11,7 @@ from typing import Any
 import meddl
 from meddl.core.errors import FileError, InputError
 from meddl.core.files import claimed_folder, read_json, remove_leftovers, visible, write_json
-from meddl.core.run_record import make_folder
+from meddl.core.run_record import make_folder, new_folder
 
 RECORD, INDEX = "dataset.json", "index.csv"
 
@@ -33,7 +33,7 @@ def dataset_folder(
     """
     if output.exists() and not output.is_dir():
         raise FileError(f"{output} is a file; choose another output")
-    with claimed_folder(make_folder(output)):
+    with new_folder(output), claimed_folder(output):
         _check(output, content, resume)
         remove_leftovers(output)
         if not (output / RECORD).exists():  # first: a folder without it is taken for another's
@@ -60,7 +60,7 @@ def _check(output: Path, content: Mapping[str, Any], resume: bool) -> None:
 
 
 def discard(output: Path, folders: Sequence[str]) -> None:
-    """Take away what :func:`dataset_folder` has made, so that the folder can be begun anew."""
+    """Empty a folder of :func:`dataset_folder`, so that it can be begun anew."""
     for name in folders:
         shutil.rmtree(output / name)
     (output / RECORD).unlink()  # last: with it a run that is killed here can be resumed

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import FileError
-from meddl.core.files import atomic_folder, existing_file, parsing
+from meddl.core.files import atomic_folder, existing_file, parsing, replaceable_folder
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -131,13 +131,22 @@ def read_model(folder: str | Path) -> ColmapModel:
     return model
 
 
-def write_model(folder: str | Path, model: ColmapModel) -> None:
-    """Write a text model with all digits; an existing folder is replaced as a whole.
+def check_model_folder(folder: str | Path) -> Path:
+    """``folder`` if a text model can be written there.
 
     Raises:
-        FileError: the folder's parent is missing or not writable.
+        FileError: it holds other files, or its parent takes no folder.
     """
-    with atomic_folder(folder) as temporary:
+    return replaceable_folder(folder, "a text model", *(f"{name}.txt" for name in FILES))
+
+
+def write_model(folder: str | Path, model: ColmapModel) -> None:
+    """Write a text model with all digits; an earlier one is replaced.
+
+    Raises:
+        FileError: see :func:`check_model_folder`.
+    """
+    with atomic_folder(check_model_folder(folder)) as temporary:
         for name, lines in zip(
             FILES, (_camera_lines(model), _image_lines(model), _point_lines(model)), strict=True
         ):

@@ -8,7 +8,13 @@ import numpy as np
 
 from meddl.core.depth_maps import DepthFolder, read_depth_folder
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_folder, read_json, writable_parent, write_json
+from meddl.core.files import (
+    atomic_folder,
+    read_json,
+    replaceable_folder,
+    writable_parent,
+    write_json,
+)
 from meddl.core.mesh import SUFFIXES, write_mesh
 from meddl.core.point_cloud import write_point_cloud
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
@@ -84,6 +90,15 @@ def scale_of_maps(mesh: str | Path, depth_folder: str | Path) -> float:
     return middle * length
 
 
+def check_point_clouds(folder: str | Path) -> Path:
+    """``folder`` if point clouds can be written there.
+
+    Raises:
+        FileError: it holds other files, or its parent takes no folder.
+    """
+    return replaceable_folder(folder, "point clouds", "*.ply")
+
+
 def write_point_clouds(
     folder: str | Path,
     sequence: EndoscopicSequence,
@@ -100,10 +115,8 @@ def write_point_clouds(
         FileError: a damaged map or frame, a folder that holds other files.
         Cancelled: by the token; no folder is made then.
     """
-    folder = Path(folder)
+    folder = check_point_clouds(folder)
     parameters = parameters or FusionParameters()
-    if folder.is_dir() and any(path.suffix != ".ply" for path in folder.iterdir()):
-        raise FileError(f"{folder} holds other files than point clouds; choose another folder")
     posed = posed_depths(sequence, depths, parameters.scaling)
     scale = millimetres(depths, parameters) or 1.0
     with atomic_folder(folder) as temporary:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.depth_maps import depth_writer
-from meddl.core.errors import InputError
-from meddl.core.files import atomic_folder, existing_file, write_json
+from meddl.core.errors import FileError, InputError
+from meddl.core.files import atomic_folder, existing_file, visible, write_json
 from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.mesh import write_mesh
@@ -115,13 +115,18 @@ def render_sequence(
 
     Raises:
         InputError: a bad parameter.
-        FileError: labels that cannot be read, or an output that cannot be written.
+        FileError: labels that cannot be read, or an output that cannot be written or that holds
+            anything but an earlier rendered sequence, which is replaced.
         DependencyError: scikit-image is not installed.
     """
     from meddl.rendering import camera_path, fov_intrinsics, surface
 
     parameters = validate(parameters)
     output = Path(output)
+    if output.is_dir() and visible(output) and not (output / RECORD).is_file():
+        raise FileError(
+            f"{output} holds other files than a rendered sequence; choose another folder"
+        )
     require("skimage.measure", "the surface of a rendered sequence")
     with atomic_folder(output) as folder:
         progress(0.0, "making the scene")

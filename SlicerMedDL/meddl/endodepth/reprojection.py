@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.files import atomic_folder
+from meddl.core.files import atomic_folder, replaceable_folder
 from meddl.core.pinhole import project
 from meddl.core.progress import CancelToken, Progress, no_progress, steps
 from meddl.endodepth.sequence import EndoscopicSequence, visible_inside
@@ -145,6 +145,15 @@ def overlay(
     return np.asarray(picture)
 
 
+def check_overlays(folder: str | Path) -> Path:
+    """``folder`` if overlays can be written there.
+
+    Raises:
+        FileError: it holds other files, or its parent takes no folder.
+    """
+    return replaceable_folder(folder, "drawn frames", "*.jpg")
+
+
 def write_overlays(
     sequence: EndoscopicSequence,
     folder: str | Path,
@@ -153,8 +162,10 @@ def write_overlays(
 ) -> None:
     """Write :func:`overlay` of every view as ``{frame}.jpg``, colours over the sequence's depths.
 
+    An earlier folder of overlays is replaced.
+
     Raises:
-        FileError: a folder that cannot be written.
+        FileError: see :func:`check_overlays`.
         Cancelled: by the token; an earlier folder stays.
     """
     from PIL import Image as Picture
@@ -163,7 +174,7 @@ def write_overlays(
     views: Sequence[int] = range(len(sequence.view_numbers))
     depth = np.concatenate([visible_points(sequence, view)[1] for view in views])
     low, high = np.percentile(depth, (1, 99))
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(check_overlays(folder)) as temporary:
         for view in steps(views, len(views), "drawing view", progress, cancel):
             picture = Picture.fromarray(overlay(sequence, view, (float(low), float(high))))
             picture.save(temporary / f"{sequence.view_numbers[view]:08d}.jpg", quality=92)

@@ -146,7 +146,7 @@ def check_depth(depth: NDArray[Any]) -> Float32:
     """
     depth = np.ascontiguousarray(depth, dtype=np.float32)
     if depth.ndim != 2 or min(depth.shape) < 2:
-        raise InputError(f"the depth map has shape {depth.shape}, (H, W) was expected")
+        raise InputError(f"the depth map has shape {depth.shape}, at least (2, 2) was expected")
     if not (np.isfinite(depth).all() and depth.min() >= 0):
         raise InputError("the depth map holds NaN, infinity or negative depths; 0 is unknown")
     return depth

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MM_PER_M = 1000
 SHORTEST_SIDE = 32  # pixels that the network needs
+LEAST_FOCAL = 0.01  # of the width: 178 degrees
 
 
 @dataclass
@@ -156,13 +157,18 @@ def predict(
         output: the folder; maps are as large as their frames.
 
     Raises:
-        InputError: nothing to predict, two pictures of one name, points without a focal length, or
-            weights of another kind.
+        InputError: nothing to predict, two pictures of one name, points without a focal length, one
+            that no lens has, or weights of another kind.
         FileError: an input that cannot be read; a folder with other files.
         Cancelled: nothing is left.
     """
     if parameters.points and not parameters.focal:
         raise InputError("points need the lens: give focal, the focal length over the width")
+    if 0 < parameters.focal < LEAST_FOCAL:
+        raise InputError(
+            f"focal is {parameters.focal:g} of the width; at least {LEAST_FOCAL}, or 0 for an "
+            "unknown lens, was expected"
+        )
     if not parameters.weights:
         raise InputError("weights are missing: give a name or a file of meddl monodepth train")
     frames, total = _frames(inputs, parameters.stride)

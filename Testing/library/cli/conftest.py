@@ -18,3 +18,9 @@ def ct(tmp_path):
     geometry = rotation((1, 2, 3), 25) @ compose((4, 5, 8), (-60, -70, -80))
     write_image(tmp_path / "ct.nii.gz", Image(hu, geometry))
     return str(tmp_path / "ct.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A new folder at every call, with a space in its name."""
+    return lambda: tmp_path_factory.mktemp("drawn files")

@@ -3,79 +3,28 @@ why not."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meddl.cli.main import main
-from meddl.core import (
-    Image,
-    Points,
-    probe_video,
-    read_frames,
-    read_image,
-    write_frames,
-    write_image,
-)
+from meddl.core import Points, probe_video, read_frames, read_image
 from meddl.core.markups import write_points
 from meddl.deepdrr import CArm, write_camera
-from properties import examples, images
 
-few = examples(8, deadline=None)
-sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
-seeds = st.integers(0, 2**32 - 1)
-volumes = images(st.tuples(*[st.integers(1, 12)] * 3), low=-1000, high=1000)
-
-
-def command(*words: object, output: Path) -> bool:
-    """Whether ``meddl WORDS --output OUTPUT`` did it; otherwise it said so and left nothing."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([*map(str, words), "--output", str(output), "--quiet"])
-    said = err.getvalue().strip()
-    assert code in (0, 2), said
-    if code == 2:
-        assert said.startswith("meddl: error: ") and "\n" not in said and len(said) < 900, said
-        assert not output.exists(), said
-        return False
-    assert said == "" and output.exists()
-    return True
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """A new folder at every call."""
-    return lambda: tmp_path_factory.mktemp("drawn")
-
-
-def stored(folder: Path, image: Image, name: str = "image") -> Path:
-    """The image in a file whose format takes its number type."""
-    suffix = ".nrrd" if image.array.dtype.kind in "iu" else ".nii.gz"
-    write_image(folder / f"{name}{suffix}", image)
-    return folder / f"{name}{suffix}"
-
-
-def marked(image: Image, *, seed: int, values: Sequence[int] = (1,)) -> Image:
-    """A label map on the image's grid with one voxel of every value."""
-    array = np.zeros(image.array.shape[:3], np.uint8)
-    rng = np.random.default_rng(seed)
-    places = rng.permutation(array.size)[: len(values)]
-    array.flat[places] = values[: len(places)]
-    return image.with_array(array)
-
-
-def same_grid(path: Path, image: Image) -> Image:
-    found = read_image(path)
-    assert found.size == image.size
-    np.testing.assert_allclose(found.ras_from_ijk, image.ras_from_ijk, atol=2e-3)
-    return found
+from .drawn_files import (
+    command,
+    few,
+    marked,
+    picture,
+    same_grid,
+    seeds,
+    sizes,
+    stored,
+    video,
+    volumes,
+)
 
 
 @few
@@ -131,13 +80,6 @@ def test_deepigeos_segment(folders, image, seed, method):
         assert (found[labels.array == 2] == 1).all() and (found[labels.array == 1] == 0).all()
 
 
-def picture(folder: Path, name: str, size: tuple[int, int], seed: int, channels: int = 3) -> Path:
-    rng = np.random.default_rng(seed)
-    array = rng.integers(0, 256, (1, *size, channels)[: 4 if channels > 1 else 3], dtype=np.uint8)
-    write_image(folder / f"{name}.png", Image(array))
-    return folder / f"{name}.png"
-
-
 @few
 @given(sizes, seeds, st.sampled_from([1, 3]), st.floats(0, 1))
 def test_desmoke_image(folders, size, seed, channels, strength):
@@ -160,12 +102,6 @@ def test_desmoke_synthesize_and_evaluate(folders, size, seed):
     words = "desmoke", "evaluate", smoky, clear, "--pictures", 0, "--flicker", "off"
     if command(*words, output=folder / "judged.json"):
         assert json.loads((folder / "judged.json").read_text())
-
-
-def video(folder: Path, size: tuple[int, int], count: int, seed: int) -> Path:
-    frames = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), dtype=np.uint8)
-    write_frames(folder / "video.avi", frames, 25)
-    return folder / "video.avi"
 
 
 @few

@@ -112,6 +112,16 @@ def test_motion_between_inverts_moved_pose():
     np.testing.assert_allclose(apply(turned.numpy(), center), apply(pose, center), atol=1e-9)
 
 
+def test_a_ct_that_is_thinner_than_a_pixel_is_registered():
+    hu = np.full((12, 2, 12), -1000, np.float32)
+    hu[3:9, :, 4:7] = 900
+    ct = Image(hu, np.diag([8.0, 2, 8, 1]))
+    carm = CArm(20, detector_size=(24, 20), pixel_spacing=12)
+    picture = render(ct, carm, quantity="neglog")
+    options = {"candidates": 2, "starts": 1, "rounds": 1, "device": "cpu"}
+    assert register(ct, picture, carm.camera(ct.center), **options).score > 0.99
+
+
 def test_levels_keep_the_geometry(phantom):
     """Halved pictures of the halved CT still correlate best at the true pose."""
     ct, camera, picture = phantom
