@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "core/training_loop.py": {"torch"},
     "core/video_opencv.py": {"cv2"},
     "core/video_pyav.py": {"av"},
+    "core/weight_average.py": {"torch"},
     "deepdrr/first_hit.py": {"numba"},
     "deepdrr/materials_network.py": {"torch"},
     "deepdrr/photon_sampling.py": {"numba"},

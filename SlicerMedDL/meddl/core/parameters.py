@@ -134,10 +134,20 @@ def validate(record: Record) -> Record:
     hints = _hints(type(record))  # type: ignore[arg-type]
     for item in fields(record):  # type: ignore[arg-type]
         name = option_of(item)
-        value = convert(getattr(record, item.name), hints[item.name], name)
+        value, choices = getattr(record, item.name), item.metadata.get("choices")
+        try:
+            value = convert(value, hints[item.name], name)
+        except InputError as error:
+            if choices is None:
+                raise
+            raise InputError(f"{error}, one of: {_listed(choices)}") from None
         _check_bounds(value, item.metadata, name)
         object.__setattr__(record, item.name, value)
     return record
+
+
+def _listed(choices: Sequence[Any]) -> str:
+    return ", ".join(map(str, choices))
 
 
 def _check_bounds(value: Any, metadata: Mapping[str, Any], name: str) -> None:
@@ -146,7 +156,7 @@ def _check_bounds(value: Any, metadata: Mapping[str, Any], name: str) -> None:
     unit = f" {metadata['unit']}" if metadata.get("unit") else ""
     choices = metadata.get("choices")
     if choices is not None and value not in choices:
-        raise InputError(f"{name} is {value!r}, expected one of: {', '.join(map(str, choices))}")
+        raise InputError(f"{name} is {value!r}, expected one of: {_listed(choices)}")
     low, high = metadata.get("minimum"), metadata.get("maximum")
     for number in value if isinstance(value, tuple) else (value,):
         if low is not None and number < low:
