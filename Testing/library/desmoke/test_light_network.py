@@ -114,11 +114,11 @@ def test_loss_of_the_true_smoke_is_that_of_its_residual_only():
 
 
 def test_traces_of_smoke_fade_out():
-    opacity = np.array([[0.0, 0.02, 0.07, 0.12, 0.5]], np.float32)
+    opacity = np.array([[0.0, 0.15, 0.325, 0.5, 0.7]], np.float32)
     maps = np.full((7, 1, 5), 0.1, np.float32)
     maps[0] = 1 - opacity
     t, airlight, residual = without_traces(maps)
-    np.testing.assert_allclose(1 - t, [[0, 0, 0.035, 0.12, 0.5]], atol=1e-6)  # half in the middle
+    np.testing.assert_allclose(1 - t, [[0, 0, 0.1625, 0.5, 0.7]], atol=1e-6)  # half in the middle
     np.testing.assert_allclose(residual[0], [[0, 0, 0.05, 0.1, 0.1]], atol=1e-6)
     assert (airlight == maps[1:4]).all()
 
