@@ -106,7 +106,8 @@ def replaceable_folder(folder: str | Path, what: str, *patterns: str) -> Path:
         if writable_parent(folder).exists():
             raise FileError(f"the output {folder} is a file, a folder was expected")
         return folder
-    if any(not any(path.match(p) for p in patterns) for path in visible(folder)):
+    # Hidden ones too: they would be lost as well.
+    if any(not any(path.match(p) for p in patterns) for path in folder.iterdir()):
         raise FileError(f"{folder} holds other files than {what}; choose another folder")
     return folder
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from meddl.core.depth_maps import depth_writer
 from meddl.core.errors import FileError, InputError
-from meddl.core.files import atomic_folder, existing_file, visible, write_json
+from meddl.core.files import atomic_folder, existing_file, write_json
 from meddl.core.geometry import apply
 from meddl.core.image import Image
 from meddl.core.mesh import write_mesh
@@ -123,7 +123,7 @@ def render_sequence(
 
     parameters = validate(parameters)
     output = Path(output)
-    if output.is_dir() and visible(output) and not (output / RECORD).is_file():
+    if output.is_dir() and any(output.iterdir()) and not (output / RECORD).is_file():
         raise FileError(
             f"{output} holds other files than a rendered sequence; choose another folder"
         )

@@ -17,7 +17,7 @@ from meddl.core import (
     sha256,
     write_json,
 )
-from meddl.core.files import existing_file, parsing, writable_parent
+from meddl.core.files import existing_file, parsing, replaceable_folder, writable_parent
 
 
 def test_the_reason_is_said_once(tmp_path):
@@ -105,6 +105,18 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path):
     for path in (tmp_path / "file", tmp_path / "none" / "demo"):
         with pytest.raises(FileError), atomic_folder(path):
             pytest.fail("the work began")
+
+
+def test_only_a_folder_without_other_files_is_replaced(tmp_path):
+    assert replaceable_folder(tmp_path / "new", "clouds", "*.ply") == tmp_path / "new"
+    assert replaceable_folder(tmp_path, "clouds", "*.ply") == tmp_path
+    (tmp_path / "1.ply").touch()
+    assert replaceable_folder(tmp_path, "clouds", "*.ply") == tmp_path
+    with pytest.raises(FileError, match="is a file, a folder was expected"):
+        replaceable_folder(tmp_path / "1.ply", "clouds", "*.ply")
+    (tmp_path / ".notes").touch()  # hidden, and as dear
+    with pytest.raises(FileError, match="holds other files than clouds; choose another folder"):
+        replaceable_folder(tmp_path, "clouds", "*.ply")
 
 
 def test_parsing_folds_anything_to_one_line(tmp_path):
