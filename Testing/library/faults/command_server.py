@@ -6,6 +6,7 @@ This process computes nothing itself, so that no library has threads that would 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import importlib
@@ -150,6 +151,9 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
             with contextlib.suppress(BaseException):
                 work(request, send)
                 status = 0
+            # As at an interpreter's end, where multiprocessing gives its semaphores back: without,
+            # its resource tracker complains behind the command's last line.
+            atexit._run_exitfuncs()
             sys.stderr.flush()
             os._exit(status)
         os.close(send)
