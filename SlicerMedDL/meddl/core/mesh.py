@@ -70,6 +70,20 @@ class Mesh:
         object.__setattr__(self, "faces", faces.astype(np.int64))
 
 
+def join_vertices(mesh: Mesh) -> Mesh:
+    """The mesh with equal vertices made one, without triangles that then have two equal corners.
+
+    Raises:
+        InputError: no triangle is left.
+    """
+    vertices, first, joined = np.unique(
+        mesh.vertices, axis=0, return_index=True, return_inverse=True
+    )
+    faces = joined.reshape(-1)[mesh.faces]
+    colours = None if mesh.colours is None else mesh.colours[first]
+    return Mesh(vertices, faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)], colours)
+
+
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in (".vtp", ".vtk"):

@@ -20,6 +20,7 @@ from meddl.core.errors import FileError
 from meddl.core.progress import CancelToken, Progress
 
 Frame = NDArray[np.uint8]
+_JPEG_BLOCK = 16  # pixels, with colour at half the size
 _CODECS = {"avc1": "h264", "FMP4": "mpeg4", "mp4v": "mpeg4", "MJPG": "mjpeg", "hev1": "hevc"}
 _MAX_AVI_BYTES = 3_900_000_000  # offsets in an AVI have 32 bits
 
@@ -107,14 +108,15 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
     """
     first = next(pictures)
     height, width = first.shape[:2]
-    # The encoder spoils the colours of a last row or column that is alone in its block of 2 x 2.
-    odd = (height % 2, width % 2)
-    size = (width + odd[1], height + odd[0])
+    # The encoder spoils the colours of a block that the picture does not fill: by up to 23 levels
+    # in the last row and column of 5 x 5 pixels.
+    below, beside = -height % _JPEG_BLOCK, -width % _JPEG_BLOCK
+    size = (width + beside, height + below)
 
     def encoded(picture: Frame) -> Frame:
         bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         return np.asarray(
-            cv2.copyMakeBorder(bgr, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE), np.uint8
+            cv2.copyMakeBorder(bgr, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8
         )
 
     code = cv2.VideoWriter.fourcc(*"MJPG")
@@ -131,7 +133,7 @@ def write_mjpeg(path: Path, pictures: Iterator[Frame], rate: float) -> None:
     finally:
         writer.release()
     _check_size(path)
-    if any(odd):
+    if below or beside:
         _set_size(path, width, height)
     _set_rate(path, rate)
 
@@ -150,7 +152,7 @@ def _check_size(path: Path) -> None:
 
 
 def _set_size(path: Path, width: int, height: int) -> None:
-    """Say in the AVI and in each picture that the last column or row is not shown.
+    """Say in the AVI and in each picture that the last columns and rows are not shown.
 
     JPEG codes whole blocks, so its frame header (SOF0: marker, length, bits, height, width; ITU-T
     T.81, B.2.2) may name any size that ends within the last ones.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.mesh import Mesh
+from meddl.core.mesh import Mesh, join_vertices
 
 Array = NDArray[np.float64]
 SIDES = 48  # about the axis; the cross-section is a polygon of 0.3 % less area than the circle
@@ -136,4 +136,4 @@ def _revolve(
         start, stop = index[0], index[-1]
         faces.append(np.stack([np.full(SIDES, first), np.roll(start, -1), start], axis=1))
         faces.append(np.stack([np.full(SIDES, last), stop, np.roll(stop, -1)], axis=1))
-    return Mesh(vertices, np.concatenate(faces))
+    return join_vertices(Mesh(vertices, np.concatenate(faces)))

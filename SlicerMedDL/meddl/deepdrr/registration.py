@@ -1,7 +1,8 @@
 """2-D/3-D registration: the pose of a radiograph with respect to a CT.
 
-The CT becomes a map of linear attenuation, whose projection is compared with the radiograph's
-negative logarithm by gradient correlation (:mod:`meddl.deepdrr.similarity`). From coarse to fine:
+The CT becomes a map of linear attenuation, whose projection, hardened as in water
+(:mod:`meddl.deepdrr.beam_hardening`), is compared with the radiograph's negative logarithm by
+gradient correlation (:mod:`meddl.deepdrr.similarity`). From coarse to fine:
 random poses around the start are ranked at the coarsest level, the best ones are improved there by
 L-BFGS, again with new ones until the score can be trusted, and fewer at each finer level. The
 intrinsics stay.
@@ -26,6 +27,7 @@ from meddl.core.geometry import Matrix, apply, inverse
 from meddl.core.image import Image
 from meddl.core.parameters import to_dict
 from meddl.core.progress import CancelToken, Progress, no_progress, steps, subprogress
+from meddl.deepdrr.beam_hardening import HardeningBeam, hardening_beam
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.hounsfield import correct_values, parse_hu_below
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, mass_attenuation, material_densities
@@ -35,12 +37,12 @@ from meddl.deepdrr.projector_torch import camera_rays, needed_bytes, project
 from meddl.deepdrr.registration_parameters import RegistrationParameters
 from meddl.deepdrr.rigid_motion import motion_between, moved_pose
 from meddl.deepdrr.similarity import gradient_correlation
+from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
 
 # Pixels along the shorter side. Of 12 starts 27 to 93 mm off on the bundled CT, the search found 6
 # with 32 and 11 with 16, both with 300 random poses of which 24 were improved.
 COARSEST = 16
 STEP = 2.0  # voxels along the box's diagonal: about one along a usual chord
-ENERGY = 50.0  # keV at which tissues are weighted; a usual tube's mean
 EVALUATIONS = 60  # at most, per level and start
 # Coarsest score of a pose that is trusted. Noise averages out there: on the bundled CT with 1e6 to
 # 1e3 photons per pixel poses that were found score 0.99 to 0.82, missed ones 0.51 to 0.84.
@@ -120,6 +122,7 @@ def register(
     Raises:
         InputError: no scalar volume or picture, NaN, a constant picture, another size than the
             camera's, negative intensities, or parameters out of bounds.
+        FileError: no spectrum in the file.
         GeometryError: the isocentre lies behind the source.
         DeviceError: too little memory, or no such device.
         Cancelled: no result.
@@ -140,7 +143,8 @@ def register(
     device = choose_device(parameters.device, needed).name
     progress(0.0, "preparing the CT")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
-    levels = _levels(attenuation_map(ct), target, start, depth / start.K[0, 0], device)
+    beam = hardening_beam(tube_spectrum(SpectrumParameters(parameters.spectrum)))
+    levels = _levels(ct, beam, target, start, depth / start.K[0, 0], device)
     search = _Search(start.camera_from_world, center, cancel)
     with _one_torch_thread():
         best = search.coarse_to_fine(levels, parameters, progress)
@@ -205,27 +209,29 @@ def attenuation_picture(radiograph: Image, size: tuple[int, int], quantity: str)
     return torch.from_numpy((picture - picture.mean()) / picture.std())
 
 
-def attenuation_map(ct: Image) -> Image:
-    """Linear attenuation coefficient in 1/mm at :data:`ENERGY`, float32."""
-    coefficients = [mass_attenuation(m, np.array([ENERGY]))[0] for m in THRESHOLD_MATERIALS]
+def attenuation_map(ct: Image, energy: float) -> Image:
+    """Linear attenuation coefficient in 1/mm at ``energy`` in keV, float32."""
+    coefficients = [mass_attenuation(m, np.array([energy]))[0] for m in THRESHOLD_MATERIALS]
     return ct.with_array(material_densities(ct) @ np.float32(0.1 * np.array(coefficients)))
 
 
 @dataclass(frozen=True)
 class _Level:
-    """One resolution: the radiograph, the intrinsics, and a renderer of the CT."""
+    """One resolution: the radiograph, the intrinsics, a renderer of the CT, and the beam."""
 
     target: Tensor
     K: Tensor
     render: Callable[[Tensor, Tensor], Tensor]  # source, world_per_pixel -> (H, W)
+    beam: HardeningBeam
 
     def score(self, camera_from_world: Tensor) -> Tensor:
-        picture = self.render(*camera_rays(self.K, camera_from_world))
+        integral = self.render(*camera_rays(self.K, camera_from_world))
+        picture = self.beam.negative_log(integral)
         return gradient_correlation(picture, self.target).cpu().double()
 
 
 def _levels(
-    attenuation: Image, target: Tensor, start: Camera, millimetres: float, device: str
+    ct: Image, beam: HardeningBeam, target: Tensor, start: Camera, millimetres: float, device: str
 ) -> list[_Level]:
     """Coarse to fine, in halves; ``millimetres``: of a pixel, at the isocentre.
 
@@ -235,14 +241,21 @@ def _levels(
     factors = [1]
     while min(target.shape) / (2 * factors[0]) >= COARSEST:
         factors.insert(0, 2 * factors[0])
-    spacing = float(attenuation.spacing.min())
+    spacing = float(ct.spacing.min())
     while len(factors) > 1 and factors[-2] * millimetres <= 0.5 * spacing:
         factors.pop()
-    return [_level(attenuation, target, start, f, f * millimetres, device) for f in factors]
+    attenuation = attenuation_map(ct, beam.energy)
+    return [_level(attenuation, beam, target, start, f, f * millimetres, device) for f in factors]
 
 
 def _level(
-    attenuation: Image, target: Tensor, start: Camera, factor: int, pixel: float, device: str
+    attenuation: Image,
+    beam: HardeningBeam,
+    target: Tensor,
+    start: Camera,
+    factor: int,
+    pixel: float,
+    device: str,
 ) -> _Level:
     """The radiograph averaged over factor^2 pixels, the CT over about as many millimetres."""
     picture = avg_pool2d(target[None], factor)[0]
@@ -272,7 +285,7 @@ def _level(
             views = project(tensor, matrix, source[None], rays[None], size, box=box, step=STEP)
             return views[0, ..., 0]
 
-    return _Level(picture, torch.from_numpy(shrink @ start.K), render)
+    return _Level(picture, torch.from_numpy(shrink @ start.K), render, beam)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ class RegistrationParameters:
     isocenter: tuple[float, float, float] | None = parameter(
         None, "centre of the motion in RAS; without it the centre of the CT", "mm", metavar="R,A,S"
     )
+    spectrum: str = parameter(
+        "90kV", "the radiograph's tube, roughly", metavar="60kV|90kV|120kV|FILE.csv"
+    )
     search_angle: float = parameter(
         15.0, "standard deviation of the random starts' angles", "degrees", minimum=0, maximum=90
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from meddl.core.errors import GeometryError, InputError
 from meddl.core.geometry import Matrix
 from meddl.core.image import Image
-from meddl.core.mesh import Mesh
+from meddl.core.mesh import Mesh, join_vertices
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.camera import Camera
 from meddl.deepdrr.carm import CArm
@@ -183,19 +183,17 @@ def contour_lines(mesh: Mesh, camera: Camera) -> NDArray[np.float64]:
     Returns:
         (E, 2, 2) u, v of both ends in pixels. An edge that reaches behind the source is left out.
     """
+    mesh = join_vertices(mesh)  # a triangle without area faces nowhere
     corners = mesh.vertices[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     towards = np.einsum("ij,ij->i", normals, camera.source - corners[:, 0]) > 0
-    _, joined = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    faces = joined.reshape(-1)[mesh.faces]
-    pairs = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2), axis=1)
-    edges, first, index, uses = np.unique(
-        pairs, axis=0, return_index=True, return_inverse=True, return_counts=True
+    sides = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], -1).reshape(-1, 2)
+    edges, index, uses = np.unique(
+        np.sort(sides, axis=1), axis=0, return_inverse=True, return_counts=True
     )
     facing = np.bincount(index.reshape(-1), np.repeat(towards, 3), len(edges))
     chosen = ((facing > 0) & (facing < uses)) | (uses == 1)
-    ends = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], -1).reshape(-1, 2)
-    pixels, _ = camera.project(mesh.vertices[ends[first[chosen]]])
+    pixels, _ = camera.project(mesh.vertices[edges[chosen]])
     return pixels[np.isfinite(pixels).all(axis=(1, 2))]
 
 

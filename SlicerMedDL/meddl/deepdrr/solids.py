@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.errors import InputError
-from meddl.core.mesh import Mesh, read_mesh
+from meddl.core.mesh import Mesh, join_vertices, read_mesh
 from meddl.core.parameters import convert
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.deepdrr.compositions import find_material, split_material
@@ -69,17 +69,15 @@ def closed_mesh(mesh: Mesh, name: str = "mesh") -> Mesh:
     Raises:
         InputError: open or inconsistently oriented; the message counts the edges.
     """
-    vertices, joined = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    faces = joined.reshape(-1)[mesh.faces]
-    proper = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
-    faces = faces[proper]
+    mesh = join_vertices(mesh)
+    faces = mesh.faces
     edges = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
     forward = edges[:, 0] < edges[:, 1]
     _, index = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True)
     index = index.reshape(-1)
     balance = np.bincount(index, np.where(forward, 1, -1))
     uses = np.bincount(index)
-    if len(faces) == 0 or (uses % 2).any():
+    if (uses % 2).any():
         raise InputError(
             f"{name} is an open surface ({int((uses % 2).sum())} edges with one side only), a "
             "closed one was expected; fill its holes, in Slicer with Surface Toolbox"
@@ -90,7 +88,7 @@ def closed_mesh(mesh: Mesh, name: str = "mesh") -> Mesh:
             f"({int((balance != 0).sum())} edges); orient its normals, in Slicer with Surface "
             "Toolbox"
         )
-    return Mesh(vertices, faces)
+    return mesh
 
 
 def parse_solid(text: str) -> Solid:

@@ -60,7 +60,7 @@ def test_a_radiograph_comes_back_with_its_values(folders, drawn, suffix):
     path = folders() / f"drr{suffix}"
     write_radiograph(path, radiograph)
     found = read_radiograph(path)
-    step = np.ptp(radiograph.array) / 65535 / 2 if suffix == ".dcm" else 0
+    step = float(np.ptp(radiograph.array)) / 65535 / 2 if suffix == ".dcm" else 0
     assert found.array.shape == radiograph.array.shape
     largest = float(np.abs(radiograph.array).max())
     np.testing.assert_allclose(found.array, radiograph.array, atol=step + 1e-6 * largest, rtol=0)
@@ -92,7 +92,7 @@ def test_a_dicom_file_knows_its_c_arm_and_its_mirroring(folders, drawn, mirrored
     np.testing.assert_allclose(theirs.P, ours.P, rtol=1e-6, atol=1e-5 * np.abs(ours.P).max())
     assert theirs.size == ours.size
     # Whichever way it lies in the file, it is read as our camera sees it.
-    step = np.ptp(radiograph.array) / 65535
+    step = float(np.ptp(radiograph.array)) / 65535
     largest = float(np.abs(radiograph.array).max())
     np.testing.assert_allclose(
         read_radiograph(path).array, radiograph.array, atol=0.51 * step + 1e-6 * largest, rtol=0

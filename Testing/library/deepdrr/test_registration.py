@@ -30,13 +30,16 @@ from meddl.deepdrr import (
     write_dicom_radiograph,
     write_radiograph,
 )
+from meddl.deepdrr.beam_hardening import hardening_beam
 from meddl.deepdrr.registration import _level, attenuation_map, attenuation_picture
 from meddl.deepdrr.rigid_motion import motion, motion_between, moved_pose
 from meddl.deepdrr.similarity import gradient_correlation
+from meddl.deepdrr.spectrum import load_spectrum
 
 from .phantoms import oblique_geometry
 
 ABDOMEN = Path(__file__).parents[2] / "data" / "abdomen_pelvis_ct.nii.gz"
+BEAM = hardening_beam(load_spectrum("90kV"))
 OFFSET = np.array([4.0, -6, 5, 8, -7, 12])  # degrees, mm
 
 
@@ -127,7 +130,9 @@ def test_levels_keep_the_geometry(phantom):
     ct, camera, picture = phantom
     target = attenuation_picture(picture, camera.size, "intensity")
     for factor in (1, 2, 4):
-        level = _level(attenuation_map(ct), target, camera, factor, factor * 2.0, "cpu")
+        level = _level(
+            attenuation_map(ct, BEAM.energy), BEAM, target, camera, factor, factor * 2.0, "cpu"
+        )
         shifts = np.linspace(-6, 6, 13)
         for axis in (3, 4):
             scores = []
@@ -150,7 +155,7 @@ def test_both_renderers_give_the_same_score_and_gradient(phantom):
     start = moved(camera, OFFSET, ct.center).camera_from_world
     results = []
     for device in ("cpu", "cpu:0"):  # the second name selects torch's renderer
-        level = _level(attenuation_map(ct), target, camera, 2, 4.0, device)
+        level = _level(attenuation_map(ct, BEAM.energy), BEAM, target, camera, 2, 4.0, device)
         pose = torch.from_numpy(start.copy()).requires_grad_()
         score = level.score(pose)
         results.append((float(score.detach()), torch.autograd.grad(score, pose)[0]))

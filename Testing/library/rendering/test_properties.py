@@ -104,6 +104,10 @@ def test_a_lumen_of_labels_is_where_the_labels_are(spacing, radius, origin):
     grid = (np.indices((count,) * 3) - (count - 1) / 2) * spacing
     labels = 3 * ((grid**2).sum(0) < radius**2).astype(np.uint8)
     image = Image(labels, compose((spacing,) * 3, origin))
+    if np.count_nonzero(labels) < 30:
+        with pytest.raises(InputError, match="at least 30"):
+            lumen_from_labels(image, [3])
+        return
     scene = lumen_from_labels(image, [3])
     assert isinstance(scene.field, DistanceField)
     mesh = surface(scene.field)
