@@ -196,8 +196,13 @@ def test_the_radiographs_of_all_labels_add_up(box, view, seed):
     np.testing.assert_allclose(parts[value].array.sum(-1), expected, rtol=1e-4, atol=1e-4)
 
 
-def sampled(volume: np.ndarray, ijk_from_ras: np.ndarray, camera, step: float) -> tuple:
-    """Distances (N,) along each ray, and the trilinear values there (H, W, N), -inf outside."""
+def sampled(
+    volume: np.ndarray, ijk_from_ras: np.ndarray, camera, step: float, margin: float = 0
+) -> tuple:
+    """Distances (N,) along each ray, and the trilinear values there (H, W, N), -inf outside.
+
+    Within ``margin`` mm around the voxels the values are those of the boundary.
+    """
     rays = camera.rays(pixels_of(camera))
     rays = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in volume.shape[::-1]])).reshape(3, -1)
@@ -206,7 +211,9 @@ def sampled(volume: np.ndarray, ijk_from_ras: np.ndarray, camera, step: float) -
     )
     along = np.arange(max(distance.min() / 2, step), distance.max() + step, step)
     ijk = apply(ijk_from_ras, camera.source + rays[..., None, :] * along[:, None])
-    inside = ((ijk >= -0.5) & (ijk <= np.array(volume.shape[::-1]) - 0.5)).all(-1)
+    wide = margin * np.linalg.norm(ijk_from_ras[:3, :3], axis=1)  # voxels
+    upper = np.array(volume.shape[::-1]) - 0.5
+    inside = ((ijk >= -0.5 - wide) & (ijk <= upper + wide)).all(-1)
     values = map_coordinates(volume, np.moveaxis(ijk[..., ::-1], -1, 0), order=1, mode="nearest")
     return along, np.where(inside, values, -np.inf)
 
@@ -219,8 +226,10 @@ def test_masks_and_depths_are_those_of_samples_along_the_rays(box, view, seed, l
     camera = view.camera(ct.center)
     step = 0.02 * float(box.spacing.min())
     along, values = sampled(ct.array.astype(float), ct.ijk_from_ras, camera, step)
+    # A ray may cut a corner off between two samples.
+    _, around = sampled(ct.array.astype(float), ct.ijk_from_ras, camera, step, margin=step)
     found = first_hit_depth(ct, camera, level).array[0]
-    surely, never = (values >= level + 3).any(-1), (values < level - 3).all(-1)
+    surely, never = (values >= level + 3).any(-1), (around < level - 3).all(-1)
     assert np.isfinite(found[surely]).all() and np.isnan(found[never]).all()
     first = np.where((values >= level).any(-1), along[(values >= level).argmax(-1)], np.inf)
     # A ray may touch the level between two samples.
@@ -233,9 +242,12 @@ def test_masks_and_depths_are_those_of_samples_along_the_rays(box, view, seed, l
     if labels.array.any():
         masks = label_masks(labels, camera)
         assert masks.metadata["labels"] == [5] and masks.array.shape[-1] == 1
-        _, member = sampled((labels.array > 0).astype(float), ct.ijk_from_ras, camera, step)
+        member, near = (
+            sampled((labels.array > 0).astype(float), ct.ijk_from_ras, camera, step, margin)[1]
+            for margin in (0, step)
+        )
         mask = masks.array[0, ..., 0] > 0
-        assert mask[(member >= 0.55).any(-1)].all() and not mask[(member < 0.45).all(-1)].any()
+        assert mask[(member >= 0.55).any(-1)].all() and not mask[(near < 0.45).all(-1)].any()
     else:
         with pytest.raises(InputError, match="0 labels"):
             label_masks(labels, camera)
