@@ -107,16 +107,12 @@ def render_parameters_from(parameters: DeepDRRParameterNode) -> RenderParameters
     read = quantity not in WITHOUT_READING
     exposure = parameters.exposure
     open_field = (parameters.openColumns, parameters.openRows)
-    computed = parameters.spectrum == COMPUTED
     return _render_parameters(
         quantity=quantity,
         materials="threshold" if parameters.materials == SEGMENTATION else parameters.materials,
         density_curve=parameters.densityCurve,
         remove_table=parameters.removeTable,
-        spectrum=SPECTRA[0] if computed else parameters.spectrum,
-        kvp=parameters.kvp if computed else None,
-        filtration=parameters.filtration.strip() or None,
-        anode_angle=parameters.anodeAngle if computed else RenderParameters.anode_angle,
+        **_tube(parameters),
         detector=(
             f"bins:{parameters.binEdges.strip()}"
             if parameters.detector == "bins"
@@ -196,9 +192,21 @@ def show_render_parameters_in(parameters: DeepDRRParameterNode, record: RenderPa
             parameters.setValue(name, value)
 
 
+def _tube(parameters: DeepDRRParameterNode) -> dict[str, Any]:
+    """The panel's values of SpectrumParameters."""
+    computed = parameters.spectrum == COMPUTED
+    return {
+        "spectrum": SPECTRA[0] if computed else parameters.spectrum,
+        "kvp": parameters.kvp if computed else None,
+        "filtration": parameters.filtration.strip() or None,
+        "anode_angle": parameters.anodeAngle if computed else RenderParameters.anode_angle,
+    }
+
+
 def registration_parameters_from(parameters: DeepDRRParameterNode) -> RegistrationParameters:
-    """The record of the panel's registration, with the CT's corrections of values."""
+    """The record of the panel's registration, with its tube and the CT's corrections of values."""
     return RegistrationParameters(
+        **_tube(parameters),
         quantity=parameters.fixedQuantity,
         search_angle=parameters.searchAngle,
         search_shift=parameters.searchShift,

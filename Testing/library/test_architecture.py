@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "core/video_opencv.py": {"cv2"},
     "core/video_pyav.py": {"av"},
     "core/weight_average.py": {"torch"},
+    "deepdrr/beam_hardening.py": {"torch"},
     "deepdrr/first_hit.py": {"numba"},
     "deepdrr/materials_network.py": {"torch"},
     "deepdrr/photon_sampling.py": {"numba"},

@@ -296,6 +296,7 @@ def test_registration_moves_the_c_arm_to_the_pose_of_the_radiograph(module, monk
     ui.fixedSelector.setCurrentNode(node.radiograph)
     assert ui.fixedQuantitySelector.currentText == "neglog"
     assert not ui.fixedQuantitySelector.isEnabled()
+    assert original(node).spectrum == node.spectrum and original(node).kvp is None
     true = slicer.util.arrayFromTransformMatrix(node.carmTransform).copy()
     ui.primaryAngleSlider.value, ui.secondaryAngleSlider.value = 16, 8
     ui.searchAngleSpinBox.value, ui.searchShiftSpinBox.value = 5, 5

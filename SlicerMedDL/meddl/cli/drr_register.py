@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def configure(commands: Any) -> None:
     """Add the parser of ``register`` to those of ``meddl drr``."""
     from meddl.core.parameters import add_arguments
     from meddl.deepdrr.registration_parameters import RegistrationParameters
+    from meddl.deepdrr.spectrum import SpectrumParameters
 
     parser = commands.add_parser(
         "register",
@@ -62,7 +64,9 @@ def configure(commands: Any) -> None:
         "--output", required=True, metavar="FOUND.json", help="camera, score, converged"
     )
     parser.add_argument("--series", metavar="UID", help="which DICOM series of the CT's folder")
-    add_arguments(parser.add_argument_group("search"), RegistrationParameters)
+    tube = tuple(item.name for item in fields(SpectrumParameters))
+    add_arguments(parser.add_argument_group("search"), RegistrationParameters, skip=tube)
+    add_arguments(parser.add_argument_group("the radiograph's X-ray tube"), SpectrumParameters)
     parser.set_defaults(run=run)
 
 

@@ -37,7 +37,7 @@ from meddl.deepdrr.projector_torch import camera_rays, needed_bytes, project
 from meddl.deepdrr.registration_parameters import RegistrationParameters
 from meddl.deepdrr.rigid_motion import motion_between, moved_pose
 from meddl.deepdrr.similarity import gradient_correlation
-from meddl.deepdrr.spectrum import SpectrumParameters, tube_spectrum
+from meddl.deepdrr.spectrum import tube_spectrum
 
 # Pixels along the shorter side. Of 12 starts 27 to 93 mm off on the bundled CT, the search found 6
 # with 32 and 11 with 16, both with 300 random poses of which 24 were improved.
@@ -123,6 +123,7 @@ def register(
         InputError: no scalar volume or picture, NaN, a constant picture, another size than the
             camera's, negative intensities, or parameters out of bounds.
         FileError: no spectrum in the file.
+        DependencyError: ``kvp`` is given and SpekPy is not installed.
         GeometryError: the isocentre lies behind the source.
         DeviceError: too little memory, or no such device.
         Cancelled: no result.
@@ -143,7 +144,7 @@ def register(
     device = choose_device(parameters.device, needed).name
     progress(0.0, "preparing the CT")
     ct = correct_values(ct, parameters.hu_offset, parse_hu_below(parameters.hu_below))
-    beam = hardening_beam(tube_spectrum(SpectrumParameters(parameters.spectrum)))
+    beam = hardening_beam(tube_spectrum(parameters))
     levels = _levels(ct, beam, target, start, depth / start.K[0, 0], device)
     search = _Search(start.camera_from_world, center, cancel)
     with _one_torch_thread():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meddl.core.parameters import parameter, validate
+from meddl.core.parameters import parameter
 from meddl.deepdrr.hounsfield import parse_hu_below
+from meddl.deepdrr.spectrum import SpectrumParameters
 
 
 @dataclass(frozen=True)
-class RegistrationParameters:
-    """How a pose is searched.
+class RegistrationParameters(SpectrumParameters):
+    """How a pose is searched; the tube is the radiograph's, as far as it is known.
 
     Raises:
-        InputError: a value outside its bounds or choices.
+        InputError: a value outside its bounds or choices, or two spectra at once.
     """
 
     quantity: str = parameter(
@@ -21,9 +22,6 @@ class RegistrationParameters:
     )
     isocenter: tuple[float, float, float] | None = parameter(
         None, "centre of the motion in RAS; without it the centre of the CT", "mm", metavar="R,A,S"
-    )
-    spectrum: str = parameter(
-        "90kV", "the radiograph's tube, roughly", metavar="60kV|90kV|120kV|FILE.csv"
     )
     search_angle: float = parameter(
         15.0, "standard deviation of the random starts' angles", "degrees", minimum=0, maximum=90
@@ -48,5 +46,5 @@ class RegistrationParameters:
     device: str = parameter("auto", "where to compute", metavar="auto|cpu|cuda:0|mps")
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         parse_hu_below(self.hu_below)
