@@ -254,7 +254,7 @@ def add_arguments(
         text = item.metadata.get("help", "")
         if item.metadata.get("unit"):
             text += f" [{item.metadata['unit']}]"
-        if shown is not None:
+        if shown not in (None, ""):
             text += f" (default {shown})"
         parser.add_argument(
             option_of(item),

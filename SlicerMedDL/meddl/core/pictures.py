@@ -56,7 +56,7 @@ def read_picture(path: str | Path) -> Image:
         metadata["source"] = "PGM"
     else:
         array = _read_pillow(path)[None]
-        metadata["source"] = _PILLOW[path.suffix.lower()]
+        metadata["source"] = _pillow_kind(path)
     return Image(array, RAS_FROM_PICTURE, metadata)
 
 
@@ -86,9 +86,7 @@ def picture_size(path: str | Path) -> tuple[int, int]:
     from PIL import Image as pillow
 
     path = existing_file(path, "picture")
-    kind = _PILLOW.get(path.suffix.lower())
-    if kind is None:
-        raise FileError(f"{path} is none of: {', '.join(_PILLOW)}")
+    kind = _pillow_kind(path)
     with parsing(path, f"{kind} picture"), pillow.open(path, formats=[kind]) as file:
         sideways = file.getexif().get(_EXIF_ORIENTATION, 1) > 4
         return (file.height, file.width) if sideways else (file.width, file.height)
@@ -111,7 +109,7 @@ def read_label_picture(path: str | Path) -> Image:
 
     path = existing_file(path, "label picture")
     if path.suffix.lower() in (".png", ".bmp"):
-        kind = _PILLOW[path.suffix.lower()]
+        kind = _pillow_kind(path)
         with parsing(path, f"{kind} picture"), pillow.open(path, formats=[kind]) as file:
             _check_size(path, file.width * file.height)
             if file.mode == "P":
@@ -125,6 +123,13 @@ def read_label_picture(path: str | Path) -> Image:
     return image
 
 
+def _pillow_kind(path: Path) -> str:
+    kind = _PILLOW.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path} is no picture ({', '.join(_PILLOW)})")
+    return kind
+
+
 def _check_size(path: Path, needed: int) -> None:
     size = path.stat().st_size
     if needed > _MAX_EXPANSION * size:
@@ -136,7 +141,7 @@ def _read_pillow(path: Path) -> NDArray[Any]:
     from PIL import Image as pillow
     from PIL import ImageOps
 
-    kind = _PILLOW[path.suffix.lower()]
+    kind = _pillow_kind(path)
     if kind == "PNG" and _is_deep_colour(path):
         return _read_itk(path, "PNGImageIO")
     with parsing(path, f"{kind} picture"), pillow.open(path, formats=[kind]) as file:

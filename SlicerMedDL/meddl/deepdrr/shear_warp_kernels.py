@@ -31,8 +31,9 @@ def mark_extents(density, label, extents):  # type: ignore[no-untyped-def]  # nu
     """First and end voxel that is not zero of each material in each column; K, 0 if there is none.
 
     density: (A, B, K); label: the same, or empty for material 0 alone; extents: (A, B, M, 2).
+    Returns how many voxels are not zero.
     """
-    height, labelled = density.shape[2], label.size > 0
+    height, labelled, filled = density.shape[2], label.size > 0, 0
     for a in range(density.shape[0]):
         for b in range(density.shape[1]):
             extents[a, b, :, 0], extents[a, b, :, 1] = height, 0
@@ -40,6 +41,8 @@ def mark_extents(density, label, extents):  # type: ignore[no-untyped-def]  # nu
                 if density[a, b, k] != 0:
                     extent = extents[a, b, label[a, b, k] if labelled else np.uint8(0)]
                     extent[0], extent[1] = min(extent[0], k), k + 1
+                    filled += 1
+    return filled
 
 
 @_jit

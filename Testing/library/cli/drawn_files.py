@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meddl.cli.main import main
 from meddl.core import Image, read_image, write_frames, write_image
-from properties import examples, images
+from properties import affines, examples, images
 
 few = examples(8, deadline=None)
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -83,3 +83,15 @@ def video(folder: Path, size: tuple[int, int], count: int, seed: int) -> Path:
     frames = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), dtype=np.uint8)
     write_frames(folder / "video.avi", frames, 25)
     return folder / "video.avi"
+
+
+@st.composite
+def boxes(draw: st.DrawFn, largest: int, least: int = 1) -> tuple[Image, np.ndarray]:
+    """A volume of -1000 with a box of 1500 in it, in any pose, and where the box is."""
+    shape = draw(st.tuples(*[st.integers(least, largest)] * 3))
+    first = [draw(st.integers(0, side - 1)) for side in shape]
+    last = [draw(st.integers(start, side - 1)) for start, side in zip(first, shape, strict=True)]
+    inside = np.zeros(shape, bool)
+    inside[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))] = True
+    dtype = draw(st.sampled_from(["i2", "i4", "f4", "f8"]))
+    return Image(np.where(inside, 1500, -1000).astype(dtype), draw(affines())), inside

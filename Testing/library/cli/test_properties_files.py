@@ -28,9 +28,9 @@ from meddl.core.geometry import apply
 from meddl.core.pictures import RAS_FROM_PICTURE, read_rgb, write_picture
 from meddl.deepdrr import Camera, read_camera, read_radiograph
 from meddl.deepdrr.spectrum import read_spectrum
-from properties import affines, examples
+from properties import examples
 
-from .drawn_files import accepted, command, few, sides, sizes, stored
+from .drawn_files import accepted, boxes, command, few, sides, sizes, stored
 
 
 def plain(folder: Path, name: str, size: tuple[int, int], grey: int) -> Path:
@@ -109,18 +109,6 @@ def test_desmoke_prepare(folders, videos, size, step, longest, format):
             found = read_rgb(output / row["file"])
             assert found.shape == (*(max(round(side * shrunk), 1) for side in size), 3)
             assert abs(float(found.mean()) - 120) < 6
-
-
-@st.composite
-def boxes(draw: st.DrawFn, largest: int, least: int = 1) -> tuple[Image, np.ndarray]:
-    """A volume of -1000 with a box of 1500 in it, in any pose, and where the box is."""
-    shape = draw(st.tuples(*[st.integers(least, largest)] * 3))
-    first = [draw(st.integers(0, side - 1)) for side in shape]
-    last = [draw(st.integers(start, side - 1)) for start, side in zip(first, shape, strict=True)]
-    inside = np.zeros(shape, bool)
-    inside[tuple(slice(a, b + 1) for a, b in zip(first, last, strict=True))] = True
-    dtype = draw(st.sampled_from(["i2", "i4", "f4", "f8"]))
-    return Image(np.where(inside, 1500, -1000).astype(dtype), draw(affines())), inside
 
 
 @few
