@@ -4,10 +4,9 @@
     python Testing/peers/desmoke_speed.py --memory
 
 Speed: the classical method and the light network by each engine, at three sizes, in turns; median
-wall time and CPU time, on one and on two processor cores (a process of its own for each). Without
-trained weights the network has random ones, which take as long. With another device than cpu the
-times are of frames that start and end in main memory. Memory: the largest resident size of a
-process that desmokes videos of 200 and of 2000 frames, 640x480.
+wall time and CPU time, on one and on two processor cores (a process of its own for each). With
+another device than cpu the times are of frames that start and end in main memory. Memory: the
+largest resident size of a process that desmokes videos of 200 and of 2000 frames, 640x480.
 """
 
 from __future__ import annotations
@@ -45,31 +44,14 @@ def frames(shape: tuple[int, int], count: int = 8) -> list[np.ndarray]:
     return [np.ascontiguousarray(whole[:, n : n + shape[1]]) for n in range(count)]
 
 
-def random_weights(folder: Path) -> Path:
-    """The light network as it begins, in a file."""
-    from meddl.core.seeding import seed_everything
-    from meddl.core.weights import Card, save_weights
-    from meddl.desmoke.light_network import LightNetwork
-    from meddl.desmoke.network_estimator import ARCHITECTURE
-
-    seed_everything(0)
-    path = folder / "random.safetensors"
-    save_weights(LightNetwork(), path, Card("random", "timing", ARCHITECTURE))
-    return path
-
-
-def filters(weights: str, device: str, folder: Path) -> dict[str, Any]:
+def filters(weights: str, device: str) -> dict[str, Any]:
     """Name -> VideoDesmoker."""
-    from meddl.core.errors import FileError
     from meddl.core.inference import installed_engines
     from meddl.core.weights import find_weights
     from meddl.desmoke.desmoker import VideoDesmoker
     from meddl.desmoke.network_estimator import NetworkEstimator
 
-    try:
-        path = find_weights(weights)
-    except FileError:
-        path = random_weights(folder)
+    path = find_weights(weights)
     found = {"classical": VideoDesmoker("classical", device=device)}
     for engine in installed_engines() if device == "cpu" else ["torch"]:
         desmoker = VideoDesmoker("network", weights=path, device=device)
@@ -86,24 +68,23 @@ def measure(weights: str, device: str, rounds: int, cores: int) -> list[dict[str
 
     cv2.setNumThreads(cores)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        found = filters(weights, device, Path(folder))
-        for size, shape in SIZES.items():
-            clip = frames(shape)
-            wall: dict[str, list[float]] = {name: [] for name in found}
-            cpu: dict[str, list[float]] = {name: [] for name in found}
-            for number in range(rounds + 2):
-                for name, desmoker in found.items():
-                    start, used = time.perf_counter(), time.process_time()
-                    desmoker(clip[number % len(clip)])
-                    if number >= 2:  # the first compile and choose
-                        wall[name].append(time.perf_counter() - start)
-                        cpu[name].append(time.process_time() - used)
-            for name in found:
-                row = {"cores": cores, "size": size, "method": name}
-                row |= {"wall_ms": 1000 * float(np.median(wall[name]))}
-                row |= {"fastest_ms": 1000 * min(wall[name])}
-                rows.append(row | {"cpu_ms": 1000 * float(np.median(cpu[name]))})
+    found = filters(weights, device)
+    for size, shape in SIZES.items():
+        clip = frames(shape)
+        wall: dict[str, list[float]] = {name: [] for name in found}
+        cpu: dict[str, list[float]] = {name: [] for name in found}
+        for number in range(rounds + 2):
+            for name, desmoker in found.items():
+                start, used = time.perf_counter(), time.process_time()
+                desmoker(clip[number % len(clip)])
+                if number >= 2:  # the first compile and choose
+                    wall[name].append(time.perf_counter() - start)
+                    cpu[name].append(time.process_time() - used)
+        for name in found:
+            row = {"cores": cores, "size": size, "method": name}
+            row |= {"wall_ms": 1000 * float(np.median(wall[name]))}
+            row |= {"fastest_ms": 1000 * min(wall[name])}
+            rows.append(row | {"cpu_ms": 1000 * float(np.median(cpu[name]))})
     return rows
 
 
