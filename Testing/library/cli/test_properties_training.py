@@ -164,3 +164,15 @@ def test_endodepth_train(folders, size, count, seed):
         depth = depths.depth(name)
         assert depth.shape == seen and np.isfinite(depth).all() and depth.min() >= 0
         assert not depth[size[0] :].any() and not depth[:, size[1] :].any()
+
+
+@slow
+@given(st.sampled_from([16, 24, 32, 8, 17]), st.integers(1, 3), st.integers(1, 2), seeds)
+def test_drr_materials_train(folders, side, patches, batch, seed):
+    """On phantoms of any side that the network can halve."""
+    words = "drr", "materials", "train", "--patches", patches, "--side", side, "--width", 4
+    words = *words, "--epochs", 1, "--device", "cpu", "--batch-size", batch, "--seed", seed % 1000
+    run = folders() / "run"
+    done = command(*words, output=run)
+    assert done == (side >= 16 and side % 8 == 0)
+    assert not done or list(run.rglob("*.safetensors"))
