@@ -19,8 +19,9 @@ from library.endodepth import chessboards
 from meddl.core import Image, Mesh, read_image, read_mesh, write_image, write_mesh
 from meddl.core.depth_maps import read_depth_folder
 from meddl.core.geometry import apply, inverse
-from meddl.core.pictures import write_picture
+from meddl.core.pictures import read_rgb, write_picture
 from meddl.endodepth.lens import read_lens
+from meddl.endodepth.prediction import BLACK
 from meddl.endodepth.sequence import read_sequence, unposed, write_sequence
 from properties import examples
 
@@ -138,7 +139,8 @@ def test_endodepth_predict(folders, sizes, seed, channels, alike, preview):
     ]
     words = "endodepth", "predict", *files, "--device", "cpu", "--engine", "torch", "--mask", "none"
     done = command(*words, "--preview", "on" if preview else "off", output=folder / "depth")
-    assert done or len(set(sizes)) > 1, sizes
+    dark = all(read_rgb(path).max() <= BLACK for path in files)  # as one pixel may be
+    assert done or dark or len(set(sizes)) > 1, sizes
     if done:
         depths = read_depth_folder(folder / "depth")
         assert depths.names == tuple(path.stem for path in files) and depths.unit == "relative"

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meddl.cli.main import main
-from meddl.core import Image
+from meddl.core import Image, read_frames
 from meddl.core.depth_maps import read_depth_folder
+from meddl.endodepth.prediction import BLACK
 
 from .drawn_files import command, few, marked, same_grid, seeds, stored, video, volumes
 
@@ -67,7 +68,8 @@ def test_endodepth_predict_of_a_video(folders, sizes, count, seed):
     files = [video(folder, size, count, seed) for folder, size in zip(folders, sizes, strict=True)]
     words = "endodepth", "predict", *files, "--device", "cpu", "--engine", "torch", "--mask", "none"
     done = command(*words, output=folders[0] / "depth")
-    assert done == (len(files) == 1)
+    dark = max(frame.max() for frame in read_frames(files[0])) <= BLACK  # as one pixel may be
+    assert done == (len(files) == 1 and not dark)
     if done:
         depths = read_depth_folder(folders[0] / "depth")
         assert len(depths.names) == count and depths.unit == "relative"
