@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from library.deepdrr.test_properties import chords
+from library.deepdrr.test_properties_bodies import pixels_of
 from meddl.core import Image, Mesh, read_image, write_mesh
 from meddl.core.geometry import apply, compose
 from meddl.deepdrr import Camera, CArm, find_material, write_camera
@@ -19,11 +20,6 @@ from .drawn_files import boxes, command, few, seeds, stored
 # Two triangles a side, counter-clockwise from outside; corners in the order of np.ndindex(2, 2, 2).
 SIDES = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
 TRIANGLES = np.array([t for a, b, c, d in SIDES for t in ((a, b, c), (a, c, d))])
-
-
-def pixels_of(camera: Camera) -> np.ndarray:
-    """(H, W, 2) u, v."""
-    return np.stack(np.meshgrid(*map(np.arange, camera.size)), -1)
 
 
 @st.composite
