@@ -55,7 +55,7 @@ def _leave_group() -> None:
     """Leave the other processes before the interpreter goes.
 
     Fabric does so for NCCL alone. A Gloo group that lives on is destroyed with its threads running:
-    one run in hundreds ended in "terminate called without an active exception", its work done.
+    one run, its work done, ended in "terminate called without an active exception".
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
