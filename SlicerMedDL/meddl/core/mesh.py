@@ -70,18 +70,20 @@ class Mesh:
         object.__setattr__(self, "faces", faces.astype(np.int64))
 
 
-def join_vertices(mesh: Mesh) -> Mesh:
+def join_vertices(mesh: Mesh, name: str = "mesh") -> Mesh:
     """The mesh with equal vertices made one, without triangles that then have two equal corners.
 
     Raises:
-        InputError: no triangle is left.
+        InputError: no triangle is left; the message names the mesh.
     """
     vertices, first, joined = np.unique(
         mesh.vertices, axis=0, return_index=True, return_inverse=True
     )
     faces = joined.reshape(-1)[mesh.faces]
-    colours = None if mesh.colours is None else mesh.colours[first]
-    return Mesh(vertices, faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)], colours)
+    faces = faces[(faces != np.roll(faces, 1, axis=1)).all(axis=1)]
+    if not len(faces):
+        raise InputError(f"{name} has no triangle with three different corners; export it anew")
+    return Mesh(vertices, faces, None if mesh.colours is None else mesh.colours[first])
 
 
 def _suffix(path: Path) -> str:

@@ -182,6 +182,9 @@ def contour_lines(mesh: Mesh, camera: Camera) -> NDArray[np.float64]:
 
     Returns:
         (E, 2, 2) u, v of both ends in pixels. An edge that reaches behind the source is left out.
+
+    Raises:
+        InputError: no triangle has three different corners.
     """
     mesh = join_vertices(mesh)  # a triangle without area faces nowhere
     corners = mesh.vertices[mesh.faces]

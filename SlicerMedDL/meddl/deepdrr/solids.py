@@ -67,9 +67,10 @@ def closed_mesh(mesh: Mesh, name: str = "mesh") -> Mesh:
     Every edge must be passed as often in one direction as in the other.
 
     Raises:
-        InputError: open or inconsistently oriented; the message counts the edges.
+        InputError: no triangle with an area, open, or inconsistently oriented; the message counts
+            the edges.
     """
-    mesh = join_vertices(mesh)
+    mesh = join_vertices(mesh, name)
     faces = mesh.faces
     edges = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
     forward = edges[:, 0] < edges[:, 1]

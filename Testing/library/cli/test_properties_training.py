@@ -12,6 +12,7 @@ import yaml
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
+from library.faults.commands import ENDODEPTH
 from meddl.core import Image, read_image, write_image
 from meddl.core.depth_maps import read_depth_folder
 from properties import examples
@@ -138,18 +139,7 @@ def test_endodepth_train(folders, size, count, seed):
     """A plane, seen by a few cameras."""
     folder = folders()
     sequence = plane_sequence(folder / "sequence", size, count, seed)
-    config = {
-        "sequence": "sequence",
-        "architecture": "light",
-        "adjacent_range": [1, 2],
-        "input_downsampling": 1.0,
-        "inlier_percentage": 1.0,
-        "visibility_overlap": 0,
-        "batch_size": 2,
-        "num_iter": 2,
-        "number_epoch": 1,
-        "device": "cpu",
-    }
+    config = {**ENDODEPTH, "adjacent_range": [1, 2], "number_epoch": 1}
     weights = trained("endodepth", config, folder, folders() / "run")
     assert weights is not None
     words = "endodepth", "predict", folder / "sequence", "--weights", weights, "--device", "cpu"

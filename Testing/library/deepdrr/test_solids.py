@@ -213,6 +213,8 @@ def test_open_and_inconsistent_meshes_are_refused_with_the_remedy():
     with pytest.raises(InputError, match="face inwards"):
         closed_mesh(Mesh(mesh.vertices, turned))
     split = Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), np.arange(36).reshape(12, 3))
+    with pytest.raises(InputError, match=r"flat\.stl has no triangle with three different corners"):
+        closed_mesh(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), "flat.stl")
     assert closed_mesh(split).vertices.shape == (8, 3)  # corners that no triangles share are joined
     inside_out = mesh_integrals([Mesh(mesh.vertices, mesh.faces[:, ::-1])], VIEW.camera())[0]
     np.testing.assert_allclose(inside_out, mesh_integrals([mesh], VIEW.camera())[0], atol=1e-6)
