@@ -14,11 +14,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -208,6 +211,54 @@ def test_a_killed_installation_is_made_anew_after_its_pip_has_ended(project):
     assert second.returncode == EXIT_CODE, err
     assert "making it anew" in out
     assert project.run("doctor")[1].count("\n") == 1
+
+
+class LockThatIsInterrupted:
+    """A Popen's lock during whose first taking the process is asked to end: a moment of 100 ns."""
+
+    def __init__(self) -> None:
+        self.lock, self.signals = threading.Lock(), [signal.SIGTERM]
+
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self.lock.acquire(timeout=10) if blocking else self.lock.acquire(False)
+        assert taken or not blocking, "the lock was never given back"
+        while self.signals:
+            signal.raise_signal(self.signals.pop())
+        return taken
+
+    __enter__ = acquire
+
+    def release(self) -> None:
+        self.lock.release()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes no lock to wait")
+def test_an_interrupted_wait_ends_with_its_child(script, tmp_path, monkeypatch):
+    children = []
+
+    def start(*arguments, **options):
+        children.append(subprocess.Popen(*arguments, **options))
+        children[0]._waitpid_lock = LockThatIsInterrupted()
+        return children[0]
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "LOG", tmp_path / "log")
+    monkeypatch.setattr(
+        script, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start})
+    )
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            script.execute([sys.executable, "-c", "import time; time.sleep(100)"], "sleep", 0)
+        assert signal.getsignal(signal.SIGTERM) is interrupt
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert children[0].returncode == -signal.SIGTERM
 
 
 def test_help_comes_before_any_installation(project):
