@@ -19,13 +19,13 @@ TIMES = 50
 settings.register_profile(LONG)
 
 
-def examples(count: int, **others: Any) -> settings:
+def examples(count: int, times: int = TIMES, **others: Any) -> settings:
     """Settings of a test of ``count`` examples, the same in each run.
 
-    With ``--long`` (or ``--hypothesis-profile long``) they are 50 times as many, and fresh ones.
+    With ``--long`` (or ``--hypothesis-profile long``) they are ``times`` as many, and fresh ones.
     """
     if settings.get_current_profile_name() == LONG:
-        return settings(max_examples=TIMES * count, **{**others, "deadline": None})
+        return settings(max_examples=times * count, **{**others, "deadline": None})
     return settings(max_examples=count, derandomize=True, **others)
 
 

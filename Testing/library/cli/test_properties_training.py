@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from library.faults.commands import ENDODEPTH
 from meddl.core import Image, read_image, write_image
 from meddl.core.depth_maps import read_depth_folder
-from properties import examples
+from properties import examples, images
 
-from .drawn_files import command, picture, seeds, sizes
+from .drawn_files import command, picture, seeds, sizes, stored
 from .drawn_sequences import plane_sequence
 
 pytest.importorskip("lightning_fabric")
 pytest.importorskip("monai")
 
-slow = examples(
-    2, deadline=None, phases=[Phase.explicit, Phase.generate]
-)  # shrinking takes minutes
+PHASES = [Phase.explicit, Phase.generate]  # shrinking takes minutes
+slow = examples(2, deadline=None, phases=PHASES)
+slower = examples(1, times=8, deadline=None, phases=PHASES)  # up to half a minute each
 RUN = {"epochs": 1, "device": "cpu", "checkpoint_minutes": 60}
 
 
@@ -166,3 +166,84 @@ def test_drr_materials_train(folders, side, patches, batch, seed):
     done = command(*words, output=run)
     assert done == (side >= 16 and side % 8 == 0)
     assert not done or list(run.rglob("*.safetensors"))
+
+
+@slower
+@given(
+    st.sampled_from([9, 8, 11, 7]),
+    st.sampled_from([1000, 2000, 1234, 999]),
+    st.sampled_from([4, 6, 12, 3]),
+    st.integers(1, 3),
+    st.integers(0, 10**6),
+)
+def test_drr_scatter_train(folders, count, photons, width, batch, seed):
+    """On torsos that few photons passed."""
+    from meddl.deepdrr.scatter_examples import random_examples
+    from meddl.deepdrr.scatter_network import correct
+
+    words = "drr", "scatter", "train", "--model", "network", "--examples", count, "--epochs", 1
+    words = *words, "--photons", photons, "--width", width, "--batch-size", batch, "--seed", seed
+    run = folders() / "run"
+    done = command(*words, "--device", "cpu", output=run)
+    assert done == (count >= 8 and photons >= 1000 and width >= 4)
+    if done:
+        (other,) = random_examples([seed + 1], 640)
+        scatter = correct(other.inputs, other.kernel, run / "run/best/scatter-network.safetensors")
+        assert scatter.shape == other.kernel.shape
+        assert np.array_equal(scatter > 0, other.kernel > 0) and np.isfinite(scatter).all()
+
+
+@slower
+@given(
+    st.none() | images(dtypes=["u1", "i2", "u2"], high=4),
+    st.sampled_from([3, 2, 8, 1]),
+    st.sampled_from(["p-net", "r-net"]),
+    seeds,
+)
+def test_deepigeos_generalist(folders, labels, together, network, seed):
+    """On random shapes and on those of a label map of any size; r-net begins with P-Net's."""
+    import torch
+
+    from meddl.deepigeos.generalist_network import load_p_net
+
+    folder, run = folders(), folders() / "run"
+    words = "deepigeos", "generalist", "--images", 8, "--together", together, "--epochs", 1
+    words = *words, "--network", network, "--seed", seed, "--device", "cpu"
+    if labels is not None:
+        words = *words, "--labels", stored(folder, labels, "labels")
+    if network == "r-net":
+        words = *words, "--start", "deepigeos-p-net"
+    done = command(*words, output=run)
+    assert done == (together >= 2)
+    if done:
+        (weights,) = (run / "best").glob("*.safetensors")
+        network = load_p_net(str(weights))
+        channels = torch.rand(1, network.channels, 8, 16, 24)
+        with torch.inference_mode():
+            assert network(channels).isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """Where the rendered scenes of all examples are kept."""
+    return tmp_path_factory.mktemp("rendered") / "pictures"
+
+
+@slower
+@given(
+    st.integers(1, 2), st.integers(1, 3), st.sampled_from([2, 4, 3, 1]), st.integers(0, 2), sizes
+)
+def test_endodepth_train_rendered(rendered, folders, scenes, views, batch, seed, size):
+    """On few pictures; the weights give depth of a picture of any size."""
+    words = "endodepth", "train-rendered", "--scenes", scenes, "--views", views, "--epochs", 1
+    words = *words, "--batch-size", batch, "--seed", seed, "--pictures", rendered
+    folder, run = folders(), folders() / "run"
+    done = command(*words, "--device", "cpu", output=run)
+    assert done == (batch >= 2)
+    if not done:
+        return
+    (weights,) = (run / "best").glob("*.safetensors")
+    words = "endodepth", "predict", picture(folder, "other", size, seed), "--weights", weights
+    assert command(*words, "--device", "cpu", "--engine", "torch", output=folder / "depth")
+    depth = read_depth_folder(folder / "depth").depth("other")
+    assert depth.shape == size and np.isfinite(depth).all() and depth.min() >= 0
