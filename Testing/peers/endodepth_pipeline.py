@@ -80,7 +80,7 @@ def pairs(sequence: EndoscopicSequence, depth: Path, truth: EndoscopicSequence) 
 def judge(
     result: Path, sequence: EndoscopicSequence, truth: EndoscopicSequence
 ) -> dict[str, float]:
-    """Figures of depth, poses and mesh after one similarity."""
+    """Figures of depth and mesh after one similarity, of the cameras after one of their own."""
     views = pairs(sequence, result / "depth", truth)
     rng = np.random.default_rng(0)
     chosen = [rng.integers(len(view[0]), size=PIXELS_PER_FRAME) for view in views]
@@ -99,10 +99,11 @@ def judge(
         trimesh.Trimesh(exact.vertices, exact.faces, process=False), SURFACE_POINTS, seed=0
     )
     distances, _ = cKDTree(samples).query(apply(truth_from_world, mesh.vertices))
-    centres = apply(truth_from_world, sequence.world_from_camera[:, :3, 3])
+    centres = sequence.world_from_camera[:, :3, 3]
     true_centres = truth.world_from_camera[
         np.searchsorted(truth.view_numbers, sequence.view_numbers), :3, 3
     ]
+    centres = apply(umeyama(centres, true_centres), centres)  # not what the depths are off
     return {
         "views": len(views),
         "abs_rel": round(figures["abs_rel"], 4),

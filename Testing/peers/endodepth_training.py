@@ -154,6 +154,7 @@ def train(folder: Path, values: dict[str, Any], base: str) -> tuple[str, ...]:
     import torch
     from torch.utils.data import DataLoader
 
+    from meddl.core.seeding import seed_everything
     from meddl.endodepth.training import build_network, sparse_scores, train_network
     from meddl.endodepth.training_config import make_plan
     from meddl.endodepth.training_samples import Views
@@ -162,6 +163,7 @@ def train(folder: Path, values: dict[str, Any], base: str) -> tuple[str, ...]:
     torch.set_num_threads(1)
     plan = make_plan(values, base)
     parameters = plan.parameters
+    seed_everything(parameters.seed)  # the network that the training begins with, too
     network, _ = build_network(parameters)
     sequences = load_sequences(
         plan.training,

@@ -7,8 +7,8 @@
 
 Each row is a network of its own, trained from the same seed for the same number of steps and judged
 on the held-out rooms (Eigen crop, predictions clipped to 10 m). ``--weights NAME`` judges trained
-weights and trains nothing; FOLDER has real pairs: `nyu_like` and `living_room` (folders `color` and
-`depth`, depth in mm), `tum_desk` (`1.png`, `1_depth.png` and so on, 5000 to the metre).
+weights and trains nothing; FOLDER has real pairs: `nyu_like` (folders `color` and `depth`, in mm),
+`living_room` (the same, 5000 to the metre) and `tum_desk` (`1.png`, `1_depth.png`; 5000 as well).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LOSSES = {  # name -> weights of (1 - SSIM) / 2 and of the squared error in 1/m^
 TITLES = ("AbsRel", "SqRel", "RMSE", "RMSE log", "log10", "d < 1.25", "d < 1.25²", "d < 1.25³")
 REAL = (  # name, folder, pictures, depths, steps of depth in a metre
     ("NYU-like", "nyu_like", "color/{pair}.png", "depth/{pair}.pgm", 1000),
-    ("ICL-NUIM", "living_room", "color/{pair}.png", "depth/{pair}.*", 1000),
+    ("ICL-NUIM", "living_room", "color/{pair}.png", "depth/{pair}.png", 5000),
     ("TUM", "tum_desk", "{pair}.png", "{pair}_depth.png", 5000),
 )
 
