@@ -86,7 +86,7 @@ def test_the_detector_shows_the_newest_picture_all_the_while(module, live):
     angle, sizes = 1.0, set()
     end = time.monotonic() + 20
     while len(sizes) < 2 and time.monotonic() < end:  # until a coarse one has come, too
-        angle += 0.5
+        angle = angle % 170 + 0.5  # the slider ends at 180
         live.ui.primaryAngleSlider.value = angle
         slicer.app.processEvents()
         sizes.add(detector.GetPolyData().GetCellData().GetScalars().GetNumberOfTuples())
