@@ -229,7 +229,7 @@ def run_blocks(
             for future in finished:
                 future.result()
                 done += 1
-            progress(done / len(starts), "projecting")
+                progress(done / len(starts), "projecting")
             if cancel is not None:
                 cancel.check()
             for _ in finished:

@@ -62,7 +62,7 @@ def run_sfm(
 
     Writes the published files, ``sfm.json`` (parameters, attempts, figures) and ``sfm.log``.
     Earlier poses and points stay if the reconstruction fails or is cancelled. The same frames,
-    parameters (threads too) and versions give the same files, bit by bit.
+    parameters and versions give the same files, bit by bit, with any number of threads.
 
     Args:
         folder: of a sequence; only its frames, mask and intrinsics are used.

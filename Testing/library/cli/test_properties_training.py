@@ -217,10 +217,10 @@ def test_deepigeos_generalist(folders, labels, together, network, seed):
     assert done == (together >= 2)
     if done:
         (weights,) = (run / "best").glob("*.safetensors")
-        network = load_p_net(str(weights))
-        channels = torch.rand(1, network.channels, 8, 16, 24)
+        found = load_p_net(str(weights))
+        channels = torch.rand(1, found.channels, 8, 16, 24)
         with torch.inference_mode():
-            assert network(channels).isfinite().all()
+            assert found(channels).isfinite().all()
 
 
 @pytest.fixture(scope="module")

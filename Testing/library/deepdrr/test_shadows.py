@@ -150,8 +150,7 @@ def test_a_label_alone_keeps_its_materials_of_the_whole(tmp_path):
     np.testing.assert_allclose(total, whole.array, rtol=1e-4, atol=1e-5)
     titanium = {n: part.array[..., names.index("titanium")].max() for n, part in parts.items()}
     assert titanium.pop(4) > 1 and not any(titanium.values())
-    # However fast the rows were: every label was reported in its own part of the last four fifths.
-    assert steps == sorted(steps) and steps[-1] > 0.99
+    assert steps == sorted(steps) and len(set(steps)) > 5 and steps[-1] > 0.99
     assert {int((step - 0.2) / 0.16) for step in steps if step > 0.2} == set(range(5))
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,13 @@ def test_path_and_points_agree_with_the_truth_after_one_similarity(wall, reconst
     off = np.abs(points[:, 2] - height(points[:, 0], points[:, 1]))
     assert len(points) > 150
     assert np.median(off) < 0.02 * np.ptp(points[:, 2]) and np.percentile(off, 95) < 1.5
+
+
+def test_threads_change_nothing(wall, reconstructed, tmp_path):
+    shutil.copytree(wall[0], tmp_path / "again")
+    again = run_sfm(tmp_path / "again", replace(PARAMETERS, threads=2))
+    for name in ("motion.yaml", "structure.ply", "view_indexes_per_point"):
+        assert (again.folder / name).read_bytes() == (reconstructed.folder / name).read_bytes()
 
 
 def test_what_was_found_is_in_the_folder(wall, reconstructed):
