@@ -41,6 +41,7 @@ PARTS = {
     "batches": "radiographs",
     "peers": "radiographs",
     "histories": "photons",
+    "registration": "poses",
     "session": "networks",
 }
 

@@ -82,7 +82,9 @@ def start_pose(
     return pose(low)
 
 
-def measure(name: str, starts: int, photons: float, seed: int) -> list[dict[str, Any]]:
+def measure(
+    name: str, starts: int, photons: float, seed: int, device: str = "auto"
+) -> list[dict[str, Any]]:
     """One record per start."""
     xrayed, ct = {"abdomen": abdomen, "pelvis": pelvis}[name]()
     records = []
@@ -106,7 +108,7 @@ def measure(name: str, starts: int, photons: float, seed: int) -> list[dict[str,
         record: dict[str, Any] = {"before": wanted}
         for kind, options in (("search", {}), ("local", {"candidates": 1, "rounds": 1})):
             clock, wall = time.process_time(), time.perf_counter()
-            found = register(ct, picture, guess, **options)
+            found = register(ct, picture, guess, device=device, **options)
             after = error(points, found.camera.camera_from_world, camera.camera_from_world)
             record[kind] = {
                 "after": after,

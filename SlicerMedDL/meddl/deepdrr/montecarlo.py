@@ -133,7 +133,7 @@ def simulate(
 
     Raises:
         InputError: too few histories, photons beyond 200 keV, or a dose on a CUDA device.
-        Cancelled: between blocks.
+        Cancelled: between blocks, or launches of a CUDA device.
     """
     from meddl.deepdrr.projector import run_blocks
     from meddl.deepdrr.transport import BLOCK, SPECTRUM, run_histories

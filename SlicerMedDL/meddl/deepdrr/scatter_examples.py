@@ -64,9 +64,10 @@ def make_example(
     spectrum_name: str,
     photons: int,
     seed: int = 0,
+    device: str = "cpu",
     cancel: CancelToken | None = None,
 ) -> Example:
-    """Simulate one view of a CT."""
+    """Simulate one view of a CT; ``device`` as in :func:`meddl.deepdrr.montecarlo.simulate`."""
     spectrum = load_spectrum(spectrum_name)
     densities = material_densities(ct)
     view = View(densities, THRESHOLD_MATERIALS, ct.ijk_from_ras, camera, distance, spectrum)
@@ -74,25 +75,67 @@ def make_example(
     found = simulate(
         *(densities, THRESHOLD_MATERIALS, ct.ijk_from_ras, camera, distance, spectrum, photons),
         seed=seed,
+        device=device,
         cancel=cancel,
     )
     return Example(inputs, kernel, found.scatter, found.standard_error)
 
 
-def random_examples(
-    seeds: Sequence[int],
-    photons: int,
-    progress: Progress = no_progress,
-    cancel: CancelToken | None = None,
-) -> list[Example]:
-    """One view of one random torso per seed; the same seed gives the same example."""
-    result = []
-    for seed in steps(seeds, len(seeds), "simulating view", progress, cancel):
+@dataclass(frozen=True)
+class RandomExamples:
+    """One view of one random torso per seed, made when asked for: a data set as torch has them.
+
+    Attributes:
+        seeds: the same seed gives the same example.
+        photons: of the Monte Carlo.
+        device: that follows them.
+    """
+
+    seeds: Sequence[int]
+    photons: int
+    device: str = "cpu"
+    cancel: CancelToken | None = None
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, index: int) -> Example:
+        seed = self.seeds[index]
         generator = np.random.default_rng(seed)
         torso = random_torso(generator)
         view = random_view(torso, generator)
-        result.append(make_example(torso, *view, photons, seed, cancel))
-    return result
+        return make_example(torso, *view, self.photons, seed, self.device, self.cancel)
+
+
+def random_examples(
+    seeds: Sequence[int],
+    photons: int,
+    device: str = "cpu",
+    workers: int = 0,
+    progress: Progress = no_progress,
+    cancel: CancelToken | None = None,
+) -> list[Example]:
+    """The examples of :class:`RandomExamples`.
+
+    Args:
+        device: that follows the photons. The CPU's cores share those of one view.
+        workers: processes that make examples; 0: this one alone. A CUDA device waits for torsos and
+            kernel models that one core computes.
+
+    Raises:
+        Cancelled: by ``cancel``, within a view or, with workers, after one.
+    """
+    from torch.utils.data import DataLoader
+
+    # A token has a lock, which other processes cannot be given.
+    examples = RandomExamples(seeds, photons, device, None if workers else cancel)
+    loader: DataLoader[Example] = DataLoader(
+        examples,  # type: ignore[arg-type]  # a sequence will do
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,  # CUDA does not outlive a fork
+    )
+    return list(steps(loader, len(seeds), "simulating view", progress, cancel))
 
 
 def relative_error(found: Array, truth: Array) -> float:

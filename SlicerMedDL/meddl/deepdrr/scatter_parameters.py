@@ -17,4 +17,10 @@ class ScatterTraining(TrainingParameters):
     learning_rate: float = parameter(1e-3, "of the optimiser, at the start", minimum=0)
     examples: int = parameter(150, "random torsos, one view of each", minimum=8)
     photons: int = parameter(200_000, "photons of the Monte Carlo per view", minimum=1000)
+    jitter: float = parameter(
+        0.1,
+        "standard deviation of random offsets of the inputs, against overfitting; 0: none",
+        minimum=0,
+        maximum=1,
+    )
     width: int = parameter(16, "channels of the first level", minimum=4, maximum=128)

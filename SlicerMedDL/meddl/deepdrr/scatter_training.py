@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meddl.core.errors import FileError, InputError
+from meddl.core.devices import choose_device
+from meddl.core.errors import DependencyError, FileError, InputError
 from meddl.core.files import atomic_path, claimed_folder, remove_leftovers
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
@@ -18,7 +20,8 @@ from meddl.deepdrr.scatter import smooth
 from meddl.deepdrr.scatter_examples import random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
-JITTER = 0.1  # standard deviation of the offsets of the inputs
+logger = logging.getLogger(__name__)
+
 WEIGHT_DECAY = 0.3
 HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
 
@@ -28,9 +31,17 @@ class Views:
 
     The truth is smoothed as in a radiograph. Views whose Monte Carlo is noisier weigh less: by the
     inverse of the squared relative standard error, plus that of 10 %, over its mean.
+
+    Args:
+        table: of :func:`load_examples`.
+        chosen: of its examples.
+        jitter: standard deviation of the offsets of a drawn sample's inputs.
     """
 
-    def __init__(self, table: Mapping[str, NDArray[Any]], chosen: slice) -> None:
+    def __init__(
+        self, table: Mapping[str, NDArray[Any]], chosen: slice, jitter: float = 0.0
+    ) -> None:
+        self.jitter = jitter
         pairs = zip(table["truth"][chosen], table["error"][chosen], strict=True)
         smoothed = [smooth(truth, error) for truth, error in pairs]
         truth, error = (np.array(parts) for parts in zip(*smoothed, strict=True))
@@ -52,18 +63,43 @@ class Views:
         """The sample mirrored at random; each input is offset, against overfitting few torsos."""
         rows, columns = (slice(None, None, way) for way in generator.choice([-1, 1], 2))
         inputs, *maps = (np.ascontiguousarray(part[..., rows, columns]) for part in self[index])
-        jitter = generator.normal(0, JITTER, (len(inputs), 1, 1)).astype(np.float32)
+        jitter = generator.normal(0, self.jitter, (len(inputs), 1, 1)).astype(np.float32)
         return inputs + jitter, *maps
+
+
+def photon_device(name: str) -> str:
+    """Where photons are followed: the CUDA device that a training has, or else the CPU.
+
+    Args:
+        name: as in :func:`meddl.core.devices.choose_device`. A CUDA device without PyCUDA or nvcc
+            trains, but does not follow photons; a warning says so.
+    """
+    from meddl.deepdrr.cuda.driver import open_device
+
+    chosen = choose_device(name).name
+    if not chosen.startswith("cuda"):
+        return "cpu"
+    try:
+        open_device(chosen)
+    except DependencyError as error:
+        logger.warning("photons are followed on the CPU: %s", error)
+        return "cpu"
+    return chosen
 
 
 def load_examples(
     path: str | Path,
     count: int,
     photons: int,
+    device: str = "cpu",
+    workers: int = 0,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The examples of a file, simulated and written to it if it is not there.
+
+    Args:
+        device, workers: see :func:`meddl.deepdrr.scatter_examples.random_examples`.
 
     Returns:
         inputs (N, 6, h, w), kernel, truth and error (N, h, w).
@@ -81,7 +117,7 @@ def load_examples(
                 f"photons, {count} of {photons} were asked for; choose another --output"
             )
         return table
-    found = random_examples(range(count), photons, progress, cancel)
+    found = random_examples(range(count), photons, device, workers, progress, cancel)
     table = {
         name: np.array([getattr(example, name) for example in found])
         for name in ("inputs", "kernel", "truth", "error")
@@ -122,6 +158,8 @@ def train_network(
             folder / "examples.npz",
             parameters.examples,
             parameters.photons,
+            photon_device(parameters.device),
+            parameters.workers,
             subprogress(progress, 0, 0.8),
             cancel,
         )
@@ -130,7 +168,7 @@ def train_network(
     optimizer = torch.optim.AdamW(
         network.parameters(), parameters.learning_rate, weight_decay=WEIGHT_DECAY
     )
-    training = Views(table, slice(held_out, None))
+    training = Views(table, slice(held_out, None), parameters.jitter)
     steps = parameters.epochs * max(1, len(training) // parameters.batch_size)
 
     def loss(model: Any, batch: Any) -> Any:

@@ -19,7 +19,10 @@ from meddl.core.progress import CancelToken, Progress, no_progress
 from meddl.deepdrr.cuda.driver import PURPOSE, open_device
 
 MOST_MATERIALS = 16  # MATERIALS of transport.cu
-THREADS, MOST_BLOCKS = 128, 1024  # of one launch; a thread follows one history after the other
+THREADS, MOST_BLOCKS = 128, 1024  # of one part; a thread follows one history after the other
+# Histories of one launch, or one part's if that has more: enough to fill a large device, and a
+# second's work of one that is slow in double precision (Windows ends a launch after two).
+LAUNCHED = 500_000
 
 # Arrays of the structure, in its order, and their places among the arguments of run_histories.
 ARRAYS = {
@@ -96,7 +99,7 @@ def run_blocks(
         InputError: more materials than the kernel takes.
         DependencyError: PyTorch, PyCUDA or nvcc is missing.
         DeviceError: no such device, or too little memory.
-        Cancelled: between blocks.
+        Cancelled: between launches.
     """
     densities = arguments[ARRAYS["densities"]]
     if densities.shape[3] > MOST_MATERIALS:
@@ -118,13 +121,16 @@ def run_blocks(
     found = torch.zeros(pictures.shape, dtype=torch.float64, device=opened.name)
     sums = torch.zeros(tallies.shape, dtype=torch.float64, device=opened.name)
     blocks = min(MOST_BLOCKS, -(-per_block // THREADS))
-    for number in range(len(pictures)):
+    at_once = max(1, LAUNCHED // per_block)
+    for start in range(0, len(pictures), at_once):
         if cancel is not None:
             cancel.check()
-        first, count = np.uint64(number * per_block), np.uint64(per_block)
-        given = scene, first, count, found[number], sums[number]
-        opened.launch("run_histories", (blocks, 1), (THREADS, 1), *given, source="transport")
+        stop = min(start + at_once, len(pictures))
+        first, count = np.uint64(start * per_block), np.uint64(per_block)
+        given = scene, first, count, found[start], sums[start]
+        grid = (blocks, stop - start)
+        opened.launch("run_histories", grid, (THREADS, 1), *given, source="transport")
         opened.synchronize()
-        progress((number + 1) / len(pictures), "following photons")
+        progress(stop / len(pictures), "following photons")
     pictures += found.cpu().numpy()
     tallies += sums.cpu().numpy()

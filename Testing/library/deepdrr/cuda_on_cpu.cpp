@@ -81,8 +81,11 @@ extern "C" void launch_transmit(const int* blocks, const int* threads, const flo
 
 #include "transport.cu"
 
-extern "C" void launch_run_histories(const int*, const int*, const Scene* scene,
+extern "C" void launch_run_histories(const int* blocks, const int*, const Scene* scene,
                                      std::uint64_t first, std::uint64_t count, double* pictures,
-                                     double* tally) {
-  run_histories_host(scene, first, count, pictures, tally);
+                                     double* tallies) {
+  const std::int64_t values = (4 + scene->groups) * scene->rows * scene->columns;
+  for (int part = 0; part < blocks[1]; part++)
+    run_histories_host(scene, first + part * count, count, pictures + part * values,
+                       tallies + 4 * part);
 }

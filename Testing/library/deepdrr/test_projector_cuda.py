@@ -76,11 +76,28 @@ def test_radiograph_of_a_patient_is_that_of_the_cpu():
 
 def test_scattered_photons_are_those_of_the_cpu():
     arguments = *oblique_bone(), 64_000
-    found = simulate(*arguments, seed=3, device="cuda:0")
-    expected = simulate(*arguments, seed=3)
+    found = simulate(*arguments, seed=3, device="cuda:0", with_spectrum=True)
+    expected = simulate(*arguments, seed=3, with_spectrum=True)
     np.testing.assert_allclose(found.scatter, expected.scatter, rtol=1e-6)
+    np.testing.assert_allclose(found.spectrum, expected.spectrum, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(found.standard_error, expected.standard_error, rtol=1e-6)
     assert found.absorbed == pytest.approx(expected.absorbed, rel=1e-9)
+
+
+@pytest.mark.parametrize("detector", ["counting", "bins:20,50,80", "energy"])
+def test_detected_scatter_is_that_of_the_cpu(detector):
+    """Photons followed on the device, at their own energies, in what a detector counts of them."""
+    from meddl.core import read_image
+
+    ct = read_image(Path(__file__).parents[2] / "data" / "abdomen_pelvis_ct.nii.gz")
+    view = CArm(primary_angle=90, detector_size=(96, 96), pixel_spacing=4)
+    options = {"quantity": "energy" if detector == "energy" else "counts", "detector": detector}
+    options |= {"scatter": "montecarlo", "scatter_photons": 200_000, "csi": 0.5}
+    expected = render(ct, view, backend="exact", **options).array
+    found = render(ct, view, backend="pycuda", **options).array
+    plain = render(ct, view, backend="exact", **options | {"scatter": "none"}).array
+    assert relative(plain, expected) > 0.1
+    assert found.shape == expected.shape and relative(found, expected) < 0.005
 
 
 def test_textures_give_their_memory_back():

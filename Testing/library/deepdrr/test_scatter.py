@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from meddl.core import FileError, Image, InputError
+from meddl.core import DependencyError, FileError, Image, InputError
 from meddl.deepdrr import CArm, RenderParameters, Spectrum, load_spectrum, render
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
@@ -254,6 +254,32 @@ def test_examples_depend_on_their_seed_alone():
     np.testing.assert_array_equal(one[1].truth, two[0].truth)
     np.testing.assert_array_equal(one[1].inputs, two[0].inputs)
     assert one[0].inputs.shape == (6, 24, 24) and one[0].inputs.dtype == np.float32
+
+
+def test_examples_made_by_other_processes_are_the_same():
+    here, there = random_examples([5, 6], 640), random_examples([5, 6], 640, workers=1)
+    for one, other in zip(here, there, strict=True):
+        np.testing.assert_array_equal(one.truth, other.truth)
+        np.testing.assert_array_equal(one.inputs, other.inputs)
+        np.testing.assert_allclose(one.kernel, other.kernel, rtol=1e-6)
+
+
+def test_photons_of_a_training_are_followed_where_they_can_be(monkeypatch, caplog):
+    from meddl.core import devices
+    from meddl.deepdrr.cuda import driver
+    from meddl.deepdrr.scatter_training import photon_device
+
+    assert photon_device("cpu") == "cpu"
+    there = [devices.Device("cuda:0", "pretended", 10**10, 10**10), *devices.list_devices()]
+    monkeypatch.setattr(devices, "list_devices", lambda: there)
+    monkeypatch.setattr(driver, "open_device", lambda name: None)
+    assert photon_device("auto") == "cuda:0" and not caplog.records
+
+    def refuse(name):
+        raise DependencyError("no nvcc")
+
+    monkeypatch.setattr(driver, "open_device", refuse)
+    assert photon_device("cuda") == "cpu" and "no nvcc" in caplog.text
 
 
 def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):

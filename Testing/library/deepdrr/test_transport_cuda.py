@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from meddl.core import Cancelled, CancelToken, DeviceError, Image, InputError
-from meddl.deepdrr import CArm, load_spectrum, render
+from meddl.deepdrr import CArm, load_spectrum, render, transport_cuda
 from meddl.deepdrr import montecarlo as mc
 from meddl.deepdrr.cuda.driver import SOURCES
 from meddl.deepdrr.transport_cuda import ARRAYS, scene_of
@@ -86,8 +86,11 @@ def _turned() -> np.ndarray:
     return rotation((1, 2, 3), 25)[:3, :3]
 
 
-def test_simulation_on_a_device_is_that_of_the_cpu(monkeypatch):
+@pytest.mark.parametrize(("at_once", "launches"), [(1, 64), (500, 13), (10**6, 1)])
+def test_simulation_on_a_device_is_that_of_the_cpu(monkeypatch, at_once, launches):
+    """However many of its parts, of 100 histories, are launched at once."""
     device = stand_in(monkeypatch)
+    monkeypatch.setattr(transport_cuda, "LAUNCHED", at_once)
     steps = []
     options = {"device": "cuda:0", "progress": lambda share, _: steps.append(share)}
     expected = mc.simulate(*oblique_bone(), 6400, seed=7, with_spectrum=True)
@@ -99,11 +102,12 @@ def test_simulation_on_a_device_is_that_of_the_cpu(monkeypatch):
         )
     for name in ("emitted", "absorbed", "unscattered", "escaped"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
-    assert device.launches == len(steps) == mc.BLOCKS and steps[-1] == 1
+    assert device.launches == len(steps) == launches and steps[-1] == 1
 
 
 def test_a_radiograph_by_pycuda_has_its_scatter_from_the_device(monkeypatch):
     device = stand_in(monkeypatch)
+    monkeypatch.setattr(transport_cuda, "LAUNCHED", 1)
     hu = np.full((12, 14, 16), -1000, np.int16)
     hu[2:10, 2:12, 2:14] = 40
     ct = Image(hu, np.diag([12.0, 12.0, 12.0, 1.0]))
@@ -116,6 +120,7 @@ def test_a_radiograph_by_pycuda_has_its_scatter_from_the_device(monkeypatch):
 
 def test_what_a_device_cannot_do_is_refused(monkeypatch):
     device = stand_in(monkeypatch)
+    monkeypatch.setattr(transport_cuda, "LAUNCHED", 1)
     token = CancelToken()
     with pytest.raises(Cancelled):
         mc.simulate(

@@ -390,10 +390,13 @@ extern "C" void run_histories_host(const Scene *scene, uint64_t first, uint64_t 
 }
 
 #ifdef __CUDACC__
+// Parts lie along the grid's y: each has count histories, its pictures and its tally.
 extern "C" __global__ void run_histories(Scene scene, uint64_t first, uint64_t count,
-                                         double *pictures, double *tally) {
-    uint64_t stride = (uint64_t)gridDim.x * blockDim.x;
+                                         double *pictures, double *tallies) {
+    uint64_t stride = (uint64_t)gridDim.x * blockDim.x, part = blockIdx.y;
+    first += part * count;
+    pictures += part * (4 + scene.groups) * scene.rows * scene.columns;
     for (uint64_t n = (uint64_t)blockIdx.x * blockDim.x + threadIdx.x; n < count; n += stride)
-        follow(scene, first + n, pictures, tally);
+        follow(scene, first + n, pictures, tallies + 4 * part);
 }
 #endif
