@@ -33,6 +33,9 @@ BLOCK = 16  # pixels along either side of a block of threads
 ROWS_PER_LAUNCH = 256  # cancel is answered between launches; a display's watchdog stays calm
 CHUNK_BYTES = 1 << 26  # of voxels on their way into a texture
 RESERVE = 0.1  # of the free memory, left to PyTorch and the driver
+# Code of PyTorch's kernels, which the driver loads at their first use. Of 734 MB that an H200 had
+# free, a slab of 0.5 GB and its chunk of 67 MB left 65 MB.
+CODE_BYTES = 1 << 28
 SUMS_PER_LAUNCH = 4  # accumulators of a thread of the kernel `transmit`
 
 
@@ -115,7 +118,7 @@ def _estimate(volume: Sequence[int], pixels: int) -> tuple[int, int]:
     per_slice = 4 * height * width * sum(group[2] for group in component_groups(components))
     # The picture, its paths and sums; voxels on their way: as they come, and padded.
     picture = 4 * pixels * (2 * components + SUMS_PER_LAUNCH)
-    return per_slice, picture + 2 * max(CHUNK_BYTES, per_slice)
+    return per_slice, picture + 2 * max(CHUNK_BYTES, per_slice) + CODE_BYTES
 
 
 def choose(device: str, volume: Sequence[int], pixels: int) -> Device:

@@ -43,7 +43,9 @@ class RegistrationParameters(SpectrumParameters):
     hu_below: str | None = parameter(
         None, "every value below V becomes REPLACEMENT, after the offset", metavar="V:REPLACEMENT"
     )
-    device: str = parameter("auto", "where to compute", metavar="auto|cpu|cuda:0|mps")
+    device: str = parameter(
+        "auto", "where to compute; auto: the CPU, the fastest for it", metavar="auto|cpu|cuda:0|mps"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -92,9 +92,10 @@ def test_a_box_clips_the_integrals(monkeypatch):
 @pytest.mark.parametrize("seed", range(3))
 def test_slabs_of_a_volume_that_does_not_fit_add_up(monkeypatch, caplog, seed):
     monkeypatch.setattr(projector_cuda, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(projector_cuda, "CODE_BYTES", 1000)
     volume, arguments = scene(seed, 3)
     slice_bytes = 4 * 21 * 23 * 4  # three components take four channels
-    beside = 2 * (1 << 14)
+    beside = 2 * (1 << 14) + 1000
     budget = int((beside + 5.5 * slice_bytes) / (1 - projector_cuda.RESERVE))
     device = stand_in(monkeypatch, free_bytes=budget)
     with caplog.at_level(logging.WARNING):

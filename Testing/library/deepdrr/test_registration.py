@@ -125,6 +125,20 @@ def test_a_ct_that_is_thinner_than_a_pixel_is_registered():
     assert register(ct, picture, carm.camera(ct.center), **options).score > 0.99
 
 
+def test_auto_is_the_cpu_even_where_an_accelerator_is(monkeypatch):
+    from meddl.core import devices
+
+    there = [devices.Device("cuda:0", "pretended", 10**10, 10**10), *devices.list_devices()]
+    monkeypatch.setattr(devices, "list_devices", lambda: there)
+    hu = np.full((12, 12, 12), -1000, np.float32)
+    hu[3:9, 2:8, 4:7] = 900
+    ct = Image(hu, np.diag([8.0, 8, 8, 1]))
+    carm = CArm(20, detector_size=(24, 20), pixel_spacing=12)
+    picture = render(ct, carm, quantity="neglog")
+    options = {"candidates": 2, "starts": 1, "rounds": 1}
+    assert register(ct, picture, carm.camera(ct.center), **options).device == "cpu"
+
+
 def test_levels_keep_the_geometry(phantom):
     """Halved pictures of the halved CT still correlate best at the true pose."""
     ct, camera, picture = phantom
