@@ -11,6 +11,7 @@ Make one of the fast scatter models anew, by Monte Carlo.
 
 kernel: pencil-beam kernels behind slabs of water (660 runs of --photons photons).
 network: simulates --examples random torsos, then trains; the weights come to OUTPUT/run/best.
+A CUDA device with PyCUDA and nvcc follows the photons; --workers processes then make the torsos.
 The files NAME.safetensors and NAME.json can be imported with `meddl weights import`.
 """
 
@@ -19,6 +20,8 @@ examples:
   meddl drr scatter train --model kernel --output kernels --photons 200000
   meddl drr scatter train --model network --output scatter_run --examples 150 --epochs 60
   meddl drr scatter train --model network --output scatter_run --resume
+  meddl drr scatter train --model network --output scatter_run --examples 7000 --photons 1000000 \
+    --jitter 0 --batch-size 32 --learning-rate 0.002 --device cuda --workers 14
 """
 
 

@@ -43,11 +43,11 @@ def texture(seed=5):
     return 0.5 + 0.12 * total / total.std()
 
 
-def photograph(world_from_camera, albedo):
+def photograph(world_from_camera, albedo, size=SIZE, intrinsics=INTRINSICS):
     """The wall under a light at the camera: where every ray meets z = height(x, y)."""
-    rays = np.concatenate([pixel_centres(*SIZE), np.ones((*SIZE, 1))], axis=-1)
-    rays = rays @ np.linalg.inv(INTRINSICS).T @ world_from_camera[:3, :3].T
-    origin, depth = world_from_camera[:3, 3], np.full(SIZE, 50.0)
+    rays = np.concatenate([pixel_centres(*size), np.ones((*size, 1))], axis=-1)
+    rays = rays @ np.linalg.inv(intrinsics).T @ world_from_camera[:3, :3].T
+    origin, depth = world_from_camera[:3, 3], np.full(size, 50.0)
     for _ in range(40):  # contracts: the slope of the wall times that of the ray is below one
         x, y = (origin[axis] + depth * rays[..., axis] for axis in (0, 1))
         depth = (height(x, y) - origin[2]) / rays[..., 2]
@@ -71,7 +71,7 @@ def write_frames(folder, frames, intrinsics=INTRINSICS):
     folder.mkdir()
     for number, frame in enumerate(frames):
         Picture.fromarray(frame).save(folder / frame_name(number, ".png"))
-    mask = np.ones(SIZE, np.bool_)
+    mask = np.ones(frames[0].shape[:2], np.bool_)
     write_sequence(unposed(folder, np.arange(len(frames)), mask, intrinsics, ".png"))
     return folder
 
