@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,8 +114,8 @@ def random_examples(
     workers: int = 0,
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
-) -> list[Example]:
-    """The examples of :class:`RandomExamples`.
+) -> Iterator[Example]:
+    """The examples of :class:`RandomExamples`, one by one.
 
     Args:
         device: that follows the photons. The CPU's cores share those of one view.
@@ -135,7 +135,7 @@ def random_examples(
         num_workers=workers,
         multiprocessing_context="spawn" if workers else None,  # CUDA does not outlive a fork
     )
-    return list(steps(loader, len(seeds), "simulating view", progress, cancel))
+    yield from steps(loader, len(seeds), "simulating view", progress, cancel)
 
 
 def relative_error(found: Array, truth: Array) -> float:

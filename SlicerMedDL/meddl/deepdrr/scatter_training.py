@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
-from meddl.core.errors import DependencyError, FileError, InputError
+from meddl.core.errors import DependencyError, FileError, InputError, one_line
 from meddl.core.files import atomic_path, claimed_folder, remove_leftovers
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
 from meddl.core.weights import Card
 from meddl.deepdrr.scatter import smooth
-from meddl.deepdrr.scatter_examples import random_examples
+from meddl.deepdrr.scatter_examples import Example, random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
 logger = logging.getLogger(__name__)
 
 WEIGHT_DECAY = 0.3
 HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
+PART = 20  # examples that a kill may cost: minutes of a CPU
+FIELDS = ("inputs", "kernel", "truth", "error")
 
 
 class Views:
@@ -98,34 +102,69 @@ def load_examples(
 ) -> dict[str, NDArray[Any]]:
     """The examples of a file, simulated and written to it if it is not there.
 
+    Until all are there, those that are wait in a folder beside it, whatever ends the work.
+
     Args:
+        path: ``examples.npz``; the folder is ``examples``.
         device, workers: see :func:`meddl.deepdrr.scatter_examples.random_examples`.
 
     Returns:
         inputs (N, 6, h, w), kernel, truth and error (N, h, w).
 
     Raises:
-        FileError: the file holds others.
+        FileError: the file or the folder holds others, or cannot be read.
     """
     path = Path(path)
+    folder = path.with_suffix("")
     if path.exists():
-        with np.load(path, allow_pickle=False) as file:
-            table = dict(file)
-        if table["truth"].shape[0] != count or int(table["photons"]) != photons:
-            raise FileError(
-                f"{path} holds {table['truth'].shape[0]} examples of {int(table['photons'])} "
-                f"photons, {count} of {photons} were asked for; choose another --output"
-            )
+        table = _read(path, photons)
+        if len(table["truth"]) != count:
+            raise FileError(_others(path, table, f"{count} of {photons}"))
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed right here
         return table
-    found = random_examples(range(count), photons, device, workers, progress, cancel)
-    table = {
-        name: np.array([getattr(example, name) for example in found])
-        for name in ("inputs", "kernel", "truth", "error")
-    }
+    make_folder(folder)
+    remove_leftovers(folder)
+    parts = [_read(part, photons) for part in sorted(folder.glob("*.npz"))]
+    parts = parts[: count // PART]  # each of PART, from the first seed on
+    made = PART * len(parts)
+    found = random_examples(range(made, count), photons, device, workers, progress, cancel)
+    waiting: list[Example] = []
+    for seed, example in enumerate(found, start=made):
+        waiting.append(example)
+        if len(waiting) == PART or seed + 1 == count:
+            parts.append({k: np.array([getattr(e, k) for e in waiting]) for k in FIELDS})
+            if len(waiting) == PART:
+                first = seed + 1 - PART
+                _write(folder / f"{first:06d}.npz", parts[-1] | {"photons": np.array(photons)})
+            waiting = []
+    table = {k: np.concatenate([part[k] for part in parts]) for k in FIELDS}
     table["photons"] = np.array(photons)
+    _write(path, table)
+    shutil.rmtree(folder)
+    return table
+
+
+def _read(path: Path, photons: int) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            table = {name: file[name] for name in (*FIELDS, "photons")}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise FileError(f"{path} holds no examples ({one_line(error)}); delete it") from error
+    if int(table["photons"]) != photons:
+        raise FileError(_others(path, table, f"such of {photons}"))
+    return table
+
+
+def _others(path: Path, table: Mapping[str, NDArray[Any]], wanted: str) -> str:
+    return (
+        f"{path} holds {len(table['truth'])} examples of {int(table['photons'])} photons, "
+        f"{wanted} were asked for; choose another --output"
+    )
+
+
+def _write(path: Path, table: Mapping[str, NDArray[Any]]) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **table)
-    return table
 
 
 def train_network(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from meddl.core import DependencyError, FileError, Image, InputError
+from meddl.core import Cancelled, CancelToken, DependencyError, FileError, Image, InputError
 from meddl.deepdrr import CArm, RenderParameters, Spectrum, load_spectrum, render
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.materials import THRESHOLD_MATERIALS, material_densities
@@ -250,7 +250,7 @@ def test_views_outside_the_fitted_range_are_warned_about(torso, caplog):
 
 
 def test_examples_depend_on_their_seed_alone():
-    one, two = random_examples([5, 6], 640), random_examples([6], 640)
+    one, two = list(random_examples([5, 6], 640)), list(random_examples([6], 640))
     np.testing.assert_array_equal(one[1].truth, two[0].truth)
     np.testing.assert_array_equal(one[1].inputs, two[0].inputs)
     assert one[0].inputs.shape == (6, 24, 24) and one[0].inputs.dtype == np.float32
@@ -262,6 +262,39 @@ def test_examples_made_by_other_processes_are_the_same():
         np.testing.assert_array_equal(one.truth, other.truth)
         np.testing.assert_array_equal(one.inputs, other.inputs)
         np.testing.assert_allclose(one.kernel, other.kernel, rtol=1e-6)
+
+
+def test_examples_that_were_made_are_kept_when_the_work_ends_early(tmp_path, monkeypatch):
+    from meddl.deepdrr import scatter_training
+    from meddl.deepdrr.scatter_training import load_examples
+
+    monkeypatch.setattr(scatter_training, "PART", 2)
+    whole = load_examples(tmp_path / "whole.npz", 5, 640)
+    assert not (tmp_path / "whole").exists()
+    token, said = CancelToken(), []
+
+    def third(share, message):
+        said.append(message)
+        if len(said) == 3:
+            token.cancel()
+
+    with pytest.raises(Cancelled):
+        load_examples(tmp_path / "parts.npz", 5, 640, progress=third, cancel=token)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["000000.npz"]
+    with pytest.raises(FileError, match="choose another"):
+        load_examples(tmp_path / "parts.npz", 5, 641)
+    (tmp_path / "parts" / ".part-000002.npz").touch()  # of a kill
+    said.clear()
+    parts = load_examples(
+        tmp_path / "parts.npz", 5, 640, progress=lambda _, text: said.append(text)
+    )
+    assert said[-1].endswith("3/3") and not (tmp_path / "parts").exists()
+    for name in whole:
+        np.testing.assert_array_equal(parts[name], whole[name])
+    cut = (tmp_path / "parts.npz").read_bytes()[:-30]
+    (tmp_path / "parts.npz").write_bytes(cut)
+    with pytest.raises(FileError, match="holds no examples"):
+        load_examples(tmp_path / "parts.npz", 5, 640)
 
 
 def test_photons_of_a_training_are_followed_where_they_can_be(monkeypatch, caplog):
