@@ -57,7 +57,6 @@ EXEMPT = {
         ],
         "reads settings and folders, no arrays; records of settings are drawn",
     ),
-    "endodepth.sfm.run_sfm": "needs pictures of one scene, made by hand, and half a minute",
 }
 
 Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign

@@ -126,7 +126,6 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.page = folder, folder / "page.md"
-        (folder / "page").mkdir()
         self.old = OLD.format(marked("good/value", "old\n"), marked("other/value", "old\n"))
         self.page.write_bytes(self.old.encode())
         self.commands = {}

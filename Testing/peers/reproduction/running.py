@@ -227,6 +227,7 @@ def publish(name: str, comparison: Comparison, folder: Path, page: Path) -> bool
         target, content = page.with_suffix("") / picture.name, picture.read_bytes()
         if not target.exists() or target.read_bytes() != content:
             changed = True
+            target.parent.mkdir(exist_ok=True)  # of another page than Docs/validation.md
             with atomic_path(target) as path:
                 path.write_bytes(content)
     if new != text:
