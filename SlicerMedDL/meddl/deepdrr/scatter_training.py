@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
 from meddl.core.weights import Card
 from meddl.deepdrr.scatter import smooth
-from meddl.deepdrr.scatter_examples import Example, random_examples
+from meddl.deepdrr.scatter_examples import random_examples
 from meddl.deepdrr.scatter_parameters import ScatterTraining
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ WEIGHT_DECAY = 0.3
 HELD_OUT = 0.15  # share of the torsos that the best weights are chosen on
 PART = 20  # examples that a kill may cost: minutes of a CPU
 FIELDS = ("inputs", "kernel", "truth", "error")
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class Views:
@@ -106,7 +109,8 @@ def load_examples(
 
     Args:
         path: ``examples.npz``; the folder is ``examples``.
-        device, workers: see :func:`meddl.deepdrr.scatter_examples.random_examples`.
+        device: of the training, see :func:`photon_device`.
+        workers: processes that make examples for a CUDA device; 0: this one alone.
 
     Returns:
         inputs (N, 6, h, w), kernel, truth and error (N, h, w).
@@ -124,19 +128,23 @@ def load_examples(
         return table
     make_folder(folder)
     remove_leftovers(folder)
-    parts = [_read(part, photons) for part in sorted(folder.glob("*.npz"))]
-    parts = parts[: count // PART]  # each of PART, from the first seed on
-    made = PART * len(parts)
-    found = random_examples(range(made, count), photons, device, workers, progress, cancel)
-    waiting: list[Example] = []
-    for seed, example in enumerate(found, start=made):
-        waiting.append(example)
-        if len(waiting) == PART or seed + 1 == count:
-            parts.append({k: np.array([getattr(e, k) for e in waiting]) for k in FIELDS})
-            if len(waiting) == PART:
-                first = seed + 1 - PART
-                _write(folder / f"{first:06d}.npz", parts[-1] | {"photons": np.array(photons)})
-            waiting = []
+
+    def part() -> Path:
+        return folder / f"{PART * len(parts):06d}.npz"  # the next one, by its first seed
+
+    parts: list[dict[str, NDArray[Any]]] = []
+    while len(parts) < count // PART and part().exists():
+        parts.append(_read(part(), photons))
+    left = range(PART * len(parts), count)
+    device = photon_device(device)
+    if device == "cpu":
+        workers = 0  # the photons of one view have all cores
+    found = random_examples(left, photons, device, workers, progress, cancel)
+    while waiting := list(islice(found, PART)):
+        table = {k: np.array([getattr(e, k) for e in waiting]) for k in FIELDS}
+        if len(waiting) == PART:
+            _write(part(), table | {"photons": np.array(photons)})
+        parts.append(table)
     table = {k: np.concatenate([part[k] for part in parts]) for k in FIELDS}
     table["photons"] = np.array(photons)
     _write(path, table)
@@ -148,9 +156,10 @@ def _read(path: Path, photons: int) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             table = {name: file[name] for name in (*FIELDS, "photons")}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        followed = int(table["photons"])
+    except UNREADABLE as error:
         raise FileError(f"{path} holds no examples ({one_line(error)}); delete it") from error
-    if int(table["photons"]) != photons:
+    if followed != photons:
         raise FileError(_others(path, table, f"such of {photons}"))
     return table
 
@@ -197,7 +206,7 @@ def train_network(
             folder / "examples.npz",
             parameters.examples,
             parameters.photons,
-            photon_device(parameters.device),
+            parameters.device,
             parameters.workers,
             subprogress(progress, 0, 0.8),
             cancel,

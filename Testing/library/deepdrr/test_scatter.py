@@ -291,6 +291,13 @@ def test_examples_that_were_made_are_kept_when_the_work_ends_early(tmp_path, mon
     assert said[-1].endswith("3/3") and not (tmp_path / "parts").exists()
     for name in whole:
         np.testing.assert_array_equal(parts[name], whole[name])
+    with np.load(tmp_path / "parts.npz") as file:  # a part that lacks the one before it is not used
+        late = {name: values[2:4] if values.ndim else values for name, values in file.items()}
+    (tmp_path / "gap").mkdir()
+    np.savez(tmp_path / "gap" / "000002.npz", **late)
+    said.clear()
+    load_examples(tmp_path / "gap.npz", 3, 640, progress=lambda _, text: said.append(text))
+    assert said[-1].endswith("3/3")
     cut = (tmp_path / "parts.npz").read_bytes()[:-30]
     (tmp_path / "parts.npz").write_bytes(cut)
     with pytest.raises(FileError, match="holds no examples"):

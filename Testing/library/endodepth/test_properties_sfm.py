@@ -21,8 +21,8 @@ from .test_sfm import photograph, similarity, texture, true_poses, write_frames
 pytest.importorskip("pycolmap")
 
 sides = st.integers(8, 150)
-# Of 90 pixels one texture in some dozens gives too few features to tell turning from shifting: the
-# path was 9 % off there, from whichever pair of frames it was begun.
+# Of 90 pixels one texture in some dozens gave a path that was 9 % off, from whichever pair of
+# frames it was begun; why is not known.
 wide = st.integers(120, 180)
 slow = examples(4, times=20, deadline=None, phases=[Phase.explicit, Phase.generate])
 
