@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meddl.core.devices import choose_device
-from meddl.core.errors import DependencyError, FileError, InputError, one_line
+from meddl.core.errors import DependencyError, FileError, InputError
 from meddl.core.files import atomic_path, claimed_folder, remove_leftovers
 from meddl.core.progress import CancelToken, Progress, no_progress, subprogress
 from meddl.core.run_record import make_folder
@@ -158,7 +158,7 @@ def _read(path: Path, photons: int) -> dict[str, NDArray[Any]]:
             table = {name: file[name] for name in (*FIELDS, "photons")}
         followed = int(table["photons"])
     except UNREADABLE as error:
-        raise FileError(f"{path} holds no examples ({one_line(error)}); delete it") from error
+        raise FileError(f"{path} holds no examples, or is damaged; delete it") from error
     if followed != photons:
         raise FileError(_others(path, table, f"such of {photons}"))
     return table
