@@ -21,6 +21,13 @@ _SCENE_EVENTS = {
 }
 
 
+def _root(item: QtCore.QObject) -> QtCore.QObject:
+    """The outermost parent of an object."""
+    while (parent := QtCore.QObject.parent(item)) is not None:
+        item = parent
+    return item
+
+
 class Observers:
     """VTK observers of a widget, which end with the widget and keep nothing alive."""
 
@@ -35,7 +42,11 @@ class Observers:
         def call(caller: Any, name: str) -> None:
             widget = owner()
             if widget is not None and shiboken6.isValid(widget):
+                # Only a panel's own reference keeps its children: without this one, a garbage
+                # collection in the midst of the call deletes a panel that was let go, and both.
+                root = _root(widget)
                 getattr(widget, method)()
+                del root
 
         self._tags.append((subject, subject.AddObserver(event, call)))
 

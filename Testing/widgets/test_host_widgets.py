@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import ctk
 import numpy as np
 import pytest
@@ -50,6 +53,28 @@ def test_stand_in_can_be_made_and_painted(module, name):
     widget.resize(200, 40)
     assert widget.className() == name
     assert widget.grab().width() >= 200
+
+
+def panel_let_go(scene):
+    """Weak reference to a panel that only a garbage collection ends: the next node brings one."""
+    panel = qt.QWidget()
+    cycle = [panel]
+    cycle.append(cycle)
+    selector = slicer.qMRMLNodeComboBox()
+    selector.setParent(panel)
+    selector.nodeTypes = ["vtkMRMLModelNode"]
+    selector.setMRMLScene(scene)
+    look = selector._look_at_new_nodes
+    selector._look_at_new_nodes = lambda: (gc.collect(), look())
+    return weakref.ref(panel)
+
+
+def test_a_panel_let_go_lives_until_its_observer_is_done(scene):
+    gc.collect()
+    panel = panel_let_go(scene)
+    scene.AddNewNodeByClass("vtkMRMLModelNode")  # an error in the observer fails the test
+    gc.collect()
+    assert panel() is None
 
 
 @pytest.mark.parametrize("cls", [ctk.ctkSliderWidget, slicer.qMRMLSliderWidget])
