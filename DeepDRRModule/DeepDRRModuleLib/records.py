@@ -189,7 +189,7 @@ def show_render_parameters_in(parameters: DeepDRRParameterNode, record: RenderPa
         values["materials"] = record.materials
     with slicer.util.NodeModify(parameters):
         for name, value in values.items():
-            parameters.setValue(name, value)
+            setattr(parameters, name, value)
 
 
 def _tube(parameters: DeepDRRParameterNode) -> dict[str, Any]:

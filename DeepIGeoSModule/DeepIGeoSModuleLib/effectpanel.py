@@ -115,15 +115,15 @@ class EffectPanel:
             self.session.listeners.remove(self.on_event)
         self.session = None
 
-    def ready(self) -> bool:
-        """Whether strokes can be drawn; says why not."""
+    def ready(self) -> LiveSession | None:
+        """The session that strokes go to, or None; says what is missing."""
         if self.session is None or self.session.volume is None:
             self.say(_("Select a segmentation and a source volume"))
-            return False
+            return None
         if not self.effect.parameterSetNode().GetSelectedSegmentID():
             self.say(_("Select a segment"))
-            return False
-        return True
+            return None
+        return self.session
 
     # Parameters
 
@@ -185,24 +185,26 @@ class EffectPanel:
     # Actions
 
     def add_stroke(
-        self, points: Sequence[Sequence[float]], normal: Sequence[float], kind: str
+        self,
+        session: LiveSession,
+        points: Sequence[Sequence[float]],
+        normal: Sequence[float],
+        kind: str,
     ) -> None:
-        """Store a stroke through RAS points (mm) of a slice with this normal.
+        """Store in a session a stroke through RAS points (mm) of a slice with this normal.
 
         Raises:
             MedDLError: as :meth:`LiveSession.add_stroke`.
         """
-        session = self.session
         plane = None if self._parameter("BrushBall") else normal
         voxels = stroke_voxels(session.image(), points, self.radius, plane)
         session.add_stroke(voxels, kind, self.effect.parameterSetNode().GetSelectedSegmentID())
 
     def on_initialise(self) -> None:
         """Predict the selected segment without strokes."""
-        if self.ui.initialiseButton.enabled and self.ready():
-            self._attempt(
-                self.session.initialise, self.effect.parameterSetNode().GetSelectedSegmentID()
-            )
+        session = self.ready() if self.ui.initialiseButton.enabled else None
+        if session is not None:
+            self._attempt(session.initialise, self.effect.parameterSetNode().GetSelectedSegmentID())
             self._timer.stop()  # it is being computed
 
     def on_update(self) -> None:
@@ -260,7 +262,7 @@ class EffectPanel:
             self._timer.start()
         if event == "preview":
             self._show_preview()
-        if event == "status":
+        if event == "status" and self.session is not None:
             self.say(self.session.status)
         self.follow()
 

@@ -130,6 +130,9 @@ def initialising(
         for tell in _waiting.pop(key):
             tell()
 
+    def forget() -> None:  # the scene was closed: asked again later
+        del _waiting[key]
+
     runner = TaskRunner(lambda line: None)
     runner.run(
         what_starts,
@@ -137,7 +140,7 @@ def initialising(
         device,
         on_done=known,
         on_error=known,
-        on_cancelled=lambda: _waiting.pop(key),  # the scene was closed: asked again later
+        on_cancelled=forget,
     )
     _runners[:] = [one for one in _runners if one.busy] + [runner]
     return _("Looking whether this method can start without strokes…")

@@ -39,12 +39,19 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         scriptedEffect.title = _("DeepIGeoS")
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
         VTKObservationMixin.__init__(self)
-        self.panel: EffectPanel | None = None
+        self._panel: EffectPanel | None = None
         self._brushes: dict[Any, BrushView] = {}
         self._way: list[tuple[int, int]] = []
         self._points: list[list[float]] = []
         self._drawn_in: Any = None
         self._kind = FOREGROUND
+
+    @property
+    def panel(self) -> EffectPanel:
+        """The options, which the editor asks for before it lets anyone choose the effect."""
+        if self._panel is None:
+            raise RuntimeError("the effect has no options frame yet")
+        return self._panel
 
     # What the editor asks for
 
@@ -87,7 +94,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         path = MODULE_FOLDER / "Resources/UI/SegmentEditorDeepIGeoS.ui"
         widget = slicer.util.loadUI(str(path))
         self.scriptedEffect.addOptionsWidget(widget)
-        self.panel = EffectPanel(self.scriptedEffect, slicer.util.childWidgetVariables(widget))
+        self._panel = EffectPanel(self.scriptedEffect, slicer.util.childWidgetVariables(widget))
 
     def activate(self) -> None:
         """The user has chosen the effect."""
@@ -107,21 +114,21 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
     def cleanup(self) -> None:
         """The editor is deleted."""
         self.removeObservers()
-        if self.panel is not None:
-            self.panel.leave()
+        if self._panel is not None:
+            self._panel.leave()
 
     def updateGUIFromMRML(self) -> None:
         """Follow the parameters."""
-        if self.panel is not None:
-            self.panel.follow()
+        if self._panel is not None:
+            self._panel.follow()
 
     def updateMRMLFromGUI(self) -> None:
         """The panel writes each parameter when it changes."""
 
     def sourceVolumeNodeChanged(self) -> None:
         """Another volume is segmented."""
-        if self.panel is not None and self.scriptedEffect.active():
-            self.panel.bind()
+        if self._panel is not None and self.scriptedEffect.active():
+            self._panel.bind()
 
     def _onNodeModified(self, caller: Any, event: Any) -> None:
         self.panel.bind()
@@ -174,7 +181,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
     def _press(self, interactor: Any, other: bool, view: Any) -> bool:
         if interactor.GetShiftKey() or interactor.GetAltKey():
             return False
-        if not self.panel.ready():
+        if self.panel.ready() is None:
             return False
         confirmed = self.scriptedEffect.confirmCurrentSegmentVisible()
         if confirmed != self.scriptedEffect.ConfirmedWithoutDialog:
@@ -200,12 +207,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         points, kind = self._points, self._kind
         self._brush(view).clear_way()
         self._forget()
-        if not self.panel.ready():  # the scene was closed meanwhile
+        session = self.panel.ready()
+        if session is None:  # the scene was closed meanwhile
             return True
         slice_to_ras = self.scriptedEffect.viewNode(view).GetSliceToRAS()
         normal = [slice_to_ras.GetElement(row, 2) for row in range(3)]
         try:
-            self.panel.add_stroke(points, normal, kind)
+            self.panel.add_stroke(session, points, normal, kind)
         except MedDLError as error:
             self.panel.say(one_line(error))
         return True

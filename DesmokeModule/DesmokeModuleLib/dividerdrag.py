@@ -30,7 +30,7 @@ class DividerDrag:
         self._volume: Any = None  # while it is dragged
         self._tags: dict[str, int] = {}
         manager = slicer.app.layoutManager()
-        self._widget = manager.sliceWidget(DIVIDED_VIEW) if manager is not None else None
+        self._widget: Any = manager.sliceWidget(DIVIDED_VIEW) if manager is not None else None
         if self._widget is not None:
             interactor = self._widget.sliceView().interactor()
             for event, slot in (

@@ -96,7 +96,7 @@ def dark_channel_of(picture: Frame) -> NDArray[np.float32]:
     """The dark channel (H, W) float32 0..1 of a picture, of which smoke is bright."""
     from meddl.desmoke.dark_channel import dark_channel
 
-    return np.asarray(dark_channel(picture.astype(np.float32) / 255), np.float32)
+    return np.asarray(dark_channel(picture.astype(np.float32) / np.float32(255)), np.float32)
 
 
 def clear_frames(

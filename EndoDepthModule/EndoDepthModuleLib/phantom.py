@@ -123,6 +123,6 @@ def write_phantom(folder: str | Path, unit_mm: float = 1.0, seed: int = 0) -> En
 def _sees(world_from_camera: Floats, points: Floats, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     matrix = np.linalg.inv(world_from_camera)
     pixels, _ = project(points @ matrix[:3, :3].T + matrix[:3, 3], intrinsics())
-    inside = ((pixels >= 0) & (pixels < SIZE[::-1])).all(axis=-1)
+    inside = np.all((pixels >= 0) & (pixels < SIZE[::-1]), axis=-1)
     column, row = np.where(inside[:, np.newaxis], pixels, 0).astype(int).T
     return inside & mask[row, column]

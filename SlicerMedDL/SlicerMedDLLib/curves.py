@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class History:
 
 
 def curve_pixmap(
-    curves: dict[str, Sequence[tuple[int, float]]], width: int, height: int
+    curves: Mapping[str, Sequence[tuple[int, float]]], width: int, height: int
 ) -> qt.QPixmap:
     """Curves over steps, each in a scale of its own, with its last value beside its name."""
     pixmap = qt.QPixmap(width, height)

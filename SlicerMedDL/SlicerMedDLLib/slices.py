@@ -37,6 +37,11 @@ class SlicedWork:
         """Whether there is something left to do."""
         return self._done is not None
 
+    @property
+    def _all_done(self) -> bool:
+        """Whether ``on_done`` alone is left."""
+        return self._steps is None and self.busy
+
     def start(
         self, steps: Iterator[tuple[float, str]], on_done: Callable[[], None], first: bool = False
     ) -> None:
@@ -53,8 +58,8 @@ class SlicedWork:
         self._timer.start()
         if first:
             self._advance()
-        if first and self._steps is None and self.busy:
-            self._advance()
+            if self._all_done:
+                self._advance()
         self._widget.updateApply()
 
     def stop(self) -> None:

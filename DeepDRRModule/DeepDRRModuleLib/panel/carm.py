@@ -92,8 +92,8 @@ class CArmSection(Section):
         previous, self._drawn = self._drawn, state
         if previous is None or previous == state:
             return
-        drawn = center is not None and carmnodes.is_drawn(node.carmTransform, state[0])
-        if node.livePreview and drawn:
+        drawn = carmnodes.is_drawn(node.carmTransform, state[0])
+        if node.livePreview and center is not None and drawn:
             self._writing = True
             try:  # the next picture takes 0.1 s; the detector keeps the last one so long
                 carmnodes.move(node.carmTransform, state[0], center)

@@ -10,6 +10,8 @@ that ``world_from_ijk = world_from_camera @ camera_from_ijk`` reads like a sente
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -45,7 +47,7 @@ def affine(matrix: ArrayLike, name: str = "transform") -> Matrix:
     return result
 
 
-def apply(target_from_source: Matrix, points: ArrayLike) -> Matrix:
+def apply(target_from_source: NDArray[np.floating[Any]], points: ArrayLike) -> Matrix:
     """Map points (..., 3) through a 4x4 affine matrix; returns float64 (..., 3)."""
     points = np.asarray(points, dtype=np.float64)
     return points @ target_from_source[:3, :3].T + target_from_source[:3, 3]
