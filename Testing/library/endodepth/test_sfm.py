@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -16,11 +17,11 @@ from scipy.spatial.transform import Rotation
 
 from meddl.core.errors import Cancelled, DependencyError, InputError
 from meddl.core.pinhole import pixel_centres
-from meddl.core.progress import CancelToken
+from meddl.core.progress import CancelToken, no_progress
 from meddl.endodepth.sequence import frame_name, read_sequence, unposed, write_sequence
-from meddl.endodepth.sfm import ReconstructionError, feature_picture, run_sfm
+from meddl.endodepth.sfm import ReconstructionError, feature_picture, run_sfm, write_job
 from meddl.endodepth.sfm_parameters import SfmParameters
-from meddl.endodepth.sfm_process import sequential_pairs
+from meddl.endodepth.sfm_process import ATTEMPTS, Reconstructor, sequential_pairs
 
 SIZE = (120, 160)
 INTRINSICS = np.array([[115.0, 0, 80], [0, 115, 60], [0, 0, 1]])
@@ -122,6 +123,57 @@ def test_threads_change_nothing(wall, reconstructed, tmp_path):
     again = run_sfm(tmp_path / "again", replace(PARAMETERS, threads=2))
     for name in ("motion.yaml", "structure.ply", "view_indexes_per_point"):
         assert (again.folder / name).read_bytes() == (reconstructed.folder / name).read_bytes()
+
+
+def matched(pycolmap, path):
+    """Matches of each pair of pictures, and those that its geometry explains."""
+    with pycolmap.Database.open(path) as database:
+        matches = dict(zip(*database.read_all_matches(), strict=True))
+        pairs, geometries = database.read_two_view_geometries()
+    return matches, {pair: g.inlier_matches for pair, g in zip(pairs, geometries, strict=True)}
+
+
+def test_matches_are_those_of_one_thread_in_one_go(wall, tmp_path, monkeypatch):
+    pycolmap = pytest.importorskip("pycolmap")
+    parameters = SfmParameters(threads=2, features=900)  # from 512 on an index is trained
+    (tmp_path / "work").mkdir()
+    job = write_job(read_sequence(wall[0]), parameters, tmp_path / "work")
+    at_once, match = [], pycolmap.match_image_pairs
+
+    def record(*arguments, matching_options, **others):
+        indexed = not matching_options.sift.cpu_brute_force_matcher
+        at_once.append((indexed, matching_options.num_threads))
+        match(*arguments, matching_options=matching_options, **others)
+
+    monkeypatch.setattr(pycolmap, "match_image_pairs", record)
+    reconstructor = Reconstructor(job, no_progress)
+    reconstructor.features(ATTEMPTS[0])
+    with pycolmap.Database.open(reconstructor.database) as database:
+        images = database.read_all_images()
+        assert min(database.num_keypoints_for_image(item.image_id) for item in images) >= 512
+    shutil.copy(reconstructor.database, tmp_path / "in_one_go.db")
+    reconstructor.match(ATTEMPTS[0])
+    assert set(at_once) == {(True, 1), (False, 2)}  # two spoil each other's, once in a hundred runs
+
+    options, pairing = pycolmap.FeatureMatchingOptions(), pycolmap.ImportedPairingOptions()
+    options.use_gpu, options.num_threads, options.guided_matching = False, 1, True
+    pairing.match_list_path = tmp_path / "pairs.txt"
+    lines = [f"{one} {other}\n" for one, other in itertools.combinations(job["names"], 2)]
+    pairing.match_list_path.write_text("".join(lines))
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.max_error, verification.ransac.random_seed = 2 * job["max_error"], 0
+    match(
+        tmp_path / "in_one_go.db",
+        matching_options=options,
+        pairing_options=pairing,
+        verification_options=verification,
+    )
+    found = matched(pycolmap, reconstructor.database)
+    expected = matched(pycolmap, tmp_path / "in_one_go.db")
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.keys() == theirs.keys() and sum(map(len, theirs.values())) > 1000
+        for pair, rows in theirs.items():
+            np.testing.assert_array_equal(ours[pair], rows)
 
 
 def test_what_was_found_is_in_the_folder(wall, reconstructed):
