@@ -16,7 +16,8 @@ from SlicerMedDLLib.models import surface_from_mesh
 from SlicerMedDLLib.nodes import describe, new_node
 
 COLORS = "Colour"  # name of the array of RGB bytes
-DISTANCE_COLORS = "vtkMRMLColorTableNodeReverseRainbow"  # near 0 is blue, far is red
+# From yellow over orange, ever darker, to red. Slicer's ReverseRainbow is violet, magenta and red.
+DISTANCE_COLORS = "vtkMRMLColorTableNodeWarm1"
 
 
 def model_from_cloud(

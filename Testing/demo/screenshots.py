@@ -214,7 +214,9 @@ def _wait(done: Callable[[], bool]) -> None:
 
 
 def hub(panel_width: int = 500) -> Picture.Image:
-    """The panel of MedDL Home."""
+    """The panel of MedDL Home, with all modules loaded as in Slicer."""
+    for name in ("DeepDRRModule", "DeepIGeoSModule", "EndoDepthModule", "DesmokeModule"):
+        host.load_module(ROOT / name / f"{name}.py")
     module = host.load_module(ROOT / "SlicerMedDL" / "SlicerMedDL.py")
     module.enter()
     _wait(lambda: not module.widget.deviceRunner.busy)  # a worker looks for devices

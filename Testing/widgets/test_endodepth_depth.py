@@ -308,6 +308,13 @@ def test_a_texture_is_shown_and_the_scene_keeps_it(
     assert node.GetDisplayNode().GetScalarVisibility()
 
 
+def test_distances_are_painted_ever_darker(scene: Any) -> None:
+    table = scene.GetNodeByID(surfaces.DISTANCE_COLORS).GetLookupTable()
+    colors = np.array([table.GetTableValue(n)[:3] for n in range(table.GetNumberOfTableValues())])
+    luminance = colors @ (0.2126, 0.7152, 0.0722)  # of sRGB, BT.709
+    assert (np.diff(luminance) <= 0).all() and luminance[0] > 3 * luminance[-1]
+
+
 def patient() -> np.ndarray:
     """4x4: the phantom's frame, mm, to that of a patient."""
     matrix = rotation((1, 2, 3), 35)

@@ -68,7 +68,7 @@ def geodesic_distance(
         raise InputError(f"iterations {iterations}, 1 or more were expected, or None for exact")
     chosen, volume, mm, dimensions = _grids(image, seeds, spacing)
     if step_cost.is_euclidean:
-        distance, _ = _euclidean(chosen != 0, mm)
+        distance, _ = _euclidean(chosen != 0, mm, cancel)
     elif backend == "geodistk":
         distance = external.geodistk(volume, chosen, mm, step_cost, iterations)
     elif backend == "fastgeodis":
@@ -101,7 +101,8 @@ def nearest_seed(
 
     Returns:
         The distance as :func:`geodesic_distance`; uint8 labels of the same shape. Of several
-        labels at the same distance the lowest is taken; 0 beyond the cap.
+        labels at the same distance the lowest is taken (where the cost ignores the image, any);
+        0 beyond the cap.
     """
     step_cost, most = _settings(cost, lambda_, cap, "auto")
     chosen, volume, mm, dimensions = _grids(image, labels, spacing)
@@ -114,7 +115,7 @@ def nearest_seed(
     from meddl.geodesic.shortest_paths import nearest_map
 
     if step_cost.is_euclidean:
-        distance, nearest = _euclidean(chosen != 0, mm)
+        distance, nearest = _euclidean(chosen != 0, mm, cancel)
         label = np.where(distance <= most, chosen[tuple(nearest)], 0).astype(np.uint8)
         distance = np.minimum(distance, most)
     else:
@@ -209,10 +210,14 @@ def _grids(
 
 
 def _euclidean(
-    seeds: NDArray[np.bool_], spacing: NDArray[np.float64]
+    seeds: NDArray[np.bool_], spacing: NDArray[np.float64], cancel: CancelToken | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Distance in mm and index (3, K, J, I) of the nearest seed."""
+    """Distance in mm and index (3, K, J, I) of the nearest seed, of several any."""
     from scipy.ndimage import distance_transform_edt
 
+    if cancel is not None:
+        cancel.check()
     distance, nearest = distance_transform_edt(~seeds, spacing, return_indices=True)
+    if cancel is not None:  # SciPy asks nobody on its way
+        cancel.check()
     return distance.astype(np.float32), nearest

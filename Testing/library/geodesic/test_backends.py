@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from meddl.core import Cancelled, CancelToken, DependencyError, DeviceError, InputError
-from meddl.geodesic import geodesic_distance, sweeps_cuda
+from meddl.geodesic import geodesic_distance, nearest_seed, sweeps_cuda
 
 SPACING = (2.0, 0.7, 1.1)
 CASES = [
@@ -117,6 +117,15 @@ def test_cancel_stops(cuda, backend, iterations):
     settings = {"backend": backend, "device": device, "iterations": iterations}
     with pytest.raises(Cancelled):
         geodesic_distance(image, seeds, SPACING, cancel=cancel, **settings)
+
+
+@pytest.mark.parametrize("compute", [geodesic_distance, nearest_seed])
+def test_cancel_stops_a_cost_that_ignores_the_image(compute):
+    image, seeds = make_case()
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        compute(image, seeds.astype(np.uint8), SPACING, lambda_=0.0, cancel=cancel)
 
 
 def test_progress_reaches_the_end():
