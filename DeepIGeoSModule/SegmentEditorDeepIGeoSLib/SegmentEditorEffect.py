@@ -49,8 +49,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
     @property
     def panel(self) -> EffectPanel:
         """The options, which the editor asks for before it lets anyone choose the effect."""
-        if self._panel is None:
-            raise RuntimeError("the effect has no options frame yet")
+        assert self._panel is not None
         return self._panel
 
     # What the editor asks for

@@ -162,11 +162,10 @@ def train_generalist(
         folder: of the run.
 
     Raises:
-        InputError: an r-net without weights to begin with.
-        FileError: no label map, no weights.
+        InputError: an r-net without weights to begin with, or a file that is no label map.
+        FileError: no such label map, no weights.
         DependencyError: MONAI is not installed.
     """
-    from meddl.core.image_io import read_image
     from meddl.core.optional import require
     from meddl.core.seeding import seed_everything
     from meddl.core.training import Trainer
@@ -178,7 +177,7 @@ def train_generalist(
 
     corrects = parameters.network == "r-net"
     paths = [path for path in parameters.labels.split(",") if path]
-    anatomies = [read_image(path).array for path in paths]
+    anatomies = [_read_anatomy(path) for path in paths]
     seed_everything(parameters.seed)
     p_net = load_p_net(parameters.start) if parameters.start else ScribbleNet(len(CHANNELS))
     if corrects and not parameters.start:
@@ -277,3 +276,22 @@ def train_generalist(
 def _with(channels: NDArray[np.float32], previous: NDArray[np.float32] | None) -> Any:
     """The channels, and the previous probability for a network that corrects."""
     return channels if previous is None else np.concatenate([channels, previous[None]])
+
+
+def _read_anatomy(path: str) -> NDArray[np.integer]:
+    """Labels (K, J, I) from 0 to 32767, of which some are not 0."""
+    from meddl.core.image_io import read_image
+
+    image = read_image(path).require_finite(f"label map {path}")
+    if image.components != 1:
+        raise InputError(f"{path} has {image.components} values per voxel, a label map has one")
+    labels = image.array.reshape(image.array.shape[:3])
+    whole = labels.astype(np.int16, copy=False)
+    if not np.array_equal(whole, labels) or whole.min() < 0:
+        raise InputError(
+            f"{path} holds values from {labels.min():g} to {labels.max():g}; a label map holds "
+            "whole numbers from 0 to 32767"
+        )
+    if not whole.any():
+        raise InputError(f"{path} has no label: every voxel is 0")
+    return whole

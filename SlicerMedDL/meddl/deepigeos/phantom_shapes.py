@@ -154,8 +154,10 @@ _OBJECTS = (_blob, _blob, _blob, _tube, _tube, _sheet, _box)
 
 def _anatomy(shape: Shape, labels: NDArray[np.integer], rng: np.random.Generator) -> Labels:
     """A cut about a random structure, turned, scaled and mirrored."""
-    value = rng.choice(np.unique(labels[::4, ::4, ::4])[1:])
-    where = np.argwhere(labels[::4, ::4, ::4] == value) * 4
+    stride = 4 if labels[::4, ::4, ::4].any() else 1
+    sparse = labels[::stride, ::stride, ::stride]
+    value = rng.choice(np.unique(sparse[sparse != 0]))
+    where = np.argwhere(sparse == value) * stride
     extent = np.ptp(where, axis=0).max() + 8
     step = rng.uniform(1.1, 2.5) * extent / max(shape)
     step = float(np.clip(step, 0.3, 4.0))

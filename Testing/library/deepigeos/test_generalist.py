@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from meddl.core import inference, read_image
+from meddl.core import Image, inference, read_image, write_image
 from meddl.core.errors import Cancelled, DependencyError, InputError
 from meddl.core.metrics import dice
 from meddl.core.progress import CancelToken
@@ -26,6 +26,7 @@ from meddl.deepigeos.generalist_training import (
 )
 from meddl.deepigeos.interactions import scribbles
 from meddl.deepigeos.methods import P_NET, R_NET, make_method
+from meddl.deepigeos.phantom_shapes import random_labels
 
 
 def test_a_linear_ramp_survives_the_way_to_the_grid_and_back() -> None:
@@ -171,3 +172,33 @@ def test_a_damaged_openvino_leaves_the_work_to_pytorch(monkeypatch, caplog) -> N
     engine = _network.__wrapped__(P_NET, "cpu")
     assert engine.name == "torch"
     assert "PyTorch takes the place of OpenVINO: openvino does not import here" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((4, 5, 6), np.uint8), "every voxel is 0"),
+        (np.ones((4, 5, 6, 3), np.uint8), "3 values per voxel"),
+        (np.full((4, 5, 6), -1, np.int16), "from -1 to -1"),
+        (np.full((4, 5, 6), 40000, np.uint16), "from 40000 to 40000"),
+        (np.full((4, 5, 6), 1.5, np.float32), "from 1.5 to 1.5"),
+        (np.full((4, 5, 6), np.nan, np.float32), "NaN or infinite"),
+    ],
+)
+def test_files_that_are_no_label_maps_are_refused(tmp_path: Path, labels, message: str) -> None:
+    write_image(tmp_path / "labels.nii.gz", Image(labels))
+    settings = GeneralistTraining(labels=str(tmp_path / "labels.nii.gz"))
+    with pytest.raises(InputError, match=message):
+        train_generalist(tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 7])
+def test_labels_are_found_wherever_they_lie(kept: int) -> None:
+    """Between every fourth voxel alone, and without any 0, which leaves nothing else to draw."""
+    anatomy = np.full((9, 9, 9), kept, np.int16)
+    anatomy[1:4, 1:4, 1:4] = 7
+    rng = np.random.default_rng(0)
+    shapes = [random_labels((16, 16, 16), rng, [anatomy]) for _ in range(20)]
+    whole = sum(labels.max() == 0 for labels in shapes)
+    assert whole == 0 if kept == 0 else 0 < whole < 10
