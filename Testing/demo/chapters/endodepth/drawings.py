@@ -58,6 +58,6 @@ def space(path: Path, browser: Any, scale: int) -> Picture:
     panel(path, [Tile(three_d_view(scene, size, eye, focus).picture, "")], 1)
     return Picture(
         path.name,
-        "The fused surface on the anatomy, coloured by its distance (yellow near, red far), and the "
-        "camera with its path.",
+        "The fused surface on the anatomy, coloured by its distance (yellow near, red far), and "
+        "the camera with its path.",
     )
