@@ -286,7 +286,8 @@ def _read_anatomy(path: str) -> NDArray[np.integer]:
     if image.components != 1:
         raise InputError(f"{path} has {image.components} values per voxel, a label map has one")
     labels = image.array.reshape(image.array.shape[:3])
-    whole = labels.astype(np.int16, copy=False)
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype(np.int16, copy=False)
     if not np.array_equal(whole, labels) or whole.min() < 0:
         raise InputError(
             f"{path} holds values from {labels.min():g} to {labels.max():g}; a label map holds "

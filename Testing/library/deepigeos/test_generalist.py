@@ -182,9 +182,11 @@ def test_a_damaged_openvino_leaves_the_work_to_pytorch(monkeypatch, caplog) -> N
         (np.full((4, 5, 6), -1, np.int16), "from -1 to -1"),
         (np.full((4, 5, 6), 40000, np.uint16), "from 40000 to 40000"),
         (np.full((4, 5, 6), 1.5, np.float32), "from 1.5 to 1.5"),
+        (np.full((4, 5, 6), 1e10, np.float32), "from 1e.10 to 1e.10"),
         (np.full((4, 5, 6), np.nan, np.float32), "NaN or infinite"),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_files_that_are_no_label_maps_are_refused(tmp_path: Path, labels, message: str) -> None:
     write_image(tmp_path / "labels.nii.gz", Image(labels))
     settings = GeneralistTraining(labels=str(tmp_path / "labels.nii.gz"))
