@@ -1,6 +1,6 @@
 """What a CUDA device does with every part that can use one, beside the CPU.
 
-    python Testing/peers/cuda_checks.py [--output DIR] [--parts projectors,inference] [--seconds 25]
+    python Testing/peers/cuda_checks.py [--output DIR] [--parts projectors,inference] [--seconds 60]
 
 Every part runs in a process of its own with a limit of time, so that one that fails or hangs costs
 the others nothing; its rows count up to there. cuda_checks.md and .json in DIR have all rows and
@@ -25,24 +25,24 @@ sys.path[:0] = [str(TESTING), str(TESTING.parent / "SlicerMedDL"), str(TESTING /
 
 from reproduction.report import Report, add_output  # noqa: E402
 
-# In order of worth; the subject is a file of cuda_parts.
+# The subject is a file of cuda_parts.
 PARTS = {
+    "registration": "poses",
+    "training_steps": "training",
+    "inference": "networks",
+    "automatic": "networks",
+    "session": "networks",
     "video": "video",
+    "choosing": "devices",
+    "loop": "training",
+    "full_device": "devices",
     "projectors": "radiographs",
     "pictures": "radiographs",
-    "distances": "geodesics",
-    "inference": "networks",
-    "training_steps": "training",
-    "choosing": "devices",
-    "full_device": "devices",
-    "returned_memory": "geodesics",
-    "automatic": "networks",
-    "loop": "training",
-    "batches": "radiographs",
     "peers": "radiographs",
+    "batches": "radiographs",
+    "distances": "geodesics",
+    "returned_memory": "geodesics",
     "histories": "photons",
-    "registration": "poses",
-    "session": "networks",
 }
 
 
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="names of parts, in order")
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--small", action="store_true", help="sizes of a few seconds")
-    parser.add_argument("--seconds", type=float, default=25, help="limit of each part")
+    parser.add_argument("--seconds", type=float, default=60, help="limit of each part")
     add_output(parser)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -12,7 +12,9 @@ than 95 % of the starts succeed.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +86,9 @@ def start_pose(
 
 def measure(
     name: str, starts: int, photons: float, seed: int, device: str = "auto"
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """One record per start."""
     xrayed, ct = {"abdomen": abdomen, "pelvis": pelvis}[name]()
-    records = []
     for number in range(starts):
         generator = np.random.default_rng([seed, number])
         carm = CArm(
@@ -117,9 +118,8 @@ def measure(
                 "cpu": time.process_time() - clock,
                 "wall": time.perf_counter() - wall,
             }
-        records.append(record)
-        print(name, record, flush=True)
-    return records
+        print(name, record, file=sys.stderr, flush=True)
+        yield record
 
 
 def table(records: list[dict[str, Any]], kind: str) -> str:
@@ -182,7 +182,7 @@ def main() -> None:
     add_output(parser)
     args = parser.parse_args()
     names = [args.only] if args.only else ["abdomen", "pelvis"]
-    results = {name: measure(name, args.starts, args.photons, args.seed) for name in names}
+    results = {name: list(measure(name, args.starts, args.photons, args.seed)) for name in names}
     text = "\n\n".join(
         f"{name}, {TITLES[kind]}:\n\n{table(records, kind)}"
         for name, records in results.items()

@@ -66,7 +66,7 @@ def project(
     Args:
         volume: (M, K, J, I) float16, float32 or float64, on the device of the work. float16 is
             widened once: at 512 voxels its 11 bits would misplace samples by a quarter voxel.
-        ijk_from_world: (4, 4).
+        ijk_from_world: (4, 4), best float64 in main memory.
         source: (V, 3) world mm.
         world_per_pixel: (V, 3, 3), see :func:`camera_rays`.
         size: (W, H).
@@ -81,18 +81,22 @@ def project(
     """
     if volume.dtype == torch.float16:
         volume = volume.float()
-    like: dict[str, Any] = {"dtype": volume.dtype, "device": volume.device}
-    ijk_from_world, source, world_per_pixel = (
-        t.to(**like) for t in (ijk_from_world, source, world_per_pixel)
-    )
     width, height = size
-    whole = torch.tensor(volume.shape[:0:-1], **like) - 0.5
-    low, high = (torch.as_tensor(c, **like) for c in box or (torch.full_like(whole, -0.5), whole))
-    samples = max(1, math.ceil(float((high - low).norm()) / step))
+    corners = box or (np.full(3, -0.5), np.array(volume.shape[:0:-1]) - 0.5)
+    samples = max(1, math.ceil(float(np.linalg.norm(np.subtract(corners[1], corners[0]))) / step))
+    # Sums of a few numbers, done where the matrices are: a device takes as long for each of them
+    # as for a small picture.
+    source, world_per_pixel = source.to(ijk_from_world), world_per_pixel.to(ijk_from_world)
     linear = ijk_from_world[:3, :3]
-    origin = source @ linear.T + ijk_from_world[:3, 3]
-    ijk_per_pixel = linear @ world_per_pixel
-    mm = torch.linalg.inv(linear)
+    origin, ijk_per_pixel, mm, low, high = (
+        t.to(volume)
+        for t in (
+            source @ linear.T + ijk_from_world[:3, 3],
+            linear @ world_per_pixel,
+            torch.linalg.inv(linear),
+            *map(torch.as_tensor, corners),
+        )
+    )
 
     def integrate(volume: Tensor, origin: Tensor, ijk_per_pixel: Tensor, rays: Tensor) -> Tensor:
         view = rays // (width * height)

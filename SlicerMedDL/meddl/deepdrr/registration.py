@@ -51,6 +51,7 @@ ACCEPTED = 0.93
 # Parameters per optimiser's unit. A change of depth moves the picture about a fifth as far as a
 # shift does (objects of 100 mm at 500 mm); with this, L-BFGS needs a third fewer evaluations.
 PACE = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 5.0])
+RANKED = 50  # random starts at once on an accelerator, which takes as long for one
 SAME = 0.5  # degrees and mm (depth: five times) within which two poses count as one
 DARKEST = 1e-5  # of the brightest reading: darker pixels carry no information
 
@@ -154,7 +155,7 @@ def register(
     with _one_torch_thread():
         best = search.coarse_to_fine(levels, parameters, progress)
         pose = search.pose(torch.from_numpy(best.motion))
-        coarse_score = float(levels[0].score(pose))
+        coarse_score = float(levels[0].score(pose[None]))
     return Registration(
         replace(start, camera_from_world=pose.numpy()),
         best.score,
@@ -226,10 +227,11 @@ class _Level:
 
     target: Tensor
     K: Tensor
-    render: Callable[[Tensor, Tensor], Tensor]  # source, world_per_pixel -> (H, W)
+    render: Callable[[Tensor, Tensor], Tensor]  # sources, world_per_pixel of V views -> (V, H, W)
     beam: HardeningBeam
 
     def score(self, camera_from_world: Tensor) -> Tensor:
+        """(V,) of poses (V, 4, 4)."""
         integral = self.render(*camera_rays(self.K, camera_from_world))
         picture = self.beam.negative_log(integral)
         return gradient_correlation(picture, self.target).cpu().double()
@@ -282,14 +284,16 @@ def _level(
     if device == "cpu":  # measured: 9 to 21 times as fast as torch's own gradient
 
         def render(source: Tensor, rays: Tensor) -> Tensor:
-            return project_pose(volume, ijk_from_world, source, rays, size, box, step)
+            views = zip(source, rays, strict=True)
+            return torch.stack(
+                [project_pose(volume, ijk_from_world, *view, size, box, step) for view in views]
+            )
     else:
         picture = picture.to(device, torch.float32)
         tensor, matrix = torch.from_numpy(volume)[None].to(device), torch.from_numpy(ijk_from_world)
 
         def render(source: Tensor, rays: Tensor) -> Tensor:
-            views = project(tensor, matrix, source[None], rays[None], size, box=box, step=step)
-            return views[0, ..., 0]
+            return project(tensor, matrix, source, rays, size, box=box, step=step)[..., 0]
 
     return _Level(picture, torch.from_numpy(shrink @ start.K), render, beam)
 
@@ -338,11 +342,12 @@ class _Search:
         self, level: _Level, guesses: NDArray[np.float64], progress: Progress
     ) -> list[_Found]:
         """Guesses and their scores, best first."""
-        scored = []
-        message = "ranking random starts"
-        for guess in steps(guesses, len(guesses), message, progress, self.cancel):
+        scored: list[_Found] = []
+        parts = torch.from_numpy(guesses).split(1 if level.target.device.type == "cpu" else RANKED)
+        for part in steps(parts, len(parts), "ranking random starts", progress, self.cancel):
             with torch.no_grad():
-                scored.append(_Found(float(level.score(self.pose(torch.from_numpy(guess)))), guess))
+                scores = level.score(self.pose(part)).tolist()
+            scored += map(_Found, scores, part.numpy())
         return sorted(scored, key=_worst_last)
 
     def improved(self, level: _Level, guesses: list[_Found], progress: Progress) -> list[_Found]:
@@ -364,14 +369,14 @@ class _Search:
                 if self.cancel is not None:
                     self.cancel.check()
                 optimiser.zero_grad()
-                value = 1 - level.score(self.pose(x * torch.from_numpy(PACE)))
+                value = 1 - level.score(self.pose(x * torch.from_numpy(PACE))[None])[0]
                 value.backward()
                 return value
 
             optimiser.step(loss)
             found = scaled.detach().numpy() * PACE
             with torch.no_grad():
-                score = float(level.score(self.pose(torch.from_numpy(found))))
+                score = float(level.score(self.pose(torch.from_numpy(found))[None]))
             stopped = optimiser.state[scaled]["func_evals"] < EVALUATIONS
             results.append(_Found(score, found, stopped))
         return sorted(results, key=_worst_last)

@@ -17,19 +17,20 @@ def gradient_correlation(first: Tensor, second: Tensor, scales: int = 2) -> Tens
     either picture.
 
     Args:
-        first, second: (H, W), at least 3 pixels a side after the halvings.
+        first, second: (..., H, W), broadcast, at least 3 pixels a side after the halvings.
 
     Returns:
-        Scalar in -1..1; 1 for pictures that agree up to gain (positive) and offset.
+        (...) in -1..1; 1 for pictures that agree up to gain (positive) and offset.
     """
-    pair = torch.stack([first, second])
+    pair = torch.stack(torch.broadcast_tensors(first, second))
     total = first.new_zeros(())
     for scale in range(scales):
         if scale:
-            pair = avg_pool2d(pair[None], 2)[0]
-        horizontal = (pair[:, 1:-1, 2:] - pair[:, 1:-1, :-2]).flatten(1)
-        vertical = (pair[:, 2:, 1:-1] - pair[:, :-2, 1:-1]).flatten(1)
-        for a, b in (horizontal, vertical):
-            a, b = a - a.mean(), b - b.mean()
-            total = total + (a @ b) / ((a @ a) * (b @ b) + FLOOR).sqrt()
+            pair = avg_pool2d(pair.flatten(0, -3)[None], 2)[0].unflatten(0, pair.shape[:-2])
+        horizontal = pair[..., 1:-1, 2:] - pair[..., 1:-1, :-2]
+        vertical = pair[..., 2:, 1:-1] - pair[..., :-2, 1:-1]
+        for a, b in (horizontal.flatten(-2), vertical.flatten(-2)):
+            a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
+            dot = torch.linalg.vecdot
+            total = total + dot(a, b) / (dot(a, a) * dot(b, b) + FLOOR).sqrt()
     return total / (2 * scales)

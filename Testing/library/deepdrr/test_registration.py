@@ -155,7 +155,9 @@ def test_levels_keep_the_geometry(phantom):
                 scores.append(
                     float(
                         level.score(
-                            torch.from_numpy(moved(camera, offset, ct.center).camera_from_world)
+                            torch.from_numpy(
+                                moved(camera, offset, ct.center).camera_from_world[None]
+                            )
                         )
                     )
                 )
@@ -170,10 +172,13 @@ def test_both_renderers_give_the_same_score_and_gradient(phantom):
     results = []
     for device in ("cpu", "cpu:0"):  # the second name selects torch's renderer
         level = _level(attenuation_map(ct, BEAM.energy), BEAM, target, camera, 2, 4.0, device)
-        pose = torch.from_numpy(start.copy()).requires_grad_()
-        score = level.score(pose)
-        results.append((float(score.detach()), torch.autograd.grad(score, pose)[0]))
-    assert results[0][0] == pytest.approx(results[1][0], abs=1e-4)
+        poses = torch.from_numpy(np.stack([start, camera.camera_from_world])).requires_grad_()
+        scores = level.score(poses)
+        results.append((scores.detach(), torch.autograd.grad(scores.sum(), poses)[0]))
+        apart = torch.cat([level.score(pose[None]) for pose in poses])
+        torch.testing.assert_close(apart, scores, rtol=0, atol=1e-6)
+    assert results[0][0][0] < results[0][0][1] - 0.1
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=0, atol=1e-4)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=2e-3, atol=2e-3)
 
 

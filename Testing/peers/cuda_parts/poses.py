@@ -11,8 +11,11 @@ def registration(setting: Setting) -> Iterator[Row]:
     """The starts of ``registration.py``, fewer: errors of the start and found, in mm, and times."""
     from registration import measure
 
-    for device in dict.fromkeys(("cpu", setting.device)):
-        for record in measure("abdomen", setting.size(6, 1), 1e5, 0, device):
+    devices = list(dict.fromkeys(("cpu", setting.device)))
+    starts = setting.size(3, 1)
+    measured = (measure("abdomen", starts, 1e5, 0, device) for device in devices)
+    for records in zip(*measured, strict=True):
+        for device, record in zip(devices, records, strict=True):
             for kind in ("local", "search"):
                 found = record[kind]
                 yield {
