@@ -96,7 +96,7 @@ def stand_in(monkeypatch, bits: int = 0, free_bytes: int = 10**12) -> CpuDevice:
     """Let the product find a CUDA device with so much free memory, which computes here."""
     device = CpuDevice(bits)
     cuda = Device("cuda:0", "stand-in", free_bytes, free_bytes)
-    there = [cuda, *devices.list_devices()]
+    there = [cuda, *(one for one in devices.list_devices() if one.name != cuda.name)]
     monkeypatch.setattr(devices, "list_devices", lambda: there)
     for user in (projector_cuda, transport_cuda):
         monkeypatch.setattr(user, "open_device", lambda name: device)
