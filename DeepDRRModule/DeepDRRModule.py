@@ -21,11 +21,12 @@ from DeepDRRModuleLib.panel.registration import RegistrationSection
 from DeepDRRModuleLib.panel.tube import TubeSection
 from DeepDRRModuleLib.parameternode import SEGMENTATION, choice_texts
 from DeepDRRModuleLib.records import reachable_carm_from, render_parameters_from
-from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.core.errors import InputError, MedDLError
 from meddl.core.image import Image
 from meddl.core.optional import require_installed
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.radiograph import render
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.volumes import volume_from_image
 from SlicerMedDLLib.widgets import MedDLModuleWidget
 
@@ -129,7 +130,7 @@ class DeepDRRModuleWidget(MedDLModuleWidget):
             if self.tube.needsSpekPy():
                 require_installed("spekpy", _("this spectrum or heel effect"))
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
         return ""
 
     def apply(self) -> None:
@@ -167,7 +168,7 @@ class DeepDRRModuleTest(ScriptedLoadableModuleTest):
         self.setUp()
         slab = np.full((40, 50, 60), -1000, np.int16)
         slab[:, 15:35] = 0
-        volume = volume_from_image(Image(slab, np.diag([2.0, 2.0, 2.0, 1.0])), "Slab")
+        volume = volume_from_image(Image(slab, np.diag([2.0, 2.0, 2.0, 1.0])), _("Slab"))
         radiograph = DeepDRRModuleLogic().render(
             volume, CArm(detector_size=(9, 9)), quantity="integral", hu_offset=1000
         )

@@ -159,7 +159,7 @@ class DeepIGeoSModuleTest(ScriptedLoadableModuleTest):
         grid = np.indices((20, 24, 28)) - np.reshape((10, 12, 14), (3, 1, 1, 1))
         ball = (grid**2).sum(axis=0) <= 36
         image = Image(np.where(ball, 100, 0).astype(np.int16), np.diag([-1.0, -1.0, 1.0, 1.0]))
-        volume = volume_from_image(image, "Ball")
+        volume = volume_from_image(image, _("Ball"))
         logic = DeepIGeoSModuleLogic()
         segmentation = logic.segment(volume, [[-14, -12, 10]], [[-2, -2, 2]], method="geodesic")
         [mask] = segment_masks(segmentation, image).values()

@@ -21,8 +21,9 @@ from DesmokeModuleLib.panel.video import VideoSection
 from DesmokeModuleLib.panel.views import ViewsSection
 from DesmokeModuleLib.parameternode import choice_texts
 from DesmokeModuleLib.showing import showing
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.nodes import part
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.widgets import MedDLModuleWidget
 
 CONSOLE = """\
@@ -120,7 +121,7 @@ class DesmokeModuleWidget(MedDLModuleWidget):
         try:
             clips.require_frames(sequence)
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
         return ""
 
     def apply(self) -> None:

@@ -19,7 +19,8 @@ from EndoDepthModuleLib.panel.surface import SurfaceSection
 from EndoDepthModuleLib.panel.video import VideoSection
 from EndoDepthModuleLib.parameternode import choice_texts
 from EndoDepthModuleLib.player import player
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.widgets import MedDLModuleWidget
 
 CONSOLE = """\
@@ -94,7 +95,7 @@ class EndoDepthModuleWidget(MedDLModuleWidget):
             video.require_video(browser)
             predicting.card_of(predicting.require_weights(self.parameterNode.weights))
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
         return player().problem(browser)
 
     def apply(self) -> None:

@@ -19,9 +19,10 @@ from slicer.ScriptedLoadableModule import (
 )
 
 import meddl
-from meddl.core.errors import Cancelled, MedDLError, one_line
+from meddl.core.errors import Cancelled, MedDLError
 from SlicerMedDLLib import install, sampledata
 from SlicerMedDLLib.tasks import TaskRunner, show_error
+from SlicerMedDLLib.translation import said
 
 # Button of the panel -> module that it opens.
 MODULES = {
@@ -319,9 +320,9 @@ class SlicerMedDLWidget(ScriptedLoadableModuleWidget):
         try:
             yield
         except MedDLError as error:
-            self.showStatus(one_line(error))
+            self.showStatus(said(error))
             if box and not isinstance(error, Cancelled):
-                self.showError(one_line(error))
+                self.showError(said(error))
 
     def showStatus(self, text: str) -> None:
         """One line at the bottom."""

@@ -14,6 +14,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import ArrayLike, NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
 from meddl.core.geometry import apply, inverse
@@ -125,7 +126,7 @@ def move(transform: Any, carm: CArm, center: ArrayLike) -> Any:
     """Give a transform the pose of a C-arm, without an event if it has it; None makes a new one."""
     if transform is not None and is_at(transform, carm, center):
         return transform
-    return transform_from_matrix(carm.world_from_carm(center), "C-arm", transform)
+    return transform_from_matrix(carm.world_from_carm(center), _("C-arm"), transform)
 
 
 def is_drawn(transform: Any, carm: CArm) -> bool:

@@ -71,7 +71,7 @@ def project_markups(markups: Any, radiograph: Any) -> Any:
     node = markups_from_points(
         positions[seen],
         [label for label, visible in zip(labels, seen, strict=True) if visible] if labels else None,
-        f"{markups.GetName()} on radiograph",
+        _("{name} on radiograph").format(name=markups.GetName()),
         class_name=kind,
     )
     if kind in (CURVE, CLOSED_CURVE):
@@ -149,7 +149,7 @@ def shadows_to_node(
             (body.segment, Image(mask[None], picture.ras_from_ijk))
             for body, mask in zip(bodies, masks, strict=True)
         ],
-        f"{name} on radiograph",
+        _("{name} on radiograph").format(name=name),
     )
     node.SetReferenceImageGeometryParameterFromVolumeNode(radiograph)
     return node
@@ -181,7 +181,7 @@ def project_model(model: Any, radiograph: Any) -> Any:
     outline = vtk.vtkPolyData()
     outline.SetPoints(points)
     outline.SetLines(cells)
-    node = new_node("vtkMRMLModelNode", f"{model.GetName()} on radiograph")
+    node = new_node("vtkMRMLModelNode", _("{name} on radiograph").format(name=model.GetName()))
     node.SetAndObservePolyData(outline)
     display = node.GetDisplayNode()
     display.SetColor(model.GetDisplayNode().GetColor() if model.GetDisplayNode() else (1, 1, 0))

@@ -70,7 +70,7 @@ def radiograph_to_node(
     Returns:
         ``vtkMRMLScalarVolumeNode``, for the quantity ``path`` a ``vtkMRMLVectorVolumeNode``.
     """
-    node = volume_from_image(radiograph, f"{volume.GetName()} radiograph", node)
+    node = volume_from_image(radiograph, _("{name} radiograph").format(name=volume.GetName()), node)
     record = radiograph.metadata
     if node.GetAttribute(QUANTITY) != record["quantity"]:
         _set_window(node, record["quantity"], radiograph)

@@ -135,7 +135,7 @@ def checkerboard(fixed: Image, rendered: Image) -> Image:
 def comparison_to_node(picture: Image, fixed: Any) -> Any:
     """Put a checkerboard into the scene and show it; a radiograph has one, which is reused."""
     node = fixed.GetNodeReference(COMPARISON)
-    node = volume_from_image(picture, f"{fixed.GetName()} beside the CT", node)
+    node = volume_from_image(picture, _("{name} beside the CT").format(name=fixed.GetName()), node)
     set_window(node, 0.0, 1.0)
     fixed.SetNodeReferenceID(COMPARISON, node.GetID())
     show(node)

@@ -14,7 +14,8 @@ from DeepIGeoSModuleLib.brush import stroke_voxels
 from DeepIGeoSModuleLib.livesession import LiveSession
 from DeepIGeoSModuleLib.methods import fill_methods, initialising
 from DeepIGeoSModuleLib.scribbles import BACKGROUND, FOREGROUND, strokes
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
+from SlicerMedDLLib.translation import said
 
 LARGEST_BRUSH = 50.0  # mm
 
@@ -244,7 +245,7 @@ class EffectPanel:
         try:
             return action(*arguments)
         except MedDLError as error:
-            self.say(one_line(error))
+            self.say(said(error))
             return None
 
     def say(self, text: str) -> None:

@@ -18,13 +18,14 @@ from slicer.i18n import tr as _
 
 from DeepIGeoSModuleLib import preview, scribbles, writing
 from DeepIGeoSModuleLib.computing import Request, Result, Start, State, compute, stacked
-from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.core.errors import InputError, MedDLError
 from meddl.core.image import Image
 from meddl.deepigeos.roi import box_of_corners
 from SlicerMedDLLib.labelmaps import Box
 from SlicerMedDLLib.markups import corners_of_roi
 from SlicerMedDLLib.nodes import require_node
 from SlicerMedDLLib.transforms import world_from_node
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.volumes import view_of_volume
 
 DEBOUNCE_MILLISECONDS = 100  # between the end of a stroke and the call: a double click is one call
@@ -245,7 +246,7 @@ class LiveSession:
         try:
             request = self._request()
         except MedDLError as error:
-            self._say(one_line(error))
+            self._say(said(error))
             return
         if self._result is None and not request.starts and not request.seeds.any():
             return

@@ -120,7 +120,9 @@ class DeepIGeoSLogic(ScriptedLoadableModuleLogic):
             for number, name in enumerate(names, start=1)
         ]
         node = segmentation_from_labels(
-            Image(labels, image.ras_from_ijk), segments, f"{volume.GetName()} segmentation"
+            Image(labels, image.ras_from_ijk),
+            segments,
+            _("{name} segmentation").format(name=volume.GetName()),
         )
         for segment in segments:
             if not (labels == segment.label).any():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from meddl.core.image import Image
 from meddl.core.progress import no_progress
 from meddl.core.weights import Card, list_weights, read_card
@@ -17,6 +17,7 @@ from meddl.deepigeos import InteractiveSession
 from meddl.deepigeos.methods import METHODS, P_NET, R_NET, automatic
 from SlicerMedDLLib.runs import weights_of_run
 from SlicerMedDLLib.tasks import TaskRunner
+from SlicerMedDLLib.translation import said
 
 TRAINED = "trained:"  # a method's name that is followed by the folder of a training run
 NOTHING, BOX, STROKE = "nothing", "box", "stroke"  # what a method needs to start from
@@ -161,7 +162,7 @@ def card_text(method: str) -> str:
     try:
         cards = cards_of(method)
     except MedDLError as error:
-        return one_line(error)
+        return said(error)
     lines = []
     for card in cards:
         lines.append(f"<b>{card.name}</b>: {card.task}")

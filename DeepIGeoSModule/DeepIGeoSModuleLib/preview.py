@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 import vtk
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from DeepIGeoSModuleLib.scribbles import labelmap_at
@@ -117,7 +118,9 @@ def show_region(segmentation: Any, volume: Any, box: Any, shown: bool) -> Any:
             slicer.mrmlScene.RemoveNode(node)
         return None
     if node is None:
-        node = new_node("vtkMRMLMarkupsROINode", f"{segmentation.GetName()} region")
+        node = new_node(
+            "vtkMRMLMarkupsROINode", _("{name} region").format(name=segmentation.GetName())
+        )
         node.SetSaveWithScene(False)
         node.SetHideFromEditors(True)  # none of the boxes that a user may choose
         node.SetLocked(True)
@@ -152,7 +155,9 @@ def _place(node: Any, volume: Any, start: NDArray[np.float64], stop: NDArray[np.
 
 
 def _make(segmentation: Any) -> Any:
-    node = new_node("vtkMRMLSegmentationNode", f"{segmentation.GetName()} preview")
+    node = new_node(
+        "vtkMRMLSegmentationNode", _("{name} preview").format(name=segmentation.GetName())
+    )
     node.SetSaveWithScene(False)
     node.SetSelectable(False)
     display = node.GetDisplayNode()

@@ -69,7 +69,9 @@ def make_scribbles(segmentation: Any, volume: Any) -> Any:
     """
     node = scribbles_of(segmentation)
     if node is None:
-        node = new_node("vtkMRMLSegmentationNode", f"{segmentation.GetName()} scribbles")
+        node = new_node(
+            "vtkMRMLSegmentationNode", _("{name} scribbles").format(name=segmentation.GetName())
+        )
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
         node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
         node.GetDisplayNode().SetVisibility3D(False)

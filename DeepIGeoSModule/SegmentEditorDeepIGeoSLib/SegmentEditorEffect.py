@@ -15,7 +15,8 @@ from slicer.util import VTKObservationMixin
 from DeepIGeoSModuleLib.brushview import BrushView
 from DeepIGeoSModuleLib.effectpanel import EffectPanel
 from DeepIGeoSModuleLib.scribbles import BACKGROUND, FOREGROUND
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
+from SlicerMedDLLib.translation import said
 
 MODULE_FOLDER = Path(__file__).resolve().parents[1]
 PRESS = {
@@ -214,7 +215,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect, VTKObservationMix
         try:
             self.panel.add_stroke(session, points, normal, kind)
         except MedDLError as error:
-            self.panel.say(one_line(error))
+            self.panel.say(said(error))
         return True
 
     def _add(self, interactor: Any, view: Any) -> None:

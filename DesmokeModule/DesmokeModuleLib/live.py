@@ -19,13 +19,14 @@ from slicer.i18n import tr as _
 from DesmokeModuleLib import clips, filtering, smokecurve
 from DesmokeModuleLib.recorded import NAMES, pictures, show_unit_range
 from DesmokeModuleLib.showing import showing
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from meddl.core.image import Image
 from meddl.core.progress import CancelToken, Progress, no_progress
 from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.newest import NewestWins
 from SlicerMedDLLib.nodes import describe, part, require_node, set_part
 from SlicerMedDLLib.sequences import require_frame
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.volumes import VECTOR, image_from_volume, view_of_volume, volume_from_image
 
 # Translated here: a worker must not (see tasks).
@@ -155,7 +156,7 @@ class LiveDesmoke(Follower):
         try:
             image = image_from_volume(volume)
         except MedDLError as error:
-            self._end(one_line(error))
+            self._end(said(error))
             return
         self.received += 1
         self._newest.request(Request(volume, image, self._settings, time.monotonic()), volume)

@@ -40,9 +40,9 @@ def show_levels(browser: Any, levels: Sequence[float]) -> Any:
     sequence = part(browser, clips.INPUT)
     axis = sequence.GetIndexName() or _("frame")
     times = index_values(sequence)[: len(levels)]
-    table = _table(browser, LEVELS, f"{sequence.GetName()} smoke level")
+    table = _table(browser, LEVELS, _("{name} smoke level").format(name=sequence.GetName()))
     _fill(table, {axis: times, LEVEL: np.asarray(levels, float)})
-    now = _table(browser, NOW, f"{sequence.GetName()} shown frame")
+    now = _table(browser, NOW, _("{name} shown frame").format(name=sequence.GetName()))
     _fill(now, {axis: np.zeros(2), LEVEL: np.array([0.0, 1.0])})
     lines = ((table, SMOKE_COLOR), (now, NOW_COLOR))
     chart = _chart(browser, sequence.GetName(), axis, sequence.GetIndexUnit(), lines)
@@ -62,7 +62,7 @@ def show_latest(volume: Any, times: Sequence[float], levels: Sequence[float]) ->
         The chart.
     """
     axis = _("time")
-    table = _table(volume, LEVELS, f"{volume.GetName()} smoke level")
+    table = _table(volume, LEVELS, _("{name} smoke level").format(name=volume.GetName()))
     _fill(table, {axis: np.asarray(times, float), LEVEL: np.asarray(levels, float)})
     return _chart(volume, volume.GetName(), axis, "s", ((table, SMOKE_COLOR),))
 
@@ -111,7 +111,7 @@ def _chart(
     """The owner's chart of ``lines``: tables and their colours."""
     chart = part(owner, clips.CHART)
     if chart is None:
-        chart = new_node("vtkMRMLPlotChartNode", f"{name} smoke")
+        chart = new_node("vtkMRMLPlotChartNode", _("{name} smoke").format(name=name))
         set_part(owner, clips.CHART, chart)
         chart.SetTitle(_("Smoke level"))
         chart.SetYAxisTitle(_("mean opacity"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 from numpy.typing import NDArray
+from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import placing, video
 from EndoDepthModuleLib.player import player
@@ -38,7 +39,7 @@ def show_path(browser: Any) -> tuple[Any, Any]:
     centres = sequence.world_from_camera[:, :3, 3]
     curve = video.part(browser, PATH)
     if curve is None:
-        curve = new_node(CURVE, f"{name} camera path")
+        curve = new_node(CURVE, _("{name} camera path").format(name=name))
         curve.SetCurveTypeToLinear()
         curve.SetLocked(True)
         display = curve.GetDisplayNode()
@@ -54,7 +55,7 @@ def show_path(browser: Any) -> tuple[Any, Any]:
     pose = _pose_sequence(browser, sequence)
     camera = model_from_mesh(
         frustum(sequence, FRUSTUM * _extent(sequence)),
-        f"{name} camera",
+        _("{name} camera").format(name=name),
         node=_without_transform(video.part(browser, CAMERA)),
         color=COLOR,
         opacity=0.35,
@@ -93,7 +94,9 @@ def _pose_sequence(browser: Any, sequence: EndoscopicSequence) -> Any:
     """Fill the sequence of poses; returns the transform that plays it."""
     poses = video.part(browser, POSES)
     if poses is None:
-        poses = new_node("vtkMRMLSequenceNode", f"{browser.GetName()} camera poses")
+        poses = new_node(
+            "vtkMRMLSequenceNode", _("{name} camera poses").format(name=browser.GetName())
+        )
         poses.SetIndexName(video.INDEX)
         poses.SetIndexUnit("")
         video.set_part(browser, POSES, poses)

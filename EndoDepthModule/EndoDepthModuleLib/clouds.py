@@ -109,7 +109,10 @@ def show_mesh(browser: Any, surface: FusedSurface) -> Any:
         mesh = split_vertices(mesh, texture)
     in_units = Mesh(mesh.vertices / (surface.mm_per_unit or 1.0), mesh.faces)
     node = surfaces.model_from_surface(
-        in_units, mesh.colours, f"{browser.GetName()} surface", video.part(browser, MESH)
+        in_units,
+        mesh.colours,
+        _("{name} surface").format(name=browser.GetName()),
+        video.part(browser, MESH),
     )
     textures.put_on(node, texture)
     placing.put_in_place(browser, node)

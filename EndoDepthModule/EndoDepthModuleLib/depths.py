@@ -112,7 +112,7 @@ def adding_depths(browser: Any, folder: str | Path) -> Iterator[tuple[float, str
     size = depths.depth(wanted[0]).nbytes
     require_memory(size * len(wanted), _("{count} depth maps").format(count=len(wanted)))
     factor = _factor(browser, depths.unit)
-    node = new_node("vtkMRMLSequenceNode", f"{browser.GetName()} depth")
+    node = new_node("vtkMRMLSequenceNode", _("{name} depth").format(name=browser.GetName()))
     node.SetIndexName(video.INDEX)
     node.SetIndexUnit("")
     if camera is not None:

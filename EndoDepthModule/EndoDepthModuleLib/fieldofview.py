@@ -36,7 +36,8 @@ def show_mask(browser: Any) -> Any:
     old = video.part(browser, MASK)
     image = Image(mask[np.newaxis].astype(np.uint8), RAS_FROM_FRAME)
     node = segmentation_from_masks(
-        [(Segment(1, SEGMENT, COLOR, id=SEGMENT), image)], f"{browser.GetName()} field of view"
+        [(Segment(1, SEGMENT, COLOR, id=SEGMENT), image)],
+        _("{name} field of view").format(name=browser.GetName()),
     )
     node.SetReferenceImageGeometryParameterFromVolumeNode(video.frame_volume(browser))
     display = node.GetDisplayNode()

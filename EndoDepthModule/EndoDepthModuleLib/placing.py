@@ -27,7 +27,9 @@ def place_of(browser: Any) -> Any:
     """The transform node ``ras_from_world`` of a video, made on the first call."""
     node = video.part(browser, PLACE)
     if node is None:
-        node = transform_from_matrix(np.eye(4), f"{browser.GetName()} in the patient")
+        node = transform_from_matrix(
+            np.eye(4), _("{name} in the patient").format(name=browser.GetName())
+        )
         video.set_part(browser, PLACE, node)
     return node
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import textures, video
-from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.errors import FileError, MedDLError
 from meddl.endodepth.sequence import EndoscopicSequence, read_sequence
 from SlicerMedDLLib.followers import Follower
 from SlicerMedDLLib.sequences import image_from_frame
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.volumes import volume_from_image
 
 KEPT_FRAMES = 8  # decoded ones; 50 MB of full HD
@@ -93,7 +94,7 @@ class Player(Follower):
             for decorate in self.decorators:
                 frame = decorate(browser, self.sequence(browser), number, frame)
         except MedDLError as error:
-            self._problems[key] = one_line(error)
+            self._problems[key] = said(error)
         else:
             self._problems.pop(key, None)
             volume_from_image(image_from_frame(frame), node=video.frame_volume(browser))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from meddl.core.image import Image
@@ -39,7 +40,11 @@ def put_on(node: Any, texture: Texture | None) -> None:
     node.GetPolyData().GetPointData().SetTCoords(array)
     # VTK counts the rows of a texture from below.
     picture = Image(np.ascontiguousarray(texture.picture[::-1])[None])
-    set_part(node, TEXTURE, volume_from_image(picture, f"{node.GetName()} texture", volume))
+    set_part(
+        node,
+        TEXTURE,
+        volume_from_image(picture, _("{name} texture").format(name=node.GetName()), volume),
+    )
     node.GetDisplayNode().SetScalarVisibility(False)
     connect(node)
 

@@ -53,7 +53,9 @@ def add_video(sequence: EndoscopicSequence, name: str = "", rate: float = 25.0) 
     with slicer.util.NodeModify(browser):
         browser.SetName(listing.GetName())
         browser.SetAttribute(FOLDER, str(sequence.folder.resolve()))
-        frame = volume_from_image(image_from_frame(first), f"{listing.GetName()} frame")
+        frame = volume_from_image(
+            image_from_frame(first), _("{name} frame").format(name=listing.GetName())
+        )
         set_part(browser, FRAME, frame)
     return browser
 
@@ -120,6 +122,6 @@ def frame_volume(browser: Any) -> Any:
     """The volume of the shown frame, made anew if it was deleted."""
     node = part(browser, FRAME)
     if node is None:
-        node = new_node(VECTOR, f"{browser.GetName()} frame")
+        node = new_node(VECTOR, _("{name} frame").format(name=browser.GetName()))
         set_part(browser, FRAME, node)
     return node

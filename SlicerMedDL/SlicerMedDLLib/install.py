@@ -17,8 +17,9 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
-from meddl.core.errors import Cancelled, DependencyError, one_line
+from meddl.core.errors import Cancelled, DependencyError
 from meddl.core.optional import BASE, EXTRAS, is_installed
+from SlicerMedDLLib.translation import said
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +176,6 @@ def _pip_ensure(requirements: list[str]) -> None:
         except RuntimeError as error:  # for example, another installation is in progress
             raise DependencyError(
                 _("{requirements} not installed: {error}; try again").format(
-                    requirements=", ".join(requirements), error=one_line(error)
+                    requirements=", ".join(requirements), error=said(error)
                 )
             ) from error

@@ -9,6 +9,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from SlicerMedDLLib import tasks
+from SlicerMedDLLib.translation import translated
 
 SHOW_MILLISECONDS = 100  # a flood of lines is shown at once: each takes 0.1 ms
 PROGRESS = re.compile(r"^\s*(\d+) %\s+(.*)$")  # a line of a command's progress
@@ -63,13 +64,13 @@ class PanelProcess:
 
         lines, self._lines = self._lines, []
         found = [(line, PROGRESS.match(line)) for line in lines if line]
-        text = [line for line, match in found if match is None]
+        text = [translated(line) for line, match in found if match is None]
         if text:
             self._last = text[-1]
             self._widget.log("\n".join(text))
         last = next((match for _line, match in reversed(found) if match is not None), None)
         if last is not None:
-            self._widget.showProgress(int(last[1]) / 100, last[2])
+            self._widget.showProgress(int(last[1]) / 100, translated(last[2]))
         self._waiting = bool(lines)
         if lines:
             qt.QTimer.singleShot(SHOW_MILLISECONDS, self._show)

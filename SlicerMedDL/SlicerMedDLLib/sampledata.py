@@ -13,8 +13,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from meddl.core.errors import FileError, MedDLError, one_line
+from meddl.core.errors import FileError, MedDLError
 from meddl.core.files import sha256
+from SlicerMedDLLib.translation import said
 
 CATEGORY = "MedDL"
 FOLDER = Path(__file__).resolve().parents[2] / "Testing" / "data"
@@ -51,7 +52,7 @@ def _load_volume_with_labels(paths: list[Path], name: str) -> list[Any]:
 
     labels, table = read_image(paths[1]), read_segments(paths[2])
     (volume,) = _load_volume(paths[:1], name)
-    segmentation = segmentation_from_labels(labels, table, f"{name} structures")
+    segmentation = segmentation_from_labels(labels, table, _("{name} structures").format(name=name))
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return [volume, segmentation]
 
@@ -134,7 +135,7 @@ def _fetch_file(name: str, digest: str) -> Path:
             raise FileError(
                 _(
                     "{name} cannot be downloaded from {address} ({error}); check the connection"
-                ).format(name=name, address=URL, error=one_line(error))
+                ).format(name=name, address=URL, error=said(error))
             ) from error
     if not path.is_file() or sha256(path) != digest:
         raise FileError(
@@ -173,7 +174,7 @@ def _load_or_show_error(name: str) -> list[Any]:
     try:
         return load_sample(name)
     except MedDLError as error:
-        show_error(one_line(error))
+        show_error(said(error))
         return []
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
+from SlicerMedDLLib.translation import said
 
 
 class Section:
@@ -61,6 +62,6 @@ class Section:
         try:
             return action(*arguments)
         except MedDLError as error:
-            self.widget.showError(one_line(error))
-            self.widget.showStatus(one_line(error))
+            self.widget.showError(said(error))
+            self.widget.showStatus(said(error))
             return None

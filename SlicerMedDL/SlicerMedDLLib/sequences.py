@@ -227,7 +227,9 @@ def browse(sequence: Any, browser: Any = None, rate: float = 25.0) -> Any:
         The browser, its proxy node at the first frame (or at the item selected before).
     """
     if browser is None:
-        browser = new_node("vtkMRMLSequenceBrowserNode", f"{sequence.GetName()} browser")
+        browser = new_node(
+            "vtkMRMLSequenceBrowserNode", _("{name} browser").format(name=sequence.GetName())
+        )
         browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
         browser.SetPlaybackRateFps(rate)
         browser.SetSelectedItemNumber(0)

@@ -9,7 +9,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
+from SlicerMedDLLib.translation import said
 
 SLICE = 0.03  # s; longer and a dragged slider is felt to stick
 
@@ -84,8 +85,8 @@ class SlicedWork:
         except StopIteration:
             self._steps = None
         except MedDLError as error:
-            self._end(one_line(error))
-            self._widget.showError(one_line(error))
+            self._end(said(error))
+            self._widget.showError(said(error))
             return
         if step is not None:
             self._widget.showProgress(*step)

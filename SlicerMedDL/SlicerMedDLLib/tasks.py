@@ -23,8 +23,9 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from meddl.core.errors import Cancelled, InputError, MedDLError, one_line
+from meddl.core.errors import Cancelled, InputError, MedDLError
 from meddl.core.progress import CancelToken
+from SlicerMedDLLib.translation import said, translated
 
 logger = logging.getLogger(__name__)
 
@@ -105,10 +106,10 @@ class _Task:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, MedDLError):
-        return one_line(error)
+        return said(error)
     logger.error("a task failed unexpectedly", exc_info=error)
     return _("Unexpected {kind}: {text}. The log has the details; please report this.").format(
-        kind=type(error).__name__, text=one_line(error)
+        kind=type(error).__name__, text=said(error)
     )
 
 
@@ -199,10 +200,10 @@ class TaskRunner(VTKObservationMixin):
         on_done, on_progress, on_log, on_error, on_cancelled = self._callbacks
         finished = task.finished.is_set()  # read first, so that no last message is missed
         while task.log and on_log is not None:
-            on_log(task.log.popleft())
+            on_log(translated(task.log.popleft()))
         if task.progress is not None and on_progress is not None:
-            latest, task.progress = task.progress, None
-            on_progress(*latest)
+            (fraction, message), task.progress = task.progress, None
+            on_progress(fraction, translated(message))
         if not finished:
             return
         self._timer.stop()

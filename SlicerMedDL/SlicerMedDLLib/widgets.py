@@ -14,9 +14,10 @@ from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.slices import SlicedWork
 from SlicerMedDLLib.tasks import TaskRunner, show_error
+from SlicerMedDLLib.translation import said
 
 # In every module. A button's shortcut works where the button is shown: in one panel at most.
 APPLY_KEYS = "Ctrl+Return"
@@ -207,8 +208,8 @@ class MedDLModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         try:
             self.apply()
         except MedDLError as error:
-            self.showError(one_line(error))
-            self.showStatus(one_line(error))
+            self.showError(said(error))
+            self.showStatus(said(error))
 
     def start(
         self,

@@ -1,7 +1,7 @@
 """Every text that a module shows goes through Slicer's translator, as a literal, which tools find.
 
-Not translated are names of nodes, which are data of the scene, and what ``meddl`` says, which does
-not know Slicer.
+So do the names that it gives to nodes. What ``meddl`` says, which does not know Slicer, is in the
+catalogue of ``library_texts.py``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,15 @@ ARGUMENTS = {
     "require_node": 2,
     "require": 1,
     "require_installed": 1,
+    # and names of nodes
+    "new_node": 1,
+    "volume_from_image": 1,
+    "transform_from_matrix": 1,
+    "model_from_mesh": 1,
+    "model_from_surface": 2,
+    "segmentation_from_masks": 1,
+    "segmentation_from_labels": 2,
+    "markups_from_points": 2,
 }  # which argument is shown
 PROPERTIES = {"text", "toolTip", "title", "placeholderText", "windowTitle", "helpText", "suffix"}
 TAGS = re.compile("<[^>]*>")
@@ -86,6 +95,11 @@ def shown(node: ast.AST) -> list[ast.expr]:
 
 def translates(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) in ("_", "translate")
+
+
+def asks_translator(node: ast.AST) -> bool:
+    asking = ("said", "translated")
+    return translates(node) or (isinstance(node, ast.Call) and ast.unparse(node.func) in asking)
 
 
 def untranslated(source: str) -> list[str]:
@@ -174,7 +188,7 @@ def translated_in_work(sources: Mapping[str, str]) -> list[str]:
         f"{by}: {ast.unparse(node)}"
         for place, by in reached.items()
         for node in ast.walk(known[place])
-        if translates(node)
+        if asks_translator(node)
     ]
 
 
@@ -194,6 +208,7 @@ def test_no_worker_asks_the_translator():
         ("calm()", 0),
         ("TEXT", 0),
         ("Helper.other()", 1),
+        ("say(error)", 1),
     ],
 )
 def test_the_rule_of_workers_can_fail(work, count):
@@ -201,10 +216,11 @@ def test_the_rule_of_workers_can_fail(work, count):
 TEXT = _("text")
 def helper(): return _("text")
 def calm(): return TEXT
+def say(error): return said(error)
 class Helper:
     def other(self): helper()
 """
-    start = "import hidden\nfrom hidden import helper, calm, Helper, TEXT\n"
+    start = "import hidden\nfrom hidden import helper, calm, say, Helper, TEXT\n"
     plain = f"{start}def work(progress, cancel): {work}\n"
     called = f"{start}class Work:\n    def __call__(self, progress, *, cancel): {work}\n"
     for text in (plain, called):

@@ -10,10 +10,11 @@ from slicer.i18n import tr as _
 from DeepDRRModuleLib import carmnodes, radiographs
 from DeepDRRModuleLib.parameternode import NO_PRESET
 from DeepDRRModuleLib.records import carm_from, show_carm_in
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from meddl.deepdrr.carm import CArm
 from meddl.deepdrr.presets import load_preset
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.translation import said
 
 
 class CArmSection(Section):
@@ -87,7 +88,7 @@ class CArmSection(Section):
             state = (carm_from(node), node.ctVolume, center, node.carmTransform, node.showCArm)
         except MedDLError as error:  # the Apply button says it; the C-arm stays where it was
             if self._drawn is not None:
-                self.widget.showStatus(one_line(error))
+                self.widget.showStatus(said(error))
             return
         previous, self._drawn = self._drawn, state
         if previous is None or previous == state:
@@ -116,7 +117,7 @@ class CArmSection(Section):
                 )
                 node.carmTransform = transform = nodes.transform
             except MedDLError as error:
-                self.widget.showStatus(one_line(error))
+                self.widget.showStatus(said(error))
                 return
             finally:
                 self._writing = False
@@ -183,7 +184,7 @@ class CArmSection(Section):
                 return True
             moved = self.logic.carmAt(transform, carm)
         except MedDLError as error:
-            self.widget.showStatus(one_line(error))
+            self.widget.showStatus(said(error))
             self._refuse(transform)
             return False
         self.moveTo(moved, transform)

@@ -10,8 +10,9 @@ from slicer.i18n import tr as _
 from DeepDRRModuleLib import radiographs
 from DeepDRRModuleLib.ctcheck import CTCheck
 from DeepDRRModuleLib.records import values_from
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.translation import said
 
 
 class CTSection(Section):
@@ -51,7 +52,7 @@ class CTSection(Section):
                 self._check = self.logic.checkCT(volume, values_from(node))
                 self._warning = " ".join(self._check.findings)
             except MedDLError as error:
-                self._warning = one_line(error)
+                self._warning = said(error)
         self.show(self._warning)
         self.draw()
 

@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 from DeepDRRModuleLib import materials
 from DeepDRRModuleLib.panel.materialtable import MaterialTable
 from DeepDRRModuleLib.parameternode import SEGMENTATION
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from meddl.deepdrr.solids import Solid
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.translation import said
 
 
 class MaterialsSection(Section):
@@ -108,6 +109,6 @@ class MaterialsSection(Section):
         try:
             choose(subject, *arguments)
         except MedDLError as error:
-            self.widget.showStatus(one_line(error))
+            self.widget.showStatus(said(error))
         self.widget.parametersChanged()
         self.widget.updateApply()

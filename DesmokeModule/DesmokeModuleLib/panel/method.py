@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from DesmokeModuleLib.weights import card_of, desmoke_weights
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from meddl.core.weights import Card
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.weightlist import card_text, fill_weights
 
 
@@ -33,7 +34,7 @@ class MethodSection(Section):
         try:
             return card_text(card_of(self.node.weights))
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
 
     def onWeights(self, index: int) -> None:
         """Clear with these from now on."""

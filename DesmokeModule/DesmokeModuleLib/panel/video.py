@@ -10,9 +10,10 @@ from slicer.i18n import tr as _
 from DesmokeModuleLib import clips
 from DesmokeModuleLib.filtering import clear_frames, read_video
 from DesmokeModuleLib.recorded import adding_frames, adding_results
-from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.core.errors import InputError, MedDLError
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.sequences import FrameViews, gathering_frames
+from SlicerMedDLLib.translation import said
 
 
 class VideoSection(Section):
@@ -41,7 +42,7 @@ class VideoSection(Section):
             text = self._description(sequence)
             self._show(None if sequence is None else clips.browser_of(sequence))
         except MedDLError as error:
-            text = one_line(error)
+            text = said(error)
             self._show(None)
         self.ui.videoLabel.text = text
 

@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import video
 from EndoDepthModuleLib.player import player
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.processes import PanelProcess
 from SlicerMedDLLib.section import Section
+from SlicerMedDLLib.translation import said
 
 LENS = "camera.yaml"  # beside the pictures of the board
 
@@ -85,7 +86,7 @@ class MotionSection(Section):
             if sequence is not self._described[0]:
                 self._described = sequence, self._description(sequence)
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
         return self._described[1]
 
     def _description(self, sequence: Any) -> str:

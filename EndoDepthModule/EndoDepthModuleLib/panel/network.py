@@ -7,8 +7,9 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import predicting, training, video
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.runs import RunSection, weights_of_run, write_config
+from SlicerMedDLLib.translation import said
 from SlicerMedDLLib.weightlist import card_text, fill_weights
 
 
@@ -50,7 +51,7 @@ class NetworkSection(RunSection):
         try:
             return card_text(predicting.card_of(self.weights))
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
 
     def onWeights(self, index: int) -> None:
         """Predict with these from now on."""

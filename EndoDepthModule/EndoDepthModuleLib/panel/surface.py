@@ -9,10 +9,11 @@ from slicer.i18n import tr as _
 from EndoDepthModuleLib import clouds, depths, placing, predicting, registering, video
 from EndoDepthModuleLib.live import LiveDepth
 from EndoDepthModuleLib.player import player
-from meddl.core.errors import MedDLError, one_line
+from meddl.core.errors import MedDLError
 from SlicerMedDLLib.newest import POLL
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.tasks import TaskRunner
+from SlicerMedDLLib.translation import said
 
 
 class SurfaceSection(Section):
@@ -81,7 +82,7 @@ class SurfaceSection(Section):
             self.live.predict(self.node.video, self.widget.network.weights, self.widget.device)
         except MedDLError as error:
             self.endLive()
-            self.widget.showError(one_line(error))
+            self.widget.showError(said(error))
 
     def endLive(self) -> None:
         """One message is enough: not another one for each frame."""

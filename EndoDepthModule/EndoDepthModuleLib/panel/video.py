@@ -11,11 +11,12 @@ from slicer.i18n import tr as _
 
 from EndoDepthModuleLib import fieldofview, loading, video
 from EndoDepthModuleLib.player import player
-from meddl.core.errors import InputError, MedDLError, one_line
+from meddl.core.errors import InputError, MedDLError
 from meddl.endodepth.frames import FramesParameters, extract_frames
 from meddl.endodepth.lens import read_lens
 from SlicerMedDLLib.section import Section
 from SlicerMedDLLib.sequences import FrameViews, gathering_frames
+from SlicerMedDLLib.translation import said
 
 
 class VideoSection(Section):
@@ -87,7 +88,7 @@ class VideoSection(Section):
         try:
             sequence = player().sequence(browser)
         except MedDLError as error:
-            return one_line(error)
+            return said(error)
         height, width = sequence.size
         known = [_("camera known") if sequence.intrinsics is not None else _("camera unknown")]
         if len(sequence.view_numbers):
