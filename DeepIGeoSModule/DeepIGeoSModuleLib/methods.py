@@ -35,7 +35,15 @@ def method_label(name: str) -> str:
     """What a selector shows."""
     if name.startswith(TRAINED):
         return _("trained: {name}").format(name=Path(name.removeprefix(TRAINED)).name)
-    return _("automatic ({name})").format(name=automatic()) if name == "auto" else name
+    if name == "auto":
+        return _("automatic ({name})").format(name=method_label(automatic()))
+    labels = {
+        "network": _("network"),
+        "geodesic": _("geodesic distances"),
+        "crf": _("graph cut (CRF)"),
+        "randomwalker": _("random walks"),
+    }
+    return labels.get(name, name)
 
 
 def fill_methods(selector: Any, more: str = "") -> None:
