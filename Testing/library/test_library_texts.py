@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import ast
-import re
 from string import Formatter
 
 import pytest
 
 from library_texts import CATALOGUE, catalogue, library_texts
 
-# How Slicer's update_translations.py finds literals, one pattern after the other.
-PATTERNS = (r"([^_])_\((\s*?\".+?\"\s*?)\)", r"([^_])_\((\s*?'.+?'\s*?)\)")
-
 
 def test_the_catalogue_is_of_this_library():
     told = "run: python Testing/library_texts.py"
     assert CATALOGUE.read_text(encoding="utf-8") == catalogue(), told
-
-
-def test_slicers_tools_find_every_text_of_it():
-    source = CATALOGUE.read_text(encoding="utf-8")
-    for pattern in PATTERNS:
-        source = re.sub(pattern, r'\1translate("x", \2)', source, flags=re.DOTALL)
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    assert len(calls) > 1000
-    assert {ast.unparse(one.func) for one in calls} == {"translate"}
-    assert all(isinstance(one.args[1], ast.Constant) for one in calls)
 
 
 def test_fields_have_names_and_no_more():
