@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication, QTranslator
 
 from meddl.core import Image, InputError, read_image
 from meddl.core.progress import steps
 from meddl.deepdrr import CArm, RegistrationParameters, register
+from properties import examples
 from SlicerMedDLLib import translation
 from SlicerMedDLLib.librarytexts import TEXTS
 from SlicerMedDLLib.processes import PanelProcess
@@ -99,6 +102,18 @@ def test_other_texts_stay(language):
     language()
     for text in ("", "Done in 3.2 s", "Radiographie de 3 volumes", "cannot cast {x}", "{", "%s"):
         assert translated(text) == text
+
+
+@examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(TEXTS) | st.text(max_size=30), max_size=4).map(": ".join))
+def test_any_message_comes_back_but_for_the_marks(scene, message):
+    assert translated(message) == message
+    there = Language(lambda text: f"\0{text}\0")
+    assert QCoreApplication.installTranslator(there)
+    try:
+        assert translated(message).replace("\0", "") == message.replace("\0", "")
+    finally:
+        QCoreApplication.removeTranslator(there)
 
 
 @pytest.mark.parametrize("wrong", ["{pfad} fehlt", "{path", "", "{path} {path2}", "{0}"])
