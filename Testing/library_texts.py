@@ -128,10 +128,6 @@ class Library:
                 yield call.args[place], scope
             yield from ((one.value, scope) for one in call.keywords if one.arg == name)
 
-    def add(self, node: ast.expr, scope: Scope) -> None:
-        """A text that is shown, and those within it."""
-        self.texts.update(text for text in self.whole(node, scope) if FIELD.sub("", text).strip())
-
     def follow(self, node: ast.expr, scope: Scope) -> None:
         """Texts that an expression may have for a value."""
         if isinstance(node, ast.Name):
@@ -148,7 +144,7 @@ class Library:
         elif isinstance(node, ast.Subscript | ast.Dict | ast.Tuple | ast.List):
             self._follow_members(node, scope)
         elif isinstance(node, ast.JoinedStr) or is_sum(node) or is_text(node):
-            self.add(node, scope)
+            self.texts.update(self.whole(node, scope))
 
     def _follow_call(self, node: ast.Call, scope: Scope) -> None:
         name = name_of(node.func)
@@ -171,8 +167,8 @@ class Library:
         else:
             members = node.values if isinstance(node, ast.Dict) else node.elts  # type: ignore
             for member in members:
-                if is_text(member) and WORDS.search(member.value):
-                    self.add(member, scope)
+                if is_text(member):
+                    self.follow(member, scope)
 
     def whole(self, node: ast.expr, scope: Scope) -> list[str]:
         """The variants of a text, each with named fields."""
@@ -212,12 +208,10 @@ class Library:
                 if name.endswith("Error") or name in ("Cancelled", "print"):
                     for value in call.args[:1]:
                         self.follow(value, scope)
-                        self.add(value, scope)
                 elif name in LOG and name_of(getattr(call.func, "value", call)) == "logger":
                     self.add_log(call, scope)
                 elif len(call.args) == 2 and self.is_progress(name, scope):
                     self.follow(call.args[1], scope)
-                    self.add(call.args[1], scope)
 
     def is_progress(self, name: str, scope: Scope | None) -> bool:
         """Whether a name is a callback of progress."""

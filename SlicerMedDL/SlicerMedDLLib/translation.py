@@ -56,16 +56,19 @@ class _Text:
             return
         for backwards in (False, True):
             cut = _cut(rest, middle, backwards)
-            values = dict(zip(self.fields, cut or (), strict=cut is not None))
-            if values and (self.letters or self._is_joint(values)):
-                yield values
-
-    def _is_joint(self, values: dict[str, str]) -> bool:
-        return all(text.isdecimal() for field, text in values.items() if field.startswith("count"))
+            if cut is not None:
+                values = dict(zip(self.fields, cut, strict=True))
+                if self.letters or _counts(values):
+                    yield values
 
     def depth_of(self, field: str, depth: int) -> int:
         """How deep to look into a field of a message that is looked into so deep."""
         return 0 if field.startswith("place") else max(0, depth - (3 if self.letters else 1))
+
+
+def _counts(values: dict[str, str]) -> bool:
+    """Whether the counts of a joint are such."""
+    return all(text.isdecimal() for field, text in values.items() if field.startswith("count"))
 
 
 def _cut(text: str, between: list[str], backwards: bool) -> list[str] | None:

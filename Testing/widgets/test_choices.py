@@ -6,37 +6,21 @@ from pathlib import Path
 
 import pytest
 import qt
-from PySide6.QtCore import QCoreApplication, QTranslator
 
 import host
+from widgets.languages import NAMES, mark, spoken
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = {  # the same in every language
-    *("60kV", "90kV", "120kV", "png", "tiff", "dcm"),
-    *("schneider2000", "dosxyznrc"),
-}
-
-
-class Marker(QTranslator):
-    """A language that is known when seen."""
-
-    def isEmpty(self) -> bool:
-        return False
-
-    def translate(self, context: str, text: str, *_others: object) -> str:
-        return f"<{text}>"
 
 
 @pytest.fixture(params=["DeepDRR", "DeepIGeoS", "Desmoke", "EndoDepth"])
 def module(request, scene):
-    language = Marker()
-    assert QCoreApplication.installTranslator(language)
     name = f"{request.param}Module"
-    loaded = host.load_module(REPOSITORY / name / f"{name}.py")
-    loaded.enter()
-    yield loaded
-    loaded.cleanup()
-    QCoreApplication.removeTranslator(language)
+    with spoken():
+        loaded = host.load_module(REPOSITORY / name / f"{name}.py")
+        loaded.enter()
+        yield loaded
+        loaded.cleanup()
 
 
 def test_choices_are_translated_and_the_scene_keeps_their_values(module):
@@ -54,7 +38,7 @@ def test_choices_are_translated_and_the_scene_keeps_their_values(module):
                 box.currentIndex = place
                 value = getattr(widget.parameterNode, name)
                 if isinstance(value, str):
-                    assert text == (value if value in NAMES else f"<{value}>")
+                    assert text == (value if value in NAMES else mark(value))
                 else:
                     assert text == value.label()
         module.exit()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QObject, QTranslator
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QComboBox, QTabWidget, QTreeWidget, QWidget
 
 import host
 from widgets.deepigeos_editor import METHOD, editing
+from widgets.languages import NAMES, spoken
 
 REPOSITORY = Path(__file__).parents[2]
 PROPERTIES = (
@@ -25,30 +26,14 @@ PROPERTIES = (
     "whatsThis",
 )
 WORDS = re.compile(r"[^\W\d_]{3,}")
-NAMES = {  # the same in every language: of spectra, curves, formats and weights
-    *("60kV", "90kV", "120kV", "png", "tiff", "dcm", "schneider2000", "dosxyznrc"),
-    *("desmoke-light", "endodepth-light", "monodepth-rooms"),
-    METHOD,  # of the tests
-}
+SAME = NAMES | {"desmoke-light", "endodepth-light", "monodepth-rooms", METHOD}
 MODULES = ["SlicerMedDL", "DeepDRRModule", "DeepIGeoSModule", "DesmokeModule", "EndoDepthModule"]
-
-
-class Marker(QTranslator):
-    """A language that is known when seen."""
-
-    def isEmpty(self) -> bool:
-        return False
-
-    def translate(self, context: str, text: str, *_others: object) -> str:
-        return f"<{text}>"
 
 
 @pytest.fixture
 def marked(scene):
-    language = Marker()
-    assert QCoreApplication.installTranslator(language)
-    yield
-    QCoreApplication.removeTranslator(language)
+    with spoken():
+        yield
 
 
 def is_slicers(widget: QObject, panel: QObject) -> bool:
@@ -83,7 +68,7 @@ def missed(panel: QWidget, least: int) -> list[tuple[str, str]]:
     found = list(shown(panel))
     assert len(found) > least
     escaped = [one for one in found if WORDS.search(one[1]) and "<" not in one[1]]
-    return [(who, text) for who, text in escaped if text not in NAMES]
+    return [(who, text) for who, text in escaped if text not in SAME]
 
 
 @pytest.mark.parametrize("name", MODULES)
