@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "deepdrr/rigid_motion.py": {"torch"},
     "deepdrr/scatter_kernel.py": {"numba"},
     "deepdrr/scatter_network.py": {"torch"},
+    "deepdrr/scatter_single.py": {"numba"},
     "deepdrr/shear_warp_kernels.py": {"numba"},
     "deepdrr/simd_lanes.py": {"llvmlite", "numba"},
     "deepdrr/similarity.py": {"torch"},

@@ -1,9 +1,10 @@
 """Scattered radiation on the detector, by one of several methods.
 
 ``montecarlo`` follows photons through the voxels (:mod:`meddl.deepdrr.montecarlo`), the truth of
-the others, with a standard error. ``kernel`` superposes the scatter of slabs of water
-(:mod:`meddl.deepdrr.scatter_kernel`); ``network`` corrects that by a small network trained on the
-Monte Carlo (:mod:`meddl.deepdrr.scatter_network`).
+the others, with a standard error. ``kernel`` integrates single scatter
+(:mod:`meddl.deepdrr.scatter_single`) and superposes the multiple scatter of slabs of water
+(:mod:`meddl.deepdrr.scatter_kernel`); ``network`` corrects the sum by a small network trained on
+the Monte Carlo (:mod:`meddl.deepdrr.scatter_network`).
 
 All work on a coarse picture, since scatter varies slowly, and give keV per photon that the source
 emits towards a pixel, as the primary signal of :mod:`meddl.deepdrr.attenuation`.
@@ -197,23 +198,32 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     """What the network sees, and the kernel model, on the coarse grid of a view.
 
     Returns:
-        (6, h, w) float32, with the whole detector irradiated: water-equivalent thickness / 30
+        (8, h, w) float32, with the whole detector irradiated: water-equivalent thickness / 30
         g/cm2, distance of the object's middle from the detector / 500 mm, logarithm of the kernel
         model over its largest value, size of a cell / 15 mm, mean energy of the spectrum / 50 keV,
-        thickness less mass (bone) / 3 g/cm2; and the (h, w) kernel model of the field, keV per
-        emitted photon.
+        thickness less mass (bone) / 3 g/cm2, share of single scatter in the kernel model, spread
+        of the object's mass along the ray / 100 mm; and the (h, w) kernel model of the field, keV
+        per emitted photon.
     """
     from meddl.deepdrr.montecarlo import cells
     from meddl.deepdrr.scatter_kernel import block_mean, slabs, superpose
+    from meddl.deepdrr.scatter_single import single_scatter
     from meddl.deepdrr.scatter_table import spectral_kernels
 
     grid = cells(view.camera.size)
+    half = ((grid[0] + 1) // 2, (grid[1] + 1) // 2)  # the smoothed Monte Carlo shows no more
     fine = coarse_camera(view.camera, (grid[0] * BEAMS_PER_CELL, grid[1] * BEAMS_PER_CELL))
     geometry = (view.densities, view.materials, view.ijk_from_world, fine, view.distance)
     beams = slabs(*geometry, view.spectrum)
     cell = (view.distance / fine.K[0, 0], view.distance / fine.K[1, 1])
     kernels = spectral_kernels(view.spectrum)
-    kernel = superpose(kernels, beams, cell, grid, view.distance)
+
+    def model(share: Array | None) -> tuple[Array, Array]:
+        single = single_scatter(*geometry, view.spectrum, half, share)
+        once = resample(single, grid[::-1]).astype(np.float64)
+        return once, once + superpose(kernels, beams, cell, grid, view.distance, share)
+
+    once, kernel = model(None)
     flat = np.ones(grid)
     inputs = [
         block_mean(beams.thickness, grid) / 30,
@@ -222,10 +232,12 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
         flat * cell[0] * BEAMS_PER_CELL / 15,
         flat * view.spectrum.mean_energy / 50,
         block_mean(beams.thickness - beams.mass, grid) / 3,
+        once / np.maximum(kernel, 1e-12),
+        block_mean(beams.spread, grid) / 100,
     ]
     if view.field is not None:
         share = open_share(view.field, view.camera.size, beams.thickness.shape)
-        kernel = superpose(kernels, beams, cell, grid, view.distance, share)
+        kernel = model(share)[1]
     return np.array(inputs, np.float32), kernel
 
 

@@ -14,13 +14,17 @@ from torch.nn import functional
 from meddl.core.weights import load_weights
 
 NAME = "scatter-network"
-INPUTS = 6
-MEANS = (0.9, 0.9, -0.5, 0.83, 1.0, 0.2)  # of the inputs over random torsos, and their spread
-SPREADS = (0.35, 0.3, 0.55, 0.22, 0.16, 0.5)
+INPUTS = 8
+SINGLE = 6  # the input that is the share of single scatter
+# Of the inputs over random torsos: mean and spread.
+MEANS = (0.9, 0.9, -0.5, 0.83, 1.0, 0.2, 0.45, 0.8)
+SPREADS = (0.35, 0.3, 0.55, 0.22, 0.16, 0.5, 0.17, 0.3)
 
 
 class ScatterNet(nn.Module):
     """Logarithm of the true scatter over the kernel model's, from :func:`scatter.features`.
+
+    What it learns is a factor on the multiple scatter; single scatter stays as it was integrated.
 
     Two levels of resolution below the first, so that one output sees about 50 cells: the picture.
 
@@ -44,15 +48,17 @@ class ScatterNet(nn.Module):
             nn.init.zeros_(parameter)  # it starts as the kernel model
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, 6, h, w) to (N, h, w); any h and w from 4 on."""
+        """(N, 8, h, w) to (N, h, w); any h and w from 4 on."""
         means = inputs.new_tensor(MEANS)[:, None, None]
         first = self.first((inputs - means) / inputs.new_tensor(SPREADS)[:, None, None])
         second = self.second(functional.avg_pool2d(first, 2, ceil_mode=True))
         third = self.third(functional.avg_pool2d(second, 2, ceil_mode=True))
         second = self.up_second(torch.cat([second, _like(third, second)], 1))
         first = self.up_first(torch.cat([first, _like(second, first)], 1))
-        result: Tensor = self.last(first)[:, 0]
-        return result.clamp(-3, 3)
+        factor = self.last(first)[:, 0].clamp(-3, 3).exp()
+        share = inputs[:, SINGLE].clamp(0, 1)
+        result: Tensor = (share + (1 - share) * factor).log()
+        return result
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Pencil-beam kernels of the scatter behind slabs of water: a table made by Monte Carlo.
+"""Pencil-beam kernels of multiple scatter behind slabs of water: a table made by Monte Carlo.
 
 The kernels are results of :mod:`meddl.deepdrr.montecarlo` by photon energy, thickness and air gap,
 so that they serve any spectrum and C-arm; :mod:`meddl.deepdrr.scatter_kernel` superposes them.
@@ -30,10 +30,11 @@ FINE = (0.5, 20.0, 5.0)  # spacing of the kernels' grid: g/cm2, mm of gap, mm of
 
 
 def spectral_kernels(spectrum: Spectrum) -> Array:
-    """(T, G, R) energy per area, keV/mm2, that one pencil beam of the spectrum scatters.
+    """(T, G, R) energy per area, keV/mm2, that one pencil beam of the spectrum scatters
+    more than once.
 
     On uniform grids with the spacing :data:`FINE`, all from 0; interpolated from the Monte-Carlo
-    nodes in the logarithm, divided by the thickness, so that it starts linearly.
+    nodes in the logarithm, divided by the thickness squared, as multiple scatter starts.
     """
     return _spectral_kernels(tuple(spectrum.energies), tuple(spectrum.fractions)).copy()
 
@@ -46,12 +47,12 @@ def _spectral_kernels(energies: tuple[float, ...], fractions: tuple[float, ...])
     logs = PchipInterpolator(KERNEL_ENERGIES, np.log(table), axis=0)(
         np.clip(energies, KERNEL_ENERGIES[0], KERNEL_ENERGIES[-1])
     )
-    kernels = np.log(np.tensordot(fractions, np.exp(logs), 1) / THICKNESSES[:, None, None])
+    kernels = np.log(np.tensordot(fractions, np.exp(logs), 1) / THICKNESSES[:, None, None] ** 2)
     for axis, (nodes, step) in enumerate(zip((THICKNESSES, GAPS, RADII), FINE, strict=True)):
         fine = np.arange(0, nodes[-1] + step, step)
         kernels = PchipInterpolator(nodes, kernels, axis=axis)(np.clip(fine, *nodes[[0, -1]]))
     thickness = np.arange(kernels.shape[0]) * FINE[0]
-    result: Array = np.exp(kernels) * thickness[:, None, None]
+    result: Array = np.exp(kernels) * thickness[:, None, None] ** 2
     return result
 
 
@@ -140,7 +141,7 @@ def _slab_kernel(
         cancel=cancel,
     )
     # simulate() scales to a fully irradiated detector; one photon is wanted, per area.
-    cells = found.scatter / beam**2 / pixel**2
+    cells = found.multiple / beam**2 / pixel**2
     offsets = (np.arange(count) - middle) * pixel
     radius = np.hypot(offsets[:, None], offsets)
     # Weighted means of the cells around each node: triangular weights between the nodes.
@@ -157,7 +158,7 @@ def save_kernels(table: Array, folder: Path, histories: int, seed: int, command:
 
     card = Card(
         name=NAME,
-        task="pencil-beam kernels of scattered X-rays behind slabs of water",
+        task="pencil-beam kernels of multiply scattered X-rays behind slabs of water",
         architecture="table",
         arguments={
             "energies_keV": KERNEL_ENERGIES.tolist(),

@@ -113,7 +113,7 @@ def load_examples(
         workers: processes that make examples for a CUDA device; 0: this one alone.
 
     Returns:
-        inputs (N, 6, h, w), kernel, truth and error (N, h, w).
+        inputs (N, 8, h, w), kernel, truth and error (N, h, w).
 
     Raises:
         FileError: the file or the folder holds others, or cannot be read.
