@@ -9,7 +9,7 @@ from typing import Any
 TRAIN_HELP = """\
 Make one of the fast scatter models anew, by Monte Carlo.
 
-kernel: pencil-beam kernels behind slabs of water (660 runs of --photons photons).
+kernel: pencil-beam kernels of multiple scatter behind water (726 runs of --photons photons).
 network: simulates --examples random torsos, then trains; the weights come to OUTPUT/run/best.
 A CUDA device with PyCUDA and nvcc follows the photons; --workers processes then make the torsos.
 The files NAME.safetensors and NAME.json can be imported with `meddl weights import`.

@@ -37,7 +37,7 @@ PHOTONS = 2_000_000  # default of the Monte Carlo: 3 to 5 % standard error behin
 # What the kernel model and the network were fitted to (:mod:`meddl.deepdrr.scatter_examples`).
 SIDES, DISTANCES = (150.0, 430.0), (900.0, 1300.0)  # mm, of the detector and from the source
 VOLTAGES = (60.0, 120.0)  # kV
-THICKEST = 45.0  # g/cm2 of water; behind 47 at 60 kV the kernel model is 23 % off
+THICKEST = 45.0  # g/cm2 of water; few torsos of the training are thicker
 
 
 @dataclass(frozen=True)
