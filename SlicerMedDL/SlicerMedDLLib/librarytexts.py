@@ -1310,6 +1310,10 @@ TEXTS: tuple[str, ...] = (
     _("{entry} is no CT: a path, or {{path: …, labels: …}}"),
     _("{error}, one of: {listed}"),
     _("{examples} examples are too few"),
+    _(
+        "{examples} has {found} inputs of each view, {inputs} are expected: another version"
+        " made it; delete it"
+    ),
     _("{file} decodes to {shape}, its header says {shape2}"),
     _("{file} has PixelSpacing {spacing}, not positive"),
     _("{file} has no PixelSpacing; mm per pixel were expected"),

@@ -194,22 +194,29 @@ def train_network(
 
     from meddl.core.seeding import seed_everything
     from meddl.core.training import Trainer
-    from meddl.deepdrr.scatter_network import NAME, ScatterNet
+    from meddl.deepdrr.scatter_network import INPUTS, NAME, ScatterNet
 
     held_out = max(1, round(HELD_OUT * parameters.examples))
     if parameters.examples <= held_out:
         raise InputError(f"{parameters.examples} examples are too few")
     folder = make_folder(Path(folder))
+    examples = folder / "examples.npz"
     with claimed_folder(folder):
         remove_leftovers(folder)
         table = load_examples(
-            folder / "examples.npz",
+            examples,
             parameters.examples,
             parameters.photons,
             parameters.device,
             parameters.workers,
             subprogress(progress, 0, 0.8),
             cancel,
+        )
+    found = table["inputs"].shape[1]
+    if found != INPUTS:
+        raise FileError(
+            f"{examples} has {found} inputs of each view, {INPUTS} are expected: another version "
+            "made it; delete it"
         )
     seed_everything(parameters.seed)
     network = ScatterNet(parameters.width)

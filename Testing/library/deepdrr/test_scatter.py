@@ -339,3 +339,8 @@ def test_a_network_can_be_trained_resumed_and_used(tmp_path, truth):
     assert correct(inputs, kernel, weights).shape == kernel.shape
     with pytest.raises(FileError, match="choose another"):
         train_network(tmp_path, ScatterTraining(examples=9, photons=1000))
+    with np.load(tmp_path / "examples.npz") as file:
+        former = {**file, "inputs": file["inputs"][:, :6]}
+    np.savez(tmp_path / "examples.npz", **former)
+    with pytest.raises(FileError, match="has 6 inputs of each view, 8 are expected"):
+        train_network(tmp_path, small)
