@@ -162,6 +162,8 @@ def scatter(
         return Scatter(np.zeros(view.camera.size[::-1], np.float32))
     if method == "montecarlo":
         return _montecarlo(view, photons, seed, device, progress, cancel)
+    from meddl.deepdrr.scatter_kernel import block_mean
+
     inputs, picture = features(view)
     outside = _not_fitted(view, 30 * float(inputs[0].max()))
     if outside:
@@ -174,7 +176,17 @@ def scatter(
         from meddl.deepdrr.scatter_network import correct
 
         picture = correct(inputs, picture)
-    return Scatter(resample(picture, view.camera.size))
+    width, height = view.camera.size
+    parts = _parts(view.camera.size)
+    fine = resample(picture, (width * parts, height * parts)).astype(np.float64)
+    return Scatter(block_mean(fine, (height, width)).astype(np.float32))
+
+
+def _parts(size: tuple[int, int]) -> int:
+    """Into how many parts the models cut large pixels, so that cells are those of their fit."""
+    from meddl.deepdrr.montecarlo import LONGEST_SIDE
+
+    return -(-LONGEST_SIDE // max(size))
 
 
 def _not_fitted(view: View, thickness: float) -> list[str]:
@@ -210,7 +222,9 @@ def features(view: View) -> tuple[NDArray[np.float32], Array]:
     from meddl.deepdrr.scatter_single import single_scatter
     from meddl.deepdrr.scatter_table import spectral_kernels
 
-    grid = cells(view.camera.size)
+    width, height = view.camera.size
+    parts = _parts(view.camera.size)
+    grid = cells((width * parts, height * parts))
     half = ((grid[0] + 1) // 2, (grid[1] + 1) // 2)  # the smoothed Monte Carlo shows no more
     fine = coarse_camera(view.camera, (grid[0] * BEAMS_PER_CELL, grid[1] * BEAMS_PER_CELL))
     geometry = (view.densities, view.materials, view.ijk_from_world, fine, view.distance)

@@ -74,6 +74,16 @@ def test_scatter_does_not_depend_on_the_pixels(torso):
     np.testing.assert_allclose(blocks, small, rtol=0.01)
 
 
+@pytest.mark.parametrize("method", ["kernel", "network"])
+def test_few_large_pixels_see_the_mean_of_many_small_ones(torso, method):
+    fine = scatter(view_of(torso, CArm(detector_size=(48, 48), pixel_spacing=6)), method).signal
+    for count in (1, 2, 3, 16):
+        carm = CArm(detector_size=(count, count), pixel_spacing=288 / count)
+        found = scatter(view_of(torso, carm), method).signal
+        expected = fine.reshape(count, 48 // count, count, 48 // count).mean(axis=(1, 3))
+        np.testing.assert_allclose(found, expected, rtol=0.05)
+
+
 def test_slabs_of_a_box_are_its_thickness_and_its_middle():
     density = np.full((10, 10, 10, 1), 1.2, np.float32)
     ijk_from_world = np.diag([0.05, 0.1, 0.05, 1.0])  # 200 x 100 x 200 mm
