@@ -157,6 +157,18 @@ def test_bone_scatters_and_attenuates_as_bone(monkeypatch):
     np.testing.assert_array_equal(single_scatter(*geometry, *view, (24, 24)), found)
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_softest_photons_hardly_leave_the_box():
+    densities, ijk_from_world = box((10, 10, 10))
+    rays = coarse_camera(aside().camera(), (24, 24))
+    view = (("water",), ijk_from_world, rays, 1200.0)
+    soft, usual = (
+        single_scatter(densities, *view, Spectrum(np.array([energy]), np.ones(1)), GRID)
+        for energy in (5.0, 50.0)
+    )
+    assert np.isfinite(soft).all() and 0 <= soft.max() < 1e-3 * usual.max()
+
+
 def test_no_object_and_no_field_give_nothing():
     densities, ijk_from_world = box((10, 10, 10))
     rays = coarse_camera(aside().camera(), (24, 24))
