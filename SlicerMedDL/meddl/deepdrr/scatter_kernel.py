@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from meddl.deepdrr.attenuation import spectral_moments
 from meddl.deepdrr.camera import Camera
+from meddl.deepdrr.scatter_single import trilinear
 from meddl.deepdrr.scatter_table import FINE
 from meddl.deepdrr.spectrum import Spectrum
 from meddl.deepdrr.transport import to_box
@@ -165,14 +166,7 @@ def _superpose(  # type: ignore[no-untyped-def]
                 t = min(beam / fine[0], kernels.shape[0] - 1.001)
                 # 1 g/cm2 of water is 10 mm, half of it behind the middle.
                 g = min(max(drop - 5.0 * beam, 0.0) / fine[1], kernels.shape[1] - 1.001)
-                it, ig, ir = int(t), int(g), int(r)
-                ft, fg, fr = t - it, g - ig, r - ir
-                value = 0.0
-                for a in range(2):
-                    for c in range(2):
-                        line = kernels[it + a, ig + c, ir] * (1.0 - fr)
-                        line += kernels[it + a, ig + c, ir + 1] * fr
-                        value += (ft if a else 1.0 - ft) * (fg if c else 1.0 - fg) * line
+                value = trilinear(kernels, t, g, r)
                 # On the straight way to the pixel, what of it lies within the slabs of other beams.
                 last = min(1.0, deepest / drop)
                 inside = 0

@@ -220,12 +220,14 @@ def _points(  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _between(values, a, b, c, fa, fb, fc):  # type: ignore[no-untyped-def]
-    """Trilinear interpolation."""
+def trilinear(values, a, b, c):  # type: ignore[no-untyped-def]
+    """Value of a 3-D table at fractional indices that lie below its last ones."""
+    ia, ib, ic = int(a), int(b), int(c)
+    fa, fb, fc = a - ia, b - ib, c - ic
     total = 0.0
     for p in range(2):
         for q in range(2):
-            line = values[a + p, b + q, c] * (1.0 - fc) + values[a + p, b + q, c + 1] * fc
+            line = values[ia + p, ib + q, ic] * (1.0 - fc) + values[ia + p, ib + q, ic + 1] * fc
             total += (fa if p else 1.0 - fa) * (fb if q else 1.0 - fb) * line
     return total
 
@@ -261,11 +263,9 @@ def _gather(  # type: ignore[no-untyped-def]
             a = min(half * (ANGLES - 1), ANGLES - 1.001)
             b = min(points[n, 6] / WAY, WAYS - 1.001)
             c = min(way / WAY, WAYS - 1.001)
-            ia, ib, ic = int(a), int(b), int(c)
-            fa, fb, fc = a - ia, b - ib, c - ic
-            value = math.exp(_between(scattered[0], ia, ib, ic, fa, fb, fc)) * points[n, 7]
+            value = math.exp(trilinear(scattered[0], a, b, c)) * points[n, 7]
             if points[n, 8] != 0.0 and half < FORWARD:
-                value += math.exp(_between(scattered[1], ia, ib, ic, fa, fb, fc)) * points[n, 8]
+                value += math.exp(trilinear(scattered[1], a, b, c)) * points[n, 8]
             total += value * abs(area) / (square * distance)
         out[column] = total
 

@@ -30,8 +30,7 @@ FINE = (0.5, 20.0, 5.0)  # spacing of the kernels' grid: g/cm2, mm of gap, mm of
 
 
 def spectral_kernels(spectrum: Spectrum) -> Array:
-    """(T, G, R) energy per area, keV/mm2, that one pencil beam of the spectrum scatters
-    more than once.
+    """(T, G, R) energy per area, keV/mm2, of one pencil beam's multiple scatter.
 
     On uniform grids with the spacing :data:`FINE`, all from 0; interpolated from the Monte-Carlo
     nodes in the logarithm, divided by the thickness squared, as multiple scatter starts.
