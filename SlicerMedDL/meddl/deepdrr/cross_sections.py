@@ -131,6 +131,7 @@ def _mixture(material: str, kind: str) -> Array:
     return result
 
 
+@lru_cache(maxsize=1)  # two thirds of the time of :func:`interactions` went into the nodes
 def _angles() -> tuple[Array, Array]:
     """Nodes and weights over cos(theta), dense where S(x) rises (small angles)."""
     nodes, weights = np.polynomial.legendre.leggauss(96)
